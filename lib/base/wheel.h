@@ -1,0 +1,39 @@
+/* wheel.h -- timers: a hierarchical wheel, 1 ms ticks, 4 levels of 256 slots (49 days).
+ * Arm, re-arm and cancel are O(1). A timer fires never early, at most one tick late.
+ * Threads: one worker. Memory: the wheel is a plain struct; timers sit in their owners. */
+#ifndef HF_BASE_WHEEL_H
+#define HF_BASE_WHEEL_H
+
+#include "lib/base/base.h"
+
+struct hf_timer {
+	struct hf_timer *next, *prev; /* next == NULL: not armed */
+	hf_ns due;
+};
+
+#define HF_WHEEL_LEVELS 4
+#define HF_WHEEL_SLOTS 256
+#define HF_WHEEL_TICK HF_NS_MS
+
+struct hf_wheel {
+	uint64_t tick; /* ticks that are fully expired */
+	struct hf_timer slot[HF_WHEEL_LEVELS][HF_WHEEL_SLOTS];
+	struct hf_timer expired; /* due, waiting for hf_wheel_pop */
+	uint32_t armed;
+};
+
+void hf_wheel_init(struct hf_wheel *w, hf_ns now);
+/* Arms or re-arms; due in the past fires at the next pop. */
+void hf_wheel_arm(struct hf_wheel *w, struct hf_timer *t, hf_ns due);
+void hf_wheel_cancel(struct hf_wheel *w, struct hf_timer *t);
+/* The next due timer, disarmed, or NULL. Call until NULL, or stop early: the rest keeps. */
+HF_MUST_CHECK struct hf_timer *hf_wheel_pop(struct hf_wheel *w, hf_ns now);
+/* A lower bound of the next due time (exact within a level-0 turn), HF_NS_NEVER when empty. */
+hf_ns hf_wheel_next(const struct hf_wheel *w);
+
+static inline bool hf_timer_armed(const struct hf_timer *t)
+{
+	return t->next != NULL;
+}
+
+#endif

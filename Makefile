@@ -1,0 +1,176 @@
+# handfast: one non-recursive makefile. `make help` lists what a person may ask of it.
+# Sources are found by wildcard, so a new file needs no line here; a new module needs one in the
+# layer table below, which both the linker and `make check` obey.
+
+CC       ?= gcc
+B        ?= build
+SAN      ?=
+OPT      ?= -O2 -g
+WARN     := -Wall -Wextra -Wconversion -Wshadow -Wvla -Wstrict-prototypes -Wmissing-prototypes -Werror
+ARCH     := -march=x86-64-v2
+CPPFLAGS += -I. -MD -MP
+CFLAGS   += -std=c17 $(OPT) $(ARCH) $(WARN) -fno-common -fno-strict-aliasing -ffp-contract=off
+LDFLAGS  += -Wl,--as-needed
+
+ifneq ($(SAN),)
+B        := build/san
+CFLAGS   += -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+LDFLAGS  += -fsanitize=address,undefined
+endif
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SECONDARY:
+.SUFFIXES:
+
+# ---- the layer table: who may know whom (a module always knows itself) ---------------------------
+modules    := base net tcp crypto tls link worker stats config os client
+pure       := base net tcp crypto tls link worker
+deps_base  :=
+deps_net   := base
+deps_tcp   := net base
+deps_crypto:= base
+deps_tls   := crypto base
+deps_link  := base
+deps_worker:= tcp net tls crypto link base
+deps_stats := base
+deps_config:= base
+deps_os    := base
+deps_client:= link base
+deps_port  := net base os
+deps_pk    := crypto base os
+deps_sym   := crypto base os
+deps_pki   := crypto base os
+
+# ---- sources and objects -------------------------------------------------------------------------
+src_lib    := $(foreach m,$(modules),$(wildcard lib/$(m)/*.c))
+src_drv    := $(wildcard drivers/*.c drivers/*/*.c)
+obj         = $(patsubst %.c,$(B)/%.o,$(1))
+archive     = $(B)/lib$(1).a
+libs_of     = $(foreach m,$(1) $(deps_$(1)),$(call archive,$(m)))
+pure_libs  := $(foreach m,$(pure),$(call archive,$(m)))
+all_libs   := $(foreach m,$(modules),$(call archive,$(m)))
+
+# Third-party parts, each met by named files only (`make check` keeps it so).
+dpdk_cflags  = $(patsubst -I%,-isystem %,$(shell pkg-config --cflags libdpdk 2>/dev/null))
+dpdk_libs    = $(shell pkg-config --libs libdpdk 2>/dev/null)
+
+$(B)/drivers/port/dpdk.o $(B)/app/handfast/main.o $(B)/app/handfast/telemetry.o: \
+	CFLAGS += -std=gnu17 $(dpdk_cflags) -Wno-conversion
+$(B)/lib/os/%.o $(B)/lib/client/%.o $(B)/lib/config/%.o $(B)/drivers/%.o $(B)/app/%.o $(B)/bench/%.o $(B)/tests/%.o: \
+	CPPFLAGS += -D_GNU_SOURCE
+# The instruction set comes from the file name.
+$(B)/%_avx512f.o: CFLAGS += -mavx512f -mfma
+$(B)/%_ifma.o:    CFLAGS += -mavx512f -mavx512ifma
+
+$(B)/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c $< -o $@
+
+define lib_rule
+$(call archive,$(1)): $(call obj,$(wildcard lib/$(1)/*.c))
+	@mkdir -p $$(@D)
+	@rm -f $$@
+	$$(Q)ar crs $$@ $$^
+endef
+$(foreach m,$(modules),$(eval $(call lib_rule,$(m))))
+
+# Drivers without DPDK serve tests, benches and the daemon; dpdk.c the daemon alone.
+drv_nodpdk := $(filter-out drivers/port/dpdk.c drivers/drivers.c,$(src_drv))
+$(B)/libdrivers.a: $(call obj,$(drv_nodpdk))
+	@mkdir -p $(@D)
+	@rm -f $@
+	$(Q)ar crs $@ $^
+
+V ?= 0
+ifeq ($(V),0)
+Q := @
+endif
+
+# ---- programs ------------------------------------------------------------------------------------
+programs := $(B)/handfast $(B)/hfctl $(B)/hfrelay $(B)/hfecho $(B)/hfbench
+##  all            build the appliance, its tools and the benchmark client (default)
+all: $(programs)
+
+link = $(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group
+
+$(B)/handfast: $(call obj,$(wildcard app/handfast/*.c) drivers/drivers.c drivers/port/dpdk.c) $(all_libs) $(B)/libdrivers.a
+	$(link) $(dpdk_libs) -lIPSec_MB -lcrypto -lyaml -lpthread
+$(B)/hfctl: $(call obj,$(wildcard app/hfctl/*.c)) $(all_libs)
+	$(link) -lyaml -lpthread
+$(B)/hfrelay: $(call obj,$(wildcard app/hfrelay/*.c)) $(call libs_of,client) $(call archive,os)
+	$(link) -lpthread
+$(B)/hfecho: $(call obj,lib/client/example/echo.c) $(call libs_of,client)
+	$(link) -lpthread
+$(B)/hfbench: $(call obj,$(wildcard bench/hfbench/*.c)) $(call archive,base)
+	$(link) -lssl -lcrypto -lpthread
+
+# ---- tests ---------------------------------------------------------------------------------------
+# tests/unit/<module>/*.c link with that module and what it may know, nothing else.
+# tests/{unit/drivers,vectors,diff}/*.c add the drivers; tests/sim/*.c are one program.
+unit_src   := $(wildcard $(foreach m,$(modules),tests/unit/$(m)/*.c))
+drvt_src   := $(wildcard tests/unit/drivers/*.c tests/vectors/*.c tests/diff/*.c)
+support    := $(call obj,$(wildcard tests/support/*.c))
+unit_bin   := $(patsubst %.c,$(B)/%,$(unit_src) $(drvt_src))
+
+define unit_rule
+$(patsubst %.c,$(B)/%,$(wildcard tests/unit/$(1)/*.c)): $(B)/%: $(B)/%.o $(support) $(call libs_of,$(1))
+	$$(link) -lcmocka $(if $(filter config,$(1)),-lyaml) -lpthread
+endef
+$(foreach m,$(modules),$(eval $(call unit_rule,$(m))))
+
+$(patsubst %.c,$(B)/%,$(drvt_src)): $(B)/%: $(B)/%.o $(support) $(B)/libdrivers.a $(pure_libs) $(call archive,os)
+	$(link) -lcmocka -lIPSec_MB -lcrypto -lpthread
+
+sim_src := $(wildcard tests/sim/*.c)
+$(B)/sim: $(call obj,$(sim_src) $(wildcard tests/doubles/*.c)) $(support) $(B)/libdrivers.a $(pure_libs) $(call archive,os)
+	$(link) -llwip -lIPSec_MB -lssl -lcrypto -lpthread
+$(call obj,$(sim_src)): CFLAGS += -isystem /usr/include/lwip -Wno-conversion
+
+# Fuzz targets: with clang's libFuzzer for searching, and with a plain main that replays the corpus.
+fuzz_src  := $(wildcard tests/fuzz/fuzz_*.c)
+fuzz_name := $(patsubst tests/fuzz/fuzz_%.c,%,$(fuzz_src))
+fuzz_libs  = $(B)/libdrivers.a $(pure_libs) $(call archive,os) $(call archive,config) $(call archive,client)
+$(foreach f,$(fuzz_name),$(B)/replay_$(f)): $(B)/replay_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay_main.o \
+		$(call obj,$(wildcard tests/doubles/*.c)) $(support) $(fuzz_libs)
+	$(link) -lIPSec_MB -lcrypto -lyaml -lpthread
+$(foreach f,$(fuzz_name),$(B)/fuzz_$(f)): $(B)/fuzz_%: $(B)/tests/fuzz/fuzz_%.o \
+		$(call obj,$(wildcard tests/doubles/*.c)) $(support) $(fuzz_libs)
+	$(link) -fsanitize=fuzzer -lIPSec_MB -lcrypto -lyaml -lpthread
+
+##  unit           build and run the unit, vector and differential tests
+unit: $(unit_bin)
+	$(Q)tests/run unit $(unit_bin)
+
+##  check          format, warnings, layer rule, purity of lib/, and that planted sins are caught
+check:
+	$(Q)tests/check/check.sh
+
+##  test           everything: installs what is missing, then check, unit, fuzz replay, sim, e2e
+test:
+	$(Q)tests/run all
+
+##  fuzz           every fuzz target for SECONDS_EACH (60) seconds under ASan and UBSan
+fuzz:
+	$(Q)tests/fuzz/run.sh
+
+##  run            the whole farm in network namespaces; ONCE=1 fetches one page and ends
+run:
+	$(Q)deploy/run.sh
+
+##  clean          remove build/
+clean:
+	$(Q)rm -rf build
+
+##  format         let clang-format lay out every C file
+format:
+	$(Q)git ls-files '*.c' '*.h' | xargs clang-format -i
+
+##  help           this list
+help:
+	@echo "make targets (SAN=1 builds with ASan and UBSan into build/san, V=1 shows commands):"; \
+	grep -hE '^##' $(MAKEFILE_LIST) | sed 's/^##//'
+
+.PHONY: all unit check test fuzz run clean format help
+
+-include $(shell find $(B) -name '*.d' -not -path '$(B)/san/*' 2>/dev/null)

@@ -34,17 +34,17 @@ typedef uint64_t hf_ns; /* nanoseconds since the worker started; never wall cloc
 #define HF_MAX(a, b) ((a) > (b) ? (a) : (b))
 #define HF_CACHE_LINE 64u
 #define HF_ROUND_UP(n, to) (((n) + (to)-1) / (to) * (to))
-#define HF_CONTAINER_OF(ptr, type, member)                                                         \
+#define HF_CONTAINER_OF(ptr, type, member) \
 	((type *)(void *)((uint8_t *)(ptr)-offsetof(type, member)))
 
 /* hf_panic is the hook that ends the process; the program provides it (lib/os, or a test).
  * It dumps the flight recorder first. It is one of the few undefined symbols of the pure half. */
 _Noreturn void hf_panic(const char *file, int line, const char *what);
 
-#define HF_ASSERT(cond)                                                                            \
-	do {                                                                                       \
-		if (HF_UNLIKELY(!(cond)))                                                          \
-			hf_panic(__FILE__, __LINE__, #cond);                                       \
+#define HF_ASSERT(cond)                                      \
+	do {                                                 \
+		if (HF_UNLIKELY(!(cond)))                    \
+			hf_panic(__FILE__, __LINE__, #cond); \
 	} while (0)
 
 /* An IP address of either family; IPv4 is v4-mapped (::ffff:a.b.c.d), RFC 4291 2.5.5.2. */

@@ -3,7 +3,7 @@
  * TCP keeps received and unacknowledged bytes in chains; TLS reads one and appends to another.
  * Threads: one worker. Memory: two pools of that worker; a chain borrows and gives back by itself.
  * Errors: pool empty -> append returns how much it took, the caller keeps the rest.
- * Contents of chunks that held plaintext or secrets are wiped when the pool was made with `wipe`. */
+ * They hold plaintext: chunks and record buffers are wiped as far as written when given back. */
 #ifndef HF_BASE_BUF_H
 #define HF_BASE_BUF_H
 
@@ -51,7 +51,8 @@ size_t hf_chain_room(const struct hf_bufs *b, const struct hf_chain *c, size_t w
 void hf_chain_consume(struct hf_bufs *b, struct hf_chain *c, size_t len);
 void hf_chain_consume_cursor(
 	struct hf_bufs *b, struct hf_chain *c, struct hf_cursor *cur, size_t len);
-/* The first contiguous bytes (empty span when the chain is). Writable: the bytes are the owner's. */
+/* The first contiguous bytes (empty span when the chain is). Writable: the bytes are the owner's.
+ */
 struct hf_span hf_chain_first(const struct hf_chain *c);
 /* Copies len bytes from offset off; off + len <= c->len. cur may be NULL. */
 void hf_chain_copy(

@@ -25,6 +25,10 @@ uint64_t hf_rand_u64(struct hf_rand *r);
 /* Uniform in [0, bound), bound > 0; not for secrets (may loop). */
 uint32_t hf_rand_below(struct hf_rand *r, uint32_t bound);
 
+/* One block of ChaCha20 key stream (RFC 8439 2.3). */
+void hf_chacha20_block(
+	const uint8_t key[32], uint32_t counter, const uint8_t nonce[12], uint8_t out[64]);
+
 /* SipHash-2-4 (Aumasson, Bernstein 2012): the keyed hash of flow tables and initial sequence
  * numbers (RFC 6528). */
 uint64_t hf_siphash(const uint8_t key[16], const void *p, size_t len);

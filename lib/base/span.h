@@ -43,7 +43,8 @@ static inline size_t hf_reader_left(const struct hf_reader *r)
 	return (size_t)(r->end - r->p);
 }
 
-HF_MUST_CHECK static inline int hf_reader_bytes(struct hf_reader *r, size_t len, struct hf_span *out)
+HF_MUST_CHECK static inline int hf_reader_bytes(
+	struct hf_reader *r, size_t len, struct hf_span *out)
 {
 	if (hf_reader_left(r) < len)
 		return -1;

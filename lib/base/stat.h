@@ -1,7 +1,8 @@
 /* stat.h -- how a module exports its counters: a table of rows made from its stats.def, read by
  * lib/stats (text, JSON, Prometheus) and telemetry. A row is the single declaration of a counter.
  *   stats.def:  HF_COUNTER(segments_in, "segments received")   HF_GAUGE(conns, "connections now")
- * Threads: a counter has one writer (its worker) and is read racily by control; all are uint64_t. */
+ * Threads: a counter has one writer (its worker) and is read racily by control; all are uint64_t.
+ */
 #ifndef HF_BASE_STAT_H
 #define HF_BASE_STAT_H
 
@@ -28,7 +29,8 @@ struct hf_stat_table {
  *   #include "lib/tcp/stats.def"
  *   };                                    (then #undef both)
  *   static const struct hf_stat_row rows[] = {
- *   #define HF_COUNTER(name, help) {#name, help, HF_STAT_COUNTER, offsetof(struct hf_tcp_stats, name)},
+ *   #define HF_COUNTER(name, help) {#name, help, HF_STAT_COUNTER, offsetof(struct hf_tcp_stats,
+ * name)},
  *   ...
  */
 #endif

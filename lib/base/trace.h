@@ -41,7 +41,7 @@ static inline void hf_trace(struct hf_trace *t, hf_ns at, uint32_t conn, enum hf
 	*e = (struct hf_trace_ev){at, conn, (uint16_t)what, (uint16_t)a, b, c};
 	t->digest = (t->digest ^ (at + conn + ((uint64_t)what << 48) + ((uint64_t)a << 32))) *
 			    0x9e3779b97f4a7c15ull +
-		(b ^ (c << 1)) + 1;
+		    (b ^ (c << 1)) + 1;
 }
 
 #endif

@@ -18,6 +18,8 @@ struct hf_timer {
 struct hf_wheel {
 	uint64_t tick; /* ticks that are fully expired */
 	struct hf_timer slot[HF_WHEEL_LEVELS][HF_WHEEL_SLOTS];
+	/* a bit per slot that holds a timer */
+	uint64_t busy[HF_WHEEL_LEVELS][HF_WHEEL_SLOTS / 64];
 	struct hf_timer expired; /* due, waiting for hf_wheel_pop */
 	uint32_t armed;
 };
@@ -28,7 +30,8 @@ void hf_wheel_arm(struct hf_wheel *w, struct hf_timer *t, hf_ns due);
 void hf_wheel_cancel(struct hf_wheel *w, struct hf_timer *t);
 /* The next due timer, disarmed, or NULL. Call until NULL, or stop early: the rest keeps. */
 HF_MUST_CHECK struct hf_timer *hf_wheel_pop(struct hf_wheel *w, hf_ns now);
-/* A lower bound of the next due time (exact within a level-0 turn), HF_NS_NEVER when empty. */
+/* Nothing fires before this time (exact within the next 256 ticks, a lower bound beyond);
+ * HF_NS_NEVER when empty. A timer that is due already gives a time in the past. */
 hf_ns hf_wheel_next(const struct hf_wheel *w);
 
 static inline bool hf_timer_armed(const struct hf_timer *t)

@@ -1,4 +1,5 @@
-/* panic.c -- the panic hook of test programs: say where, then abort so that sanitizers show a stack. */
+/* panic.c -- the panic hook of test programs: say where, then abort so that sanitizers show a
+ * stack. */
 #include <stdio.h>
 #include <stdlib.h>
 #include "lib/base/base.h"

@@ -1,0 +1,161 @@
+/* buf.c -- a chain is a singly linked list of chunks; bytes enter behind the tail chunk's live
+ * bytes and leave at the head chunk's front. No chunk in a chain is ever empty: the one that loses
+ * its last byte goes back to the pool at once, wiped as far as it was ever written. */
+#include "lib/base/buf.h"
+#include "lib/base/secret.h"
+
+size_t hf_bufs_footprint(uint32_t chunk_cnt, uint32_t record_cnt)
+{
+	return hf_pool_footprint(sizeof(struct hf_chunk), chunk_cnt) +
+	       hf_pool_footprint(HF_RECORD_BUF_SIZE, record_cnt);
+}
+
+void hf_bufs_init(struct hf_bufs *b, void *mem, uint32_t chunk_cnt, uint32_t record_cnt)
+{
+	uint8_t *records = (uint8_t *)mem + hf_pool_footprint(sizeof(struct hf_chunk), chunk_cnt);
+	hf_pool_init(&b->chunk, mem, sizeof(struct hf_chunk), chunk_cnt);
+	hf_pool_init(&b->record, records, HF_RECORD_BUF_SIZE, record_cnt);
+}
+
+static size_t tail_room(const struct hf_chain *c)
+{
+	return c->tail ? HF_CHUNK_DATA - c->tail->off - c->tail->len : 0;
+}
+
+static bool add_chunk(struct hf_bufs *b, struct hf_chain *c)
+{
+	struct hf_chunk *k = hf_pool_take(&b->chunk);
+	if (!k)
+		return false;
+	k->next = NULL;
+	k->off = k->len = 0;
+	if (c->tail)
+		c->tail->next = k;
+	else
+		c->head = k;
+	c->tail = k;
+	return true;
+}
+
+static void drop_head(struct hf_bufs *b, struct hf_chain *c)
+{
+	struct hf_chunk *k = c->head;
+	c->head = k->next;
+	if (!c->head)
+		c->tail = NULL;
+	hf_wipe(k->data, (size_t)k->off + k->len);
+	hf_pool_give(&b->chunk, k);
+}
+
+size_t hf_chain_append(struct hf_bufs *b, struct hf_chain *c, const void *p, size_t len)
+{
+	const uint8_t *from = p;
+	size_t done = 0;
+	while (done < len) {
+		size_t room = tail_room(c), n;
+		if (room == 0) {
+			if (!add_chunk(b, c))
+				break;
+			room = HF_CHUNK_DATA;
+		}
+		n = HF_MIN(room, len - done);
+		memcpy(c->tail->data + c->tail->off + c->tail->len, from + done, n);
+		c->tail->len = (uint16_t)(c->tail->len + n);
+		done += n;
+	}
+	c->len += done;
+	return done;
+}
+
+size_t hf_chain_room(const struct hf_bufs *b, const struct hf_chain *c, size_t want)
+{
+	size_t room = tail_room(c) + (size_t)(b->chunk.cnt - b->chunk.used) * HF_CHUNK_DATA;
+	return HF_MIN(room, want);
+}
+
+void hf_chain_consume(struct hf_bufs *b, struct hf_chain *c, size_t len)
+{
+	HF_ASSERT(len <= c->len);
+	c->len -= len;
+	while (len > 0) {
+		struct hf_chunk *k = c->head;
+		size_t n = HF_MIN(len, (size_t)k->len);
+		k->off = (uint16_t)(k->off + n);
+		k->len = (uint16_t)(k->len - n);
+		len -= n;
+		if (k->len == 0)
+			drop_head(b, c);
+	}
+}
+
+void hf_chain_consume_cursor(
+	struct hf_bufs *b, struct hf_chain *c, struct hf_cursor *cur, size_t len)
+{
+	if (cur->chunk && cur->chunk_off + cur->chunk->len <= len)
+		*cur = (struct hf_cursor){0}; /* its chunk is about to go back to the pool */
+	else
+		cur->chunk_off -= HF_MIN(cur->chunk_off, len);
+	hf_chain_consume(b, c, len);
+}
+
+struct hf_span hf_chain_first(const struct hf_chain *c)
+{
+	if (!c->head)
+		return hf_span(NULL, 0);
+	return hf_span(c->head->data + c->head->off, c->head->len);
+}
+
+void hf_chain_copy(
+	const struct hf_chain *c, size_t off, void *dst, size_t len, struct hf_cursor *cur)
+{
+	struct hf_cursor at = {c->head, 0};
+	uint8_t *to = dst;
+	HF_ASSERT(off <= c->len && len <= c->len - off);
+	if (cur && cur->chunk && cur->chunk_off <= off)
+		at = *cur;
+	while (len > 0) {
+		size_t skip = off - at.chunk_off, n;
+		if (skip >= at.chunk->len) {
+			at.chunk_off += at.chunk->len;
+			at.chunk = at.chunk->next;
+			continue;
+		}
+		n = HF_MIN(len, at.chunk->len - skip);
+		memcpy(to, at.chunk->data + at.chunk->off + skip, n);
+		to += n;
+		off += n;
+		len -= n;
+	}
+	if (cur)
+		*cur = at;
+}
+
+void hf_chain_join(struct hf_chain *dst, struct hf_chain *src)
+{
+	if (!src->head)
+		return;
+	if (dst->tail)
+		dst->tail->next = src->head;
+	else
+		dst->head = src->head;
+	dst->tail = src->tail;
+	dst->len += src->len;
+	*src = (struct hf_chain){0};
+}
+
+void hf_chain_clear(struct hf_bufs *b, struct hf_chain *c)
+{
+	hf_chain_consume(b, c, c->len);
+}
+
+uint8_t *hf_record_take(struct hf_bufs *b)
+{
+	return hf_pool_take(&b->record);
+}
+
+void hf_record_give(struct hf_bufs *b, uint8_t *rec, size_t dirty)
+{
+	HF_ASSERT(dirty <= HF_RECORD_BUF_SIZE);
+	hf_wipe(rec, dirty);
+	hf_pool_give(&b->record, rec);
+}

@@ -1,0 +1,160 @@
+/* tcp.h -- TCP-lite: the passive half of RFC 9293 for one worker: segments in, segments out, bytes
+ * in order between. Knows no TLS, no port driver and no clock: every call brings its own `now`.
+ *
+ * Shape: hf_tcp_input takes one parsed segment and ends in exactly one outcome (outcome.def).
+ * What it did to a connection is told through the ready list (hf_tcp_ready_pop), never by callback.
+ * What it wants to say waits in output lists, one per port: hf_tcp_emit builds exactly one segment
+ * into a frame that the port has free. No free frame, no emit: the list keeps.
+ *
+ * A connection comes to life with the validated third ACK; before that it is a half-open entry,
+ * after both FINs it is at most a 48-byte TIME_WAIT entry, each in a bounded pool of its own.
+ * Its slot index is its identity: the worker keeps its own per-connection state in a parallel array.
+ * The slot stays until the user calls hf_tcp_free, also after HF_TCP_EV_CLOSED.
+ *
+ * Threads: an hf_tcp belongs to one worker. Memory: the caller's, hf_tcp_footprint bytes; bytes in
+ * flight are chunks of the worker's hf_bufs. Units: ns, bytes; sequence numbers as on the wire.
+ * Errors: peer -> outcome or end reason, counted; short of memory -> the window stays closed.
+ * Specs: RFC 9293 (3.10.7 in its order: tcp_input.c), 6298, 5681, 6582, 7323 (scaling), 2018
+ * (permitted), 6528. Start reading at tcp_input.c. */
+#ifndef HF_TCP_TCP_H
+#define HF_TCP_TCP_H
+
+#include "lib/base/buf.h"
+#include "lib/base/pool.h"
+#include "lib/base/rand.h"
+#include "lib/base/stat.h"
+#include "lib/base/trace.h"
+#include "lib/base/wheel.h"
+#include "lib/net/frame.h"
+#include "lib/net/parse.h"
+
+#define HF_TCP_PORT_MAX 8u
+
+/* One per outcome of a segment: every frame that is TCP and for us ends in exactly one. */
+enum hf_tcp_outcome {
+#define HF_TCP_OUTCOME(name, help) HF_TCP_O_##name,
+#include "lib/tcp/outcome.def"
+#undef HF_TCP_OUTCOME
+	HF_TCP_OUTCOME_CNT
+};
+
+/* Why a connection ended (in hf_tcp_conn.end once HF_TCP_EV_CLOSED was told). */
+enum hf_tcp_end {
+	HF_TCP_END_NONE,
+	HF_TCP_END_FIN,         /* both sides closed in order */
+	HF_TCP_END_PEER_RST,    /* the peer reset it */
+	HF_TCP_END_ABORTED,     /* the user called hf_tcp_abort */
+	HF_TCP_END_RTO,         /* retransmissions exhausted (RFC 9293 3.8.3, R2) */
+	HF_TCP_END_PROBE,       /* zero-window probes never answered */
+	HF_TCP_END_CLOSE_TIME,  /* our FIN was acknowledged, the peer's never came */
+	HF_TCP_END_CNT
+};
+
+enum hf_tcp_event {
+	HF_TCP_EV_OPENED = 1,    /* a new connection: initialise the parallel slot */
+	HF_TCP_EV_READABLE = 2,  /* bytes were added to rcv */
+	HF_TCP_EV_EOF = 4,       /* the peer's FIN arrived and all before it is in rcv */
+	HF_TCP_EV_WRITABLE = 8,  /* acknowledged bytes left the send queue */
+	HF_TCP_EV_CLOSED = 16,   /* over: read .end, then hf_tcp_free */
+};
+
+struct hf_tcp_listener {
+	struct hf_addr addr; /* all zero (::) = any address of the port, either family */
+	uint16_t port;       /* host order */
+	uint16_t id;         /* copied into connections: the worker's listener index */
+};
+
+struct hf_tcp_cfg {
+	uint32_t conn_cnt, half_open_cnt, time_wait_cnt;
+	uint32_t rcv_wnd_max;    /* bytes a connection may have received and not yet credited */
+	uint32_t snd_queue_max;  /* bytes a connection may have queued or unacknowledged */
+	hf_ns syn_life_ns;       /* a half-open entry lives this long */
+	hf_ns time_wait_ns;
+	hf_ns close_ns;          /* FIN sent and acknowledged: wait this long for the peer's FIN */
+	hf_ns keepalive_ns;      /* idle time before a keep-alive probe, 0 = off */
+	bool reflect;            /* next hop = source MAC of the flow's last valid frame; else gateway_mac */
+};
+
+/* One Ethernet side: who we are there. */
+struct hf_tcp_port {
+	uint8_t mac[6], gateway_mac[6];
+	uint16_t mtu; /* bytes of IP packet; MSS announced = mtu - 40 (IPv4) */
+	bool gateway_known;
+};
+
+struct hf_tcp_stats {
+#define HF_COUNTER(name, help) uint64_t name;
+#define HF_GAUGE(name, help) uint64_t name;
+#include "lib/tcp/stats.def"
+#undef HF_COUNTER
+#undef HF_GAUGE
+	uint64_t outcome[HF_TCP_OUTCOME_CNT];
+	uint64_t end[HF_TCP_END_CNT];
+};
+
+struct hf_tcp;
+
+size_t hf_tcp_footprint(const struct hf_tcp_cfg *cfg);
+/* bufs, rand and trace belong to the worker and outlive the result. */
+struct hf_tcp *hf_tcp_init(void *mem, const struct hf_tcp_cfg *cfg, struct hf_bufs *bufs,
+	struct hf_rand *rand, struct hf_trace *trace, hf_ns now);
+void hf_tcp_port_set(struct hf_tcp *t, uint32_t port, const struct hf_tcp_port *p);
+/* The listener table is read on every SYN; it must stay until it is replaced. */
+void hf_tcp_listen(struct hf_tcp *t, const struct hf_tcp_listener *v, uint32_t cnt);
+/* Draining: SYNs are no longer answered (counted), established connections go on. */
+void hf_tcp_drain(struct hf_tcp *t, bool on);
+
+/* One segment. p and its spans are only read during the call. */
+enum hf_tcp_outcome hf_tcp_input(
+	struct hf_tcp *t, uint32_t port, const struct hf_packet *p, hf_ns now);
+/* An ICMP error that names one of our flows (RFC 5927): may only inform, never resets. */
+
+/* Runs what is due; at most `max` timers, so that a turn stays bounded. Returns how many. */
+uint32_t hf_tcp_timers(struct hf_tcp *t, hf_ns now, uint32_t max);
+hf_ns hf_tcp_next_due(const struct hf_tcp *t);
+
+/* The next connection with news: its index, and the set of hf_tcp_event since the last pop. */
+HF_MUST_CHECK bool hf_tcp_ready_pop(struct hf_tcp *t, uint32_t *conn, uint32_t *events);
+
+/* Builds the next segment that this port owes into f (f->len is set, Ethernet header included) and
+ * returns its length, or 0 when there is nothing to send. Updates what was sent. Call until 0. */
+uint32_t hf_tcp_emit(struct hf_tcp *t, uint32_t port, struct hf_frame *f, hf_ns now);
+
+/* What the user may see of a connection. */
+struct hf_tcp_info {
+	hf_ref ref; /* slot + generation */
+	struct hf_addr peer, local;
+	uint16_t peer_port, local_port;
+	uint16_t listener; /* hf_tcp_listener.id */
+	uint8_t port;      /* index of the port it came by */
+	uint8_t end;       /* enum hf_tcp_end */
+	bool eof;          /* the peer's FIN has been reached */
+	uint16_t mss;      /* payload bytes per segment towards the peer */
+	uint64_t bytes_in, bytes_out;
+	hf_ns opened_at, srtt_ns, rto_ns;
+};
+const struct hf_tcp_info *hf_tcp_info(const struct hf_tcp *t, uint32_t conn);
+bool hf_tcp_alive(const struct hf_tcp *t, uint32_t conn); /* slot in use */
+
+/* In-order received bytes. The user takes them with hf_chain_consume and says with
+ * hf_tcp_rcv_credit when they have been delivered onward: only that reopens the window. */
+struct hf_chain *hf_tcp_rcv(struct hf_tcp *t, uint32_t conn);
+void hf_tcp_rcv_credit(struct hf_tcp *t, uint32_t conn, size_t len, hf_ns now);
+
+/* The send queue: the user appends to the chain, at most hf_tcp_snd_room bytes, then pushes. */
+struct hf_chain *hf_tcp_snd(struct hf_tcp *t, uint32_t conn);
+size_t hf_tcp_snd_room(const struct hf_tcp *t, uint32_t conn);
+void hf_tcp_push(struct hf_tcp *t, uint32_t conn, hf_ns now);
+/* FIN behind what is queued. Nothing may be appended afterwards. */
+void hf_tcp_shutdown(struct hf_tcp *t, uint32_t conn, hf_ns now);
+/* RST now; the connection is over (no CLOSED event comes); free it. */
+void hf_tcp_abort(struct hf_tcp *t, uint32_t conn, hf_ns now);
+/* Gives the slot back. Only when it is over (CLOSED told, or aborted). */
+void hf_tcp_free(struct hf_tcp *t, uint32_t conn);
+
+const struct hf_tcp_stats *hf_tcp_stats(const struct hf_tcp *t); /* gauges brought up to date */
+extern const struct hf_stat_table hf_tcp_stat_table;
+const char *hf_tcp_end_name(enum hf_tcp_end end);
+const char *hf_tcp_outcome_name(enum hf_tcp_outcome o);
+
+#endif

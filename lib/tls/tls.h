@@ -1,0 +1,181 @@
+/* tls.h -- TLS server engine for one connection: bytes in, bytes out, jobs to compute.
+ * Never allocates, blocks, reads a clock or talks to an engine: it moves bytes between four chains'
+ * ends and fills jobs. hf_tls_run goes as far as it can and returns the set of what it waits for.
+ *
+ *   TCP rcv chain --> records --> handshake messages | plaintext --> hf_tls_plain (the bridge takes it)
+ *   TCP snd chain <-- records <-- flights, alerts     | plaintext <-- hf_tls_write_begin / _commit
+ *
+ * Threads: an hf_tls belongs to one worker. Memory: caller's slot (struct hf_tls, about 400 bytes);
+ * the handshake part (transcript, parsed hello) from a pool of the context, held from the first byte
+ * until hf_tls_hs_release; a record buffer only while a record is in it.
+ * Read and write epochs are separate. At most one record per direction is with the sym driver.
+ * Units: bytes, ns. Errors: every connection that fails has one enum hf_tls_reason (reason.def, which
+ * also names the alert); an alert is queued where the RFC wants one.
+ * Specs: RFC 5246, 5746, 6066, 7301, 5077 (extension acknowledged, tickets later), 7685, 8701.
+ * Start reading at tls_hs.c. */
+#ifndef HF_TLS_TLS_H
+#define HF_TLS_TLS_H
+
+#include "lib/base/buf.h"
+#include "lib/base/rand.h"
+#include "lib/base/stat.h"
+#include "lib/base/trace.h"
+#include "lib/crypto/pk.h"
+#include "lib/crypto/sym.h"
+
+#define HF_TLS_RECORD_MAX 16384u        /* RFC 5246 6.2.1: plaintext */
+#define HF_TLS_FRAGMENT_MAX (16384u + 2048u) /* RFC 5246 6.2.3: ciphertext */
+#define HF_TLS_NAME_MAX 255u            /* a DNS name, RFC 1035 2.3.4 */
+
+enum hf_tls_reason {
+#define HF_TLS_REASON(name, alert, help) HF_TLS_R_##name,
+#include "lib/tls/reason.def"
+#undef HF_TLS_REASON
+	HF_TLS_REASON_CNT
+};
+
+/* What hf_tls_run waits for, and the news that came up on the way. Bits of one set. */
+enum hf_tls_wait {
+	HF_TLS_WAIT_BYTES = 1, /* more from the peer */
+	HF_TLS_WAIT_PK = 2,    /* its public-key job */
+	HF_TLS_WAIT_SYM = 4,   /* its symmetric jobs: after the flush, run again */
+	HF_TLS_WAIT_TX = 8,    /* room in the send queue (or chunks) */
+	HF_TLS_WAIT_PLAIN = 16, /* the bridge must take plaintext first */
+	HF_TLS_WAIT_MEM = 32,  /* a record buffer, handshake slot or job: run again later */
+	HF_TLS_ESTABLISHED = 256, /* news, once: the handshake is done, peer info may be read */
+	HF_TLS_PEER_CLOSED = 512, /* standing: close_notify was received; no more plaintext comes */
+	HF_TLS_TRUNCATED = 1024,  /* standing: the peer's FIN came without close_notify */
+	HF_TLS_FAILED = 2048,     /* standing: over; read hf_tls.reason, send what is queued, close */
+};
+
+/* ---- the site as TLS sees it: immutable, one generation, shared by all workers ------------------ */
+struct hf_tls_cert {
+	struct hf_span list; /* certificate_list of RFC 5246 7.4.2 without its own length: (u24 len, DER)* */
+	const struct hf_pk_key *key;
+};
+
+struct hf_tls_vhost {
+	struct hf_span name; /* "www.example.org", "*.example.org" or empty (default) */
+	const struct hf_tls_cert *cert;
+	const struct hf_span *alpn; /* in our order of preference; none = no ALPN */
+	uint32_t alpn_cnt;
+};
+
+/* Handshakes and jobs of one worker that point into a site generation. */
+struct hf_tls_use {
+	HF_ALIGNED(64) uint64_t cnt;
+};
+
+struct hf_tls_site {
+	uint64_t generation;
+	const struct hf_tls_vhost *vhost; /* [0] is the default */
+	uint32_t vhost_cnt;
+	const uint16_t *suite; /* in our order of preference */
+	uint32_t suite_cnt;
+	struct hf_tls_use *use; /* one per worker, each written by that worker alone */
+};
+
+/* ---- one worker's engine ------------------------------------------------------------------------ */
+struct hf_tls_stats {
+#define HF_COUNTER(name, help) uint64_t name;
+#define HF_GAUGE(name, help) uint64_t name;
+#include "lib/tls/stats.def"
+#undef HF_COUNTER
+#undef HF_GAUGE
+	uint64_t reason[HF_TLS_REASON_CNT];
+};
+
+struct hf_tls_ctx {
+	/* set by the worker before hf_tls_ctx_init */
+	struct hf_bufs *bufs;
+	struct hf_pk *pk;
+	struct hf_sym *sym;
+	struct hf_rand *rand;
+	struct hf_trace *trace;
+	uint32_t worker; /* index into hf_tls_site.use */
+	/* private */
+	struct hf_pool hs;
+	uint64_t next_keys_id;
+	struct hf_tls_stats stats;
+};
+size_t hf_tls_ctx_footprint(uint32_t hs_cnt);
+void hf_tls_ctx_init(struct hf_tls_ctx *x, void *mem, uint32_t hs_cnt);
+
+/* One direction's keys and record count. */
+struct hf_tls_epoch {
+	struct hf_sym_keys keys; /* cipher NONE: records go in the clear */
+	uint64_t seq;
+};
+
+struct hf_tls_hs;
+
+struct hf_tls {
+	/* every record */
+	struct hf_tls_epoch rd, wr;
+	uint8_t *rec;         /* record buffer being filled, opened, or holding plaintext */
+	struct hf_sym_job *open_job, *seal_job;
+	uint8_t *seal_rec;    /* record buffer being sealed or waiting for room in the send queue */
+	uint32_t rec_len, rec_want, plain_off, plain_len, seal_off, seal_len;
+	uint8_t state, plain_type, warn_cnt, empty_cnt;
+	uint16_t standing;    /* PEER_CLOSED, TRUNCATED, FAILED */
+	bool close_queued;
+	/* handshake */
+	struct hf_tls_hs *hs;
+	hf_ref owner;
+	uint8_t reason;       /* enum hf_tls_reason */
+	uint8_t alert_in;     /* description of the fatal alert received, with reason PEER_ALERT */
+	uint16_t version, suite;
+	hf_ns opened_at, done_at;
+};
+
+/* The chains of one connection, as the worker lends them for a call. */
+struct hf_tls_io {
+	struct hf_chain *in;  /* from TCP */
+	bool in_eof;          /* the peer's FIN follows what is in `in` */
+	struct hf_chain *out; /* to TCP */
+	size_t out_room;      /* bytes that may be appended to out; kept up to date */
+	size_t credit;        /* out: bytes of `in` delivered for good; the TCP window may reopen by it */
+};
+
+void hf_tls_open(struct hf_tls_ctx *x, struct hf_tls *tls, const struct hf_tls_site *site, hf_ref owner,
+	hf_ns now);
+HF_MUST_CHECK unsigned hf_tls_run(
+	struct hf_tls_ctx *x, struct hf_tls *tls, struct hf_tls_io *io, hf_ns now);
+
+/* Completions. tls is NULL when the owner has died: the job is only accounted and recycled. */
+void hf_tls_pk_done(struct hf_tls_ctx *x, struct hf_tls *tls, struct hf_pk_job *job);
+void hf_tls_sym_done(struct hf_tls_ctx *x, struct hf_tls *tls, struct hf_sym_job *job);
+
+/* Received plaintext, in place; taking all of it lets the next record in (run again). */
+struct hf_span hf_tls_plain(const struct hf_tls *tls);
+void hf_tls_plain_take(struct hf_tls_ctx *x, struct hf_tls *tls, struct hf_tls_io *io, size_t len);
+
+/* Sending: a place for up to *cap bytes of plaintext (NULL: no room now, or not established), then
+ * commit with how many were put there (0 gives the place back). The record leaves through run. */
+HF_MUST_CHECK uint8_t *hf_tls_write_begin(
+	struct hf_tls_ctx *x, struct hf_tls *tls, const struct hf_tls_io *io, size_t *cap);
+void hf_tls_write_commit(struct hf_tls_ctx *x, struct hf_tls *tls, size_t len);
+/* close_notify behind everything written; run until hf_tls_flushed, then shut TCP down. */
+void hf_tls_close(struct hf_tls_ctx *x, struct hf_tls *tls);
+bool hf_tls_flushed(const struct hf_tls *tls); /* nothing left to hand to out */
+/* Ends a connection that the worker gives up on (deadline, truncation, overload): counts `reason`,
+ * queues its alert (by reason.def). */
+void hf_tls_fail(struct hf_tls_ctx *x, struct hf_tls *tls, enum hf_tls_reason reason);
+/* Gives everything back, cancels jobs, wipes keys. The slot may be reused at once. */
+void hf_tls_free(struct hf_tls_ctx *x, struct hf_tls *tls);
+
+/* ---- what is known of the peer, between ESTABLISHED and hf_tls_hs_release ---------------------- */
+struct hf_tls_peer {
+	struct hf_span sni, alpn; /* point into the handshake part */
+	uint16_t version, suite, client_version;
+	const uint8_t *client_random, *master; /* 32 and 48 bytes: for the NSS key log alone */
+	const struct hf_tls_vhost *vhost;
+};
+void hf_tls_peer(const struct hf_tls *tls, struct hf_tls_peer *out);
+void hf_tls_hs_release(struct hf_tls_ctx *x, struct hf_tls *tls);
+
+const char *hf_tls_reason_name(enum hf_tls_reason r);
+const char *hf_tls_suite_name(uint16_t suite); /* IANA name or "unknown" */
+extern const struct hf_stat_table hf_tls_stat_table;
+
+#endif

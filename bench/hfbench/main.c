@@ -1,0 +1,370 @@
+/* main.c -- hfbench: options, the window, progress once a second, the report.
+ * The window opens when the threads start and closes when they have ended; connections still
+ * open then are reset and counted as unfinished, not as failures. */
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <netdb.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+#include "bench/hfbench/hfbench.h"
+
+static const char help[] =
+	"usage: hfbench [options] ADDRESS:PORT\n"
+	"A closed-loop TLS 1.2 client: new connections, so many at a time.\n"
+	"  -c, --concurrent N   connections at a time (32)\n"
+	"  -t, --threads N      threads that share them (1)\n"
+	"  -d, --seconds N      how long (5, unless --total is given)\n"
+	"  -n, --total N        how many connections\n"
+	"      --timeout MS     per connection (10000)\n"
+	"      --cipher NAME    TLS 1.2 cipher by its OpenSSL name, or a list\n"
+	"      --sni NAME       server name to ask for, and to verify\n"
+	"      --ca FILE        verify the certificate of 1 connection in 100\n"
+	"      --request PATH   send GET PATH and read the reply; without it, handshakes only\n"
+	"      --resume HOW     none, ticket or id (none)\n"
+	"      --close HOW      fin or rst (fin)\n"
+	"      --cpu-of PID,..  CPU seconds of these processes, and handshakes per such second\n"
+	"      --json FILE      the report as JSON too (- for standard output)\n"
+	"  -q, --quiet          no progress\n"
+	"Ends with 0, with 1 when connections failed, with 2 when it could not start.\n";
+
+static _Atomic bool stop;
+
+void hf_panic(const char *file, int line, const char *what)
+{
+	fprintf(stderr, "hfbench: %s:%d: %s\n", file, line, what);
+	abort();
+}
+
+static _Noreturn HF_PRINTF(1, 2) void die(const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	fputs("hfbench: ", stderr);
+	vfprintf(stderr, fmt, ap);
+	fputc('\n', stderr);
+	va_end(ap);
+	exit(2);
+}
+
+static void on_signal(int sig HF_UNUSED)
+{
+	atomic_store(&stop, true);
+}
+
+static uint64_t number(const char *name, const char *text, uint64_t min, uint64_t max)
+{
+	char *end;
+	uint64_t v;
+	errno = 0;
+	v = strtoull(text, &end, 10);
+	if (errno || *end || end == text || *text == '-' || v < min || v > max)
+		die("--%s %s: want a number from %" PRIu64 " to %" PRIu64, name, text, min, max);
+	return v;
+}
+
+static uint32_t choice(const char *name, const char *text, const char *const *words, uint32_t cnt)
+{
+	uint32_t i;
+	for (i = 0; i < cnt; i++)
+		if (!strcmp(text, words[i]))
+			return i;
+	die("--%s %s: want one of %s, %s%s%s", name, text, words[0], words[1], cnt > 2 ? ", " : "",
+		cnt > 2 ? words[2] : "");
+}
+
+static void parse_target(struct bench_opt *o, const char *text)
+{
+	struct addrinfo hint = {
+		.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM};
+	struct addrinfo *found;
+	char host[64];
+	const char *colon = strrchr(text, ':');
+	size_t len = colon ? (size_t)(colon - text) : 0;
+	if (len > 1 && text[0] == '[' && text[len - 1] == ']') {
+		text++;
+		len -= 2;
+	}
+	if (!colon || !len || len >= sizeof(host))
+		die("%s: want ADDRESS:PORT or [ADDRESS]:PORT", text);
+	memcpy(host, text, len);
+	host[len] = '\0';
+	if (getaddrinfo(host, colon + 1, &hint, &found))
+		die("%s: not a numeric address and port", text);
+	memcpy(&o->to, found->ai_addr, found->ai_addrlen);
+	o->to_len = found->ai_addrlen;
+	freeaddrinfo(found);
+}
+
+static void parse_pids(struct bench_opt *o, char *text)
+{
+	char *word;
+	while ((word = strsep(&text, ","))) {
+		if (o->pid_cnt == HFBENCH_PIDS_MAX)
+			die("--cpu-of: at most %u processes", HFBENCH_PIDS_MAX);
+		o->pid[o->pid_cnt++] = (pid_t)number("cpu-of", word, 1, INT32_MAX);
+	}
+}
+
+enum {
+	OPT_TIMEOUT = 256,
+	OPT_CIPHER,
+	OPT_SNI,
+	OPT_CA,
+	OPT_REQUEST,
+	OPT_RESUME,
+	OPT_CLOSE,
+	OPT_CPU,
+	OPT_JSON
+};
+
+static const struct option options[] = {
+	{"concurrent", required_argument, NULL, 'c'},
+	{"threads", required_argument, NULL, 't'},
+	{"seconds", required_argument, NULL, 'd'},
+	{"total", required_argument, NULL, 'n'},
+	{"quiet", no_argument, NULL, 'q'},
+	{"help", no_argument, NULL, 'h'},
+	{"timeout", required_argument, NULL, OPT_TIMEOUT},
+	{"cipher", required_argument, NULL, OPT_CIPHER},
+	{"sni", required_argument, NULL, OPT_SNI},
+	{"ca", required_argument, NULL, OPT_CA},
+	{"request", required_argument, NULL, OPT_REQUEST},
+	{"resume", required_argument, NULL, OPT_RESUME},
+	{"close", required_argument, NULL, OPT_CLOSE},
+	{"cpu-of", required_argument, NULL, OPT_CPU},
+	{"json", required_argument, NULL, OPT_JSON},
+	{NULL, 0, NULL, 0},
+};
+
+static void take_option(struct bench_opt *o, int opt)
+{
+	static const char *const resume[] = {"none", "ticket", "id"};
+	static const char *const closing[] = {"fin", "rst"};
+	switch (opt) {
+	case 'c':
+		o->concurrent = (uint32_t)number("concurrent", optarg, 1, 50000);
+		break;
+	case 't':
+		o->threads = (uint32_t)number("threads", optarg, 1, HFBENCH_THREADS_MAX);
+		break;
+	case 'd':
+		o->seconds = (uint32_t)number("seconds", optarg, 1, 86400);
+		break;
+	case 'n':
+		o->total = number("total", optarg, 1, UINT64_MAX / 2);
+		break;
+	case 'q':
+		o->quiet = true;
+		break;
+	case OPT_TIMEOUT:
+		o->timeout_ms = (uint32_t)number("timeout", optarg, 1, 3600000);
+		break;
+	case OPT_CIPHER:
+		o->cipher = optarg;
+		break;
+	case OPT_SNI:
+		o->sni = optarg;
+		break;
+	case OPT_CA:
+		o->ca = optarg;
+		break;
+	case OPT_REQUEST:
+		o->request = optarg;
+		break;
+	case OPT_RESUME:
+		o->resume = (enum bench_resume)choice("resume", optarg, resume, 3);
+		break;
+	case OPT_CLOSE:
+		o->close_rst = choice("close", optarg, closing, 2);
+		break;
+	case OPT_CPU:
+		parse_pids(o, optarg);
+		break;
+	case OPT_JSON:
+		o->json = optarg;
+		break;
+	case 'h':
+		fputs(help, stdout);
+		exit(0);
+	default:
+		die("`hfbench --help` lists the options");
+	}
+}
+
+static void parse(struct bench_opt *o, int argc, char **argv)
+{
+	int opt;
+	*o = (struct bench_opt){.concurrent = 32, .threads = 1, .timeout_ms = 10000};
+	while ((opt = getopt_long(argc, argv, "c:t:d:n:qh", options, NULL)) != -1)
+		take_option(o, opt);
+	if (optind != argc - 1)
+		die("want one ADDRESS:PORT; `hfbench --help` shows how");
+	o->target = argv[optind];
+	parse_target(o, o->target);
+	if (o->request && (o->request[0] != '/' || strlen(o->request) > 512))
+		die("--request %s: want a path that starts with /, of at most 512 bytes",
+			o->request);
+	if (!o->total && !o->seconds)
+		o->seconds = 5;
+	o->threads = HF_MIN(o->threads, o->concurrent);
+}
+
+static void merge(struct bench_tally *to, const struct bench_tally *from)
+{
+	uint32_t i, j;
+	to->started += from->started;
+	to->handshakes += from->handshakes;
+	to->replies += from->replies;
+	to->failed += from->failed;
+	to->resumed += from->resumed;
+	to->verified += from->verified;
+	to->reply_bytes += from->reply_bytes;
+	to->closed_by_rst += from->closed_by_rst;
+	to->unfinished += from->unfinished;
+	for (i = 0; i < PHASE_CNT; i++)
+		for (j = 0; j < CAUSE_CNT; j++)
+			to->fail[i][j] += from->fail[i][j];
+	for (i = 0; i < HF_ARRAY_LEN(to->alert); i++)
+		to->alert[i] += from->alert[i];
+	if (from->cipher[0])
+		memcpy(to->cipher, from->cipher, sizeof(to->cipher));
+	if (from->example[0])
+		memcpy(to->example, from->example, sizeof(to->example));
+	bench_hist_merge(&to->handshake, &from->handshake);
+	bench_hist_merge(&to->reply, &from->reply);
+}
+
+static double seconds_now(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+struct run {
+	struct bench_opt opt;
+	_Atomic uint64_t tickets;
+	pthread_t id[HFBENCH_THREADS_MAX];
+	struct bench_thread thread[HFBENCH_THREADS_MAX];
+	struct bench_tally tally[HFBENCH_THREADS_MAX], sum;
+	struct bench_window window;
+};
+
+static void progress(struct run *r, double elapsed, uint64_t *last)
+{
+	uint64_t done = 0, failed = 0;
+	uint32_t i;
+	for (i = 0; i < r->opt.threads; i++) {
+		done += r->tally[i].handshakes;
+		failed += r->tally[i].failed;
+	}
+	fprintf(stderr,
+		"%5.0f s  %8" PRIu64 " handshakes/s  %8" PRIu64 " in all  %" PRIu64 " failed\n",
+		elapsed, done - *last, done, failed);
+	*last = done;
+}
+
+/* Waits for the threads, in slices, until the time is up, a signal came or all is done. */
+static void watch(struct run *r, double began)
+{
+	double next = began + 1;
+	uint64_t last = 0;
+	uint32_t i;
+	for (i = 0; i < r->opt.threads;) {
+		struct timespec slice;
+		double now = seconds_now();
+		if (r->opt.seconds && now >= began + r->opt.seconds)
+			atomic_store(&stop, true);
+		if (now >= next && !r->opt.quiet)
+			progress(r, now - began, &last);
+		while (next <= now)
+			next += 1;
+		clock_gettime(CLOCK_REALTIME, &slice);
+		slice.tv_nsec += 10 * (long)HF_NS_MS;
+		slice.tv_sec += slice.tv_nsec / (long)HF_NS_S;
+		slice.tv_nsec %= (long)HF_NS_S;
+		if (!pthread_timedjoin_np(r->id[i], NULL, &slice))
+			i++;
+	}
+}
+
+static void prepare(struct run *r)
+{
+	uint32_t i, share = r->opt.concurrent / r->opt.threads;
+	const char *wrong;
+	atomic_init(&r->tickets, r->opt.total ? r->opt.total : UINT64_MAX / 2);
+	for (i = 0; i < r->opt.threads; i++) {
+		r->thread[i] = (struct bench_thread){.opt = &r->opt,
+			.tally = &r->tally[i],
+			.tickets = &r->tickets,
+			.stop = &stop,
+			.slot_cnt = share + (i < r->opt.concurrent % r->opt.threads),
+			.ctx = bench_ctx_make(&r->opt, &wrong)};
+		if (!r->thread[i].ctx)
+			die("%s", wrong);
+	}
+}
+
+static void measure(struct run *r)
+{
+	struct bench_cpu before[HFBENCH_PIDS_MAX];
+	struct bench_window *w = &r->window;
+	double began, cpu;
+	uint32_t i;
+	for (i = 0; i < r->opt.pid_cnt; i++)
+		bench_cpu_read(&before[i], r->opt.pid[i]);
+	cpu = bench_cpu_self();
+	began = seconds_now();
+	for (i = 0; i < r->opt.threads; i++)
+		if (pthread_create(&r->id[i], NULL, bench_client_run, &r->thread[i]))
+			die("cannot start thread %u", i);
+	watch(r, began);
+	w->seconds = seconds_now() - began;
+	w->client_cpu = bench_cpu_self() - cpu;
+	for (i = 0; i < r->opt.pid_cnt; i++) {
+		bench_cpu_read(&w->cpu[i], r->opt.pid[i]);
+		bench_cpu_since(&w->cpu[i], &before[i]);
+	}
+	for (i = 0; i < r->opt.threads; i++)
+		merge(&r->sum, &r->tally[i]);
+}
+
+static void report(struct run *r)
+{
+	FILE *f;
+	bool to_stdout = r->opt.json && !strcmp(r->opt.json, "-");
+	if (!to_stdout)
+		bench_report_table(stdout, &r->opt, &r->sum, &r->window);
+	if (!r->opt.json)
+		return;
+	f = to_stdout ? stdout : fopen(r->opt.json, "we");
+	if (!f)
+		die("--json %s: %s", r->opt.json, strerror(errno));
+	bench_report_json(f, &r->opt, &r->sum, &r->window);
+	if (fflush(f) || (f != stdout && fclose(f)))
+		die("--json %s: %s", r->opt.json, strerror(errno));
+}
+
+int main(int argc, char **argv)
+{
+	struct sigaction sa = {.sa_handler = on_signal};
+	struct run *r = calloc(1, sizeof(*r));
+	int failed;
+	if (!r)
+		die("no memory");
+	parse(&r->opt, argc, argv);
+	prepare(r);
+	(void)signal(SIGPIPE, SIG_IGN);
+	(void)sigaction(SIGINT, &sa, NULL);
+	(void)sigaction(SIGTERM, &sa, NULL);
+	measure(r);
+	report(r);
+	failed = r->sum.failed || !r->sum.handshakes;
+	free(r);
+	return failed;
+}

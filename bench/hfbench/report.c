@@ -1,0 +1,309 @@
+/* report.c -- what was measured: histograms, CPU seconds from /proc, a table and JSON.
+ * A connection that fails is counted by the phase it was in and by the cause, never dropped. */
+#include <dirent.h>
+#include <inttypes.h>
+#include <openssl/ssl.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+#include "bench/hfbench/hfbench.h"
+
+static const char *const phase_text[PHASE_CNT] = {"connect", "handshake", "reply", "close"};
+static const char *const cause_text[CAUSE_CNT] = {
+#define X(name, text) text,
+	HFBENCH_CAUSES(X)
+#undef X
+};
+
+static uint32_t bucket_of(uint64_t ns)
+{
+	uint32_t shift;
+	if (ns < 1u << HFBENCH_HIST_BITS)
+		return (uint32_t)ns;
+	shift = 63 - (uint32_t)__builtin_clzll(ns) - HFBENCH_HIST_BITS;
+	return (shift << HFBENCH_HIST_BITS) + (uint32_t)(ns >> shift);
+}
+
+/* The middle of a bucket. */
+static uint64_t bucket_value(uint32_t i)
+{
+	uint32_t shift = i >> HFBENCH_HIST_BITS;
+	if (shift < 2)
+		return i;
+	shift -= 1;
+	return ((uint64_t)(i - (shift << HFBENCH_HIST_BITS)) << shift) + (1ull << (shift - 1));
+}
+
+void bench_hist_add(struct bench_hist *h, uint64_t ns)
+{
+	h->bucket[bucket_of(ns)]++;
+	h->cnt++;
+	h->max_ns = HF_MAX(h->max_ns, ns);
+}
+
+void bench_hist_merge(struct bench_hist *to, const struct bench_hist *from)
+{
+	uint32_t i;
+	for (i = 0; i < HFBENCH_HIST_CNT; i++)
+		to->bucket[i] += from->bucket[i];
+	to->cnt += from->cnt;
+	to->max_ns = HF_MAX(to->max_ns, from->max_ns);
+}
+
+uint64_t bench_hist_at(const struct bench_hist *h, double quantile)
+{
+	uint64_t seen = 0, want = (uint64_t)((double)h->cnt * quantile);
+	uint32_t i;
+	for (i = 0; i < HFBENCH_HIST_CNT; i++) {
+		seen += h->bucket[i];
+		if (seen > want)
+			return HF_MIN(bucket_value(i), h->max_ns);
+	}
+	return h->max_ns;
+}
+
+double bench_cpu_self(void)
+{
+	struct rusage u;
+	if (getrusage(RUSAGE_SELF, &u))
+		return 0;
+	return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
+	       (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
+}
+
+/* Reads name and user + system time of a stat file (proc(5): fields 2, 14, 15). The name may hold
+ * anything, so the fields are counted from its last parenthesis. */
+static int read_stat(const char *path, char *name, size_t name_len, double *seconds)
+{
+	char text[1024], *open_at, *close_at;
+	unsigned long user, sys;
+	FILE *f = fopen(path, "re");
+	size_t len;
+	if (!f)
+		return -1;
+	len = fread(text, 1, sizeof(text) - 1, f);
+	(void)fclose(f);
+	text[len] = '\0';
+	open_at = strchr(text, '(');
+	close_at = strrchr(text, ')');
+	if (!open_at || !close_at ||
+		sscanf(close_at + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user,
+			&sys) != 2)
+		return -1;
+	*close_at = '\0';
+	(void)snprintf(name, name_len, "%s", open_at + 1);
+	*seconds = (double)(user + sys) / (double)sysconf(_SC_CLK_TCK);
+	return 0;
+}
+
+void bench_cpu_read(struct bench_cpu *c, pid_t pid)
+{
+	char path[64], name[32];
+	struct dirent *e;
+	DIR *d;
+	*c = (struct bench_cpu){.pid = pid};
+	(void)snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	c->gone = read_stat(path, name, sizeof(name), &c->seconds) != 0;
+	(void)snprintf(path, sizeof(path), "/proc/%d/task", pid);
+	d = opendir(path);
+	while (d && (e = readdir(d)) && c->task_cnt < HFBENCH_TASKS_MAX) {
+		struct bench_task *t = &c->task[c->task_cnt];
+		t->tid = (pid_t)strtol(e->d_name, NULL, 10);
+		(void)snprintf(path, sizeof(path), "/proc/%d/task/%d/stat", pid, t->tid);
+		if (t->tid > 0 && !read_stat(path, t->name, sizeof(t->name), &t->seconds))
+			c->task_cnt++;
+	}
+	if (d)
+		(void)closedir(d);
+}
+
+void bench_cpu_since(struct bench_cpu *now, const struct bench_cpu *before)
+{
+	uint32_t i, j;
+	now->gone |= before->gone;
+	now->seconds = now->gone ? 0 : now->seconds - before->seconds;
+	for (i = 0; i < now->task_cnt; i++)
+		for (j = 0; j < before->task_cnt; j++)
+			if (now->task[i].tid == before->task[j].tid)
+				now->task[i].seconds -= before->task[j].seconds;
+}
+
+static double server_cpu(const struct bench_opt *o, const struct bench_window *w)
+{
+	double sum = 0;
+	uint32_t i;
+	for (i = 0; i < o->pid_cnt; i++)
+		sum += w->cpu[i].seconds;
+	return sum;
+}
+
+static double per(uint64_t n, double seconds)
+{
+	return seconds > 0 ? (double)n / seconds : 0;
+}
+
+static void print_hist(FILE *f, const char *what, const struct bench_hist *h)
+{
+	static const double at[] = {0.5, 0.95, 0.99, 0.999};
+	size_t i;
+	if (!h->cnt)
+		return;
+	fprintf(f, "  %-22s", what);
+	for (i = 0; i < HF_ARRAY_LEN(at); i++)
+		fprintf(f, " %9.3f", (double)bench_hist_at(h, at[i]) / 1e6);
+	fprintf(f, " %9.3f\n", (double)h->max_ns / 1e6);
+}
+
+static void print_failures(FILE *f, const struct bench_tally *t)
+{
+	uint32_t i, j;
+	fprintf(f, "failures %" PRIu64 "\n", t->failed);
+	for (i = 0; i < PHASE_CNT; i++)
+		for (j = 0; j < CAUSE_CNT; j++)
+			if (t->fail[i][j])
+				fprintf(f, "  %-10s %10" PRIu64 "  %s\n", phase_text[i],
+					t->fail[i][j], cause_text[j]);
+	for (i = 0; i < HF_ARRAY_LEN(t->alert); i++)
+		if (t->alert[i])
+			fprintf(f, "  alert %-4u %10" PRIu64 "  %s\n", i, t->alert[i],
+				SSL_alert_desc_string_long((int)i));
+	if (t->example[0])
+		fprintf(f, "  first TLS error: %s\n", t->example);
+}
+
+static void print_cpu(FILE *f, const struct bench_opt *o, const struct bench_tally *t,
+	const struct bench_window *w)
+{
+	uint32_t i, j;
+	fprintf(f, "cpu seconds\n  %-22s %9.2f\n", "this client", w->client_cpu);
+	for (i = 0; i < o->pid_cnt; i++) {
+		const struct bench_cpu *c = &w->cpu[i];
+		fprintf(f, "  pid %-18d %9.2f%s\n", c->pid, c->seconds,
+			c->gone ? "  (no such process, or it ended)" : "");
+		for (j = 0; j < c->task_cnt && c->task_cnt > 1; j++)
+			if (c->task[j].seconds > w->seconds / 100)
+				fprintf(f, "    %-20s %9.2f\n", c->task[j].name,
+					c->task[j].seconds);
+	}
+	if (o->pid_cnt)
+		fprintf(f, "handshakes per server CPU second %.0f\n",
+			per(t->handshakes, server_cpu(o, w)));
+}
+
+void bench_report_table(FILE *f, const struct bench_opt *o, const struct bench_tally *t,
+	const struct bench_window *w)
+{
+	fprintf(f, "%s  %u at a time, %u thread%s, %s%s%s, close %s, %.2f s\n", o->target,
+		o->concurrent, o->threads, o->threads == 1 ? "" : "s",
+		o->request ? "GET " : "handshake only", o->request ? o->request : "",
+		o->resume == RESUME_NONE     ? ""
+		: o->resume == RESUME_TICKET ? ", resume by ticket"
+					     : ", resume by id",
+		o->close_rst ? "rst" : "fin", w->seconds);
+	fprintf(f, "cipher %s\n", t->cipher[0] ? t->cipher : "none agreed");
+	if (o->ca)
+		fprintf(f, "certificate verified on %" PRIu64 " (1 in %u)\n", t->verified,
+			HFBENCH_VERIFY_EVERY);
+	else
+		fprintf(f, "certificate not verified (--ca FILE verifies 1 in %u)\n",
+			HFBENCH_VERIFY_EVERY);
+	fprintf(f, "handshakes %" PRIu64 "  %.1f/s  full %" PRIu64 "  resumed %" PRIu64 "\n",
+		t->handshakes, per(t->handshakes, w->seconds), t->handshakes - t->resumed,
+		t->resumed);
+	if (o->request)
+		fprintf(f, "replies    %" PRIu64 "  %.1f/s  %.2f MB/s\n", t->replies,
+			per(t->replies, w->seconds), (double)t->reply_bytes / w->seconds / 1e6);
+	if (!o->close_rst)
+		fprintf(f, "closed by the server with RST after all was said %" PRIu64 "\n",
+			t->closed_by_rst);
+	fprintf(f, "unfinished at the end %" PRIu64 "\n", t->unfinished);
+	fprintf(f, "latency, ms            %10s %9s %9s %9s %9s\n", "p50", "p95", "p99", "p99.9",
+		"max");
+	print_hist(f, "connect -> Finished", &t->handshake);
+	print_hist(f, "connect -> end of reply", &t->reply);
+	print_failures(f, t);
+	print_cpu(f, o, t, w);
+}
+
+static void json_hist(FILE *f, const char *name, const struct bench_hist *h)
+{
+	fprintf(f,
+		"  \"%s\": {\"count\": %" PRIu64 ", \"p50\": %.4f, \"p95\": %.4f, \"p99\": %.4f, "
+		"\"p999\": %.4f, \"max\": %.4f},\n",
+		name, h->cnt, (double)bench_hist_at(h, 0.5) / 1e6,
+		(double)bench_hist_at(h, 0.95) / 1e6, (double)bench_hist_at(h, 0.99) / 1e6,
+		(double)bench_hist_at(h, 0.999) / 1e6, (double)h->max_ns / 1e6);
+}
+
+static void json_string(FILE *f, const char *s)
+{
+	if (!s) {
+		fputs("null", f);
+		return;
+	}
+	fputc('"', f);
+	for (; *s; s++)
+		if (*s == '"' || *s == '\\' || (unsigned char)*s < ' ')
+			fprintf(f, "\\u%04x", (unsigned)(unsigned char)*s);
+		else
+			fputc(*s, f);
+	fputc('"', f);
+}
+
+static void json_failures(FILE *f, const struct bench_tally *t)
+{
+	const char *sep = "";
+	uint32_t i, j;
+	fputs("  \"failures\": [", f);
+	for (i = 0; i < PHASE_CNT; i++)
+		for (j = 0; j < CAUSE_CNT; j++)
+			if (t->fail[i][j]) {
+				fprintf(f,
+					"%s{\"phase\": \"%s\", \"cause\": \"%s\", \"count\": "
+					"%" PRIu64 "}",
+					sep, phase_text[i], cause_text[j], t->fail[i][j]);
+				sep = ", ";
+			}
+	fputs("],\n  \"alerts\": {", f);
+	for (i = 0, sep = ""; i < HF_ARRAY_LEN(t->alert); i++)
+		if (t->alert[i]) {
+			fprintf(f, "%s\"%u\": %" PRIu64, sep, i, t->alert[i]);
+			sep = ", ";
+		}
+	fputs("},\n", f);
+}
+
+void bench_report_json(FILE *f, const struct bench_opt *o, const struct bench_tally *t,
+	const struct bench_window *w)
+{
+	static const char *const resume[] = {"none", "ticket", "id"};
+	uint32_t i;
+	fputs("{\n  \"target\": ", f);
+	json_string(f, o->target);
+	fputs(",\n  \"cipher\": ", f);
+	json_string(f, t->cipher);
+	fputs(",\n  \"request\": ", f);
+	json_string(f, o->request);
+	fprintf(f,
+		",\n  \"concurrent\": %u,\n  \"threads\": %u,\n  \"resume\": \"%s\",\n"
+		"  \"close\": \"%s\",\n  \"seconds\": %.4f,\n",
+		o->concurrent, o->threads, resume[o->resume], o->close_rst ? "rst" : "fin",
+		w->seconds);
+	fprintf(f,
+		"  \"started\": %" PRIu64 ",\n  \"handshakes\": %" PRIu64
+		",\n  \"resumed\": %" PRIu64 ",\n  \"replies\": %" PRIu64
+		",\n  \"reply_bytes\": %" PRIu64 ",\n  \"failed\": %" PRIu64
+		",\n  \"closed_by_rst\": %" PRIu64 ",\n  \"unfinished\": %" PRIu64
+		",\n  \"verified\": %" PRIu64 ",\n  \"handshakes_per_second\": %.2f,\n",
+		t->started, t->handshakes, t->resumed, t->replies, t->reply_bytes, t->failed,
+		t->closed_by_rst, t->unfinished, t->verified, per(t->handshakes, w->seconds));
+	json_hist(f, "handshake_ms", &t->handshake);
+	json_hist(f, "reply_ms", &t->reply);
+	json_failures(f, t);
+	fprintf(f, "  \"client_cpu_seconds\": %.4f,\n  \"server_cpu\": [", w->client_cpu);
+	for (i = 0; i < o->pid_cnt; i++)
+		fprintf(f, "%s{\"pid\": %d, \"seconds\": %.2f, \"gone\": %s}", i ? ", " : "",
+			w->cpu[i].pid, w->cpu[i].seconds, w->cpu[i].gone ? "true" : "false");
+	fprintf(f, "],\n  \"handshakes_per_server_cpu_second\": %.2f\n}\n",
+		per(t->handshakes, server_cpu(o, w)));
+}

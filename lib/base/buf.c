@@ -105,29 +105,36 @@ struct hf_span hf_chain_first(const struct hf_chain *c)
 	return hf_span(c->head->data + c->head->off, c->head->len);
 }
 
+struct hf_span hf_chain_at(const struct hf_chain *c, size_t off, struct hf_cursor *cur)
+{
+	struct hf_cursor at = {c->head, 0};
+	HF_ASSERT(off < c->len);
+	if (cur && cur->chunk && cur->chunk_off <= off)
+		at = *cur;
+	while (off - at.chunk_off >= at.chunk->len) {
+		at.chunk_off += at.chunk->len;
+		at.chunk = at.chunk->next;
+	}
+	if (cur)
+		*cur = at;
+	off -= at.chunk_off;
+	return hf_span(at.chunk->data + at.chunk->off + off, at.chunk->len - off);
+}
+
 void hf_chain_copy(
 	const struct hf_chain *c, size_t off, void *dst, size_t len, struct hf_cursor *cur)
 {
-	struct hf_cursor at = {c->head, 0};
+	struct hf_cursor own = {0};
 	uint8_t *to = dst;
 	HF_ASSERT(off <= c->len && len <= c->len - off);
-	if (cur && cur->chunk && cur->chunk_off <= off)
-		at = *cur;
 	while (len > 0) {
-		size_t skip = off - at.chunk_off, n;
-		if (skip >= at.chunk->len) {
-			at.chunk_off += at.chunk->len;
-			at.chunk = at.chunk->next;
-			continue;
-		}
-		n = HF_MIN(len, at.chunk->len - skip);
-		memcpy(to, at.chunk->data + at.chunk->off + skip, n);
+		struct hf_span s = hf_chain_at(c, off, cur ? cur : &own);
+		size_t n = HF_MIN(len, s.len);
+		memcpy(to, s.p, n);
 		to += n;
 		off += n;
 		len -= n;
 	}
-	if (cur)
-		*cur = at;
 }
 
 void hf_chain_join(struct hf_chain *dst, struct hf_chain *src)

@@ -54,6 +54,8 @@ void hf_chain_consume_cursor(
 /* The first contiguous bytes (empty span when the chain is). Writable: the bytes are the owner's.
  */
 struct hf_span hf_chain_first(const struct hf_chain *c);
+/* The contiguous bytes from offset off (< c->len) to the end of their chunk. cur may be NULL. */
+struct hf_span hf_chain_at(const struct hf_chain *c, size_t off, struct hf_cursor *cur);
 /* Copies len bytes from offset off; off + len <= c->len. cur may be NULL. */
 void hf_chain_copy(
 	const struct hf_chain *c, size_t off, void *dst, size_t len, struct hf_cursor *cur);

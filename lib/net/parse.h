@@ -1,0 +1,76 @@
+/* parse.h -- from a received frame to a packet somebody understands, or to the reason why not.
+ * A frame goes through three doors, and its first verdict other than HF_NET_OK is its outcome:
+ *   v = hf_net_parse(frame, trust, &p)      is it well formed?                     (here)
+ *   v = hf_net_accept(host, &p)             is it for us?                          (reply.h)
+ *   v = p.kind == HF_PACKET_TCP ? HF_NET_TCP (now hf_tcp_input's)
+ *                               : hf_net_reply(host, &p, tx_frame)                 (reply.h)
+ * Threads: none involved. Memory: the packet's spans point into the frame and die with it.
+ * Errors: the peer's only, as verdicts; outcome.def has a row for each, with its counter.
+ * Specs: RFC 791, 792, 826, 1122, 9293 3.1; TCP options: RFC 7323, 2018. */
+#ifndef HF_NET_PARSE_H
+#define HF_NET_PARSE_H
+
+#include "lib/base/stat.h"
+#include "lib/net/flow.h"
+#include "lib/net/wire.h"
+
+enum hf_net_verdict {
+	HF_NET_OK, /* not an outcome: go on */
+#define HF_NET_OUTCOME(id, name, help) HF_NET_##id,
+#include "lib/net/outcome.def"
+#undef HF_NET_OUTCOME
+	HF_NET_VERDICT_CNT
+};
+
+enum hf_packet_kind { HF_PACKET_TCP, HF_PACKET_ARP, HF_PACKET_ECHO };
+
+enum hf_arp_op { HF_ARP_REQUEST = 1, HF_ARP_REPLY = 2 };
+
+struct hf_packet {
+	enum hf_packet_kind kind;
+	uint8_t eth_src[HF_ETH_ADDR_LEN], eth_dst[HF_ETH_ADDR_LEN];
+	struct hf_addr src, dst; /* ARP: sender and target protocol address */
+	uint16_t sport, dport;   /* TCP, host order */
+	uint32_t seq, ack;
+	uint16_t window;        /* unscaled, as in the header */
+	uint8_t tcp_flags;      /* enum hf_tcp_flag */
+	uint16_t arp_op;        /* enum hf_arp_op, or any other number */
+	struct hf_span options; /* TCP options; parse them with hf_tcpopt_parse */
+	struct hf_span payload; /* TCP: data; echo: identifier, sequence number and data */
+};
+
+struct hf_net_stats {
+#define HF_COUNTER(name, help) uint64_t name;
+#include "lib/net/stats.def"
+#undef HF_COUNTER
+	uint64_t outcome[HF_NET_VERDICT_CNT];
+};
+
+extern const struct hf_stat_table hf_net_stat_table; /* of struct hf_net_stats */
+const char *hf_net_verdict_name(enum hf_net_verdict v);
+
+/* trust: take a checksum for good unless the device says it is bad (a veth peer leaves it
+ * unfilled). ICMP is always verified. out is complete only when the verdict is HF_NET_OK. */
+HF_MUST_CHECK enum hf_net_verdict hf_net_parse(
+	const struct hf_frame *f, bool trust, struct hf_packet *out);
+
+static inline struct hf_flow_key hf_packet_flow(const struct hf_packet *p)
+{
+	return (struct hf_flow_key){p->src, p->dst, p->sport, p->dport};
+}
+
+struct hf_tcpopt {
+	uint16_t mss;   /* 0: not given */
+	uint8_t wscale; /* shift count as sent, up to 255: limiting it is tcp's (RFC 7323 2.3) */
+	bool has_wscale, sack_permitted, has_timestamps;
+	bool malformed; /* a length was impossible; options before it count, later ones do not */
+	uint32_t ts_val, ts_ecr;
+	uint32_t sack_cnt;
+	struct {
+		uint32_t left, right;
+	} sack[4]; /* RFC 2018 3: 40 bytes of options hold at most four */
+};
+
+void hf_tcpopt_parse(struct hf_span options, struct hf_tcpopt *out);
+
+#endif

@@ -30,7 +30,8 @@ static inline bool hf_span_eq(struct hf_span a, struct hf_span b)
 
 static inline struct hf_reader hf_reader(const void *p, size_t len)
 {
-	return (struct hf_reader){p, (const uint8_t *)p + len};
+	const uint8_t *at = p;
+	return (struct hf_reader){at, len ? at + len : at}; /* an empty span may be NULL */
 }
 
 static inline struct hf_reader hf_reader_of(struct hf_span s)

@@ -28,7 +28,8 @@ enum hf_arp_op { HF_ARP_REQUEST = 1, HF_ARP_REPLY = 2 };
 
 struct hf_packet {
 	enum hf_packet_kind kind;
-	uint8_t eth_src[HF_ETH_ADDR_LEN], eth_dst[HF_ETH_ADDR_LEN];
+	uint8_t eth_src[HF_ETH_ADDR_LEN]; /* ARP: the sender as its body says */
+	uint8_t eth_dst[HF_ETH_ADDR_LEN];
 	struct hf_addr src, dst; /* ARP: sender and target protocol address */
 	uint16_t sport, dport;   /* TCP, host order */
 	uint32_t seq, ack;

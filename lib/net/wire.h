@@ -44,6 +44,13 @@ enum hf_tcpopt_kind { /* RFC 9293 3.2, 7323, 2018 */
 	HF_TCPOPT_TIMESTAMPS = 8,
 };
 
+/* An address that one station can have: neither a group's nor all zero (IEEE 802 8.2). */
+static inline bool hf_wire_mac_is_host(const uint8_t mac[HF_ETH_ADDR_LEN])
+{
+	static const uint8_t zero[HF_ETH_ADDR_LEN];
+	return !(mac[0] & 1) && memcmp(mac, zero, HF_ETH_ADDR_LEN) != 0;
+}
+
 /* The length of the IP header that hf_wire_ip writes. */
 static inline uint32_t hf_wire_ip_len(const struct hf_addr *dst)
 {

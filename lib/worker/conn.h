@@ -1,0 +1,127 @@
+/* conn.h -- one connection = one slot, and the worker around it: the private face of lib/worker.
+ * The slot's index is TCP's; tls and the stream towards the backend share it. A stream's number on
+ * the link is the connection's reference (index + generation), so a late message finds nobody.
+ *
+ * Who owns what while a connection lives:
+ *   tcp slot        from HF_TCP_EV_OPENED to conn_free (tcp_over says that TCP is done with it)
+ *   tls             from open to conn_free; its handshake part until the stream was opened
+ *   stream          from the OPEN message until both halves closed, or a reset either way
+ * conn_free happens once tcp is over and the stream has ended and been told so. */
+#ifndef HF_WORKER_CONN_H
+#define HF_WORKER_CONN_H
+
+#include "lib/worker/worker.h"
+
+/* The stream towards the backend. */
+enum hf_stream_state {
+	HF_STREAM_NONE,   /* handshake not done, or never will be */
+	HF_STREAM_WANTED, /* waits for an endpoint, or for room in its ring */
+	HF_STREAM_OPEN,
+	HF_STREAM_ENDED,  /* nothing more is said or heard about it */
+};
+
+struct hf_conn {
+	struct hf_tls tls;
+	hf_ref ref;
+	struct hf_chain from_link; /* plaintext of the backend that is not sealed yet */
+	uint64_t tx_credit;        /* bytes we may still send to the backend */
+	uint32_t rx_credit;        /* bytes the backend may still send to us */
+	uint32_t rx_window;        /* what we let be outstanding; grows with use */
+	uint32_t reserved;         /* link chunks set aside for rx_credit + from_link */
+	hf_ns active_at;           /* last byte of application data either way, or last stage change */
+	hf_ns record_since;        /* when the record that is now incomplete began; 0: none is */
+	struct hf_timer timer;     /* the nearest deadline, armed lazily */
+	uint16_t backend;
+	uint8_t endpoint;
+	uint8_t stream;            /* enum hf_stream_state */
+	uint8_t reset_why;         /* enum hf_link_reset, while owe_reset */
+	bool half_sent, half_got;  /* half-close towards / from the backend */
+	bool owe_half, owe_reset;  /* said as soon as the ring has room */
+	bool established, closing; /* closing: close_notify queued, FIN follows when flushed */
+	bool fin_sent, tcp_over, failed;
+};
+
+/* A queue of connections: each at most once. */
+struct hf_fifo {
+	uint32_t *v;
+	uint8_t *in;
+	uint32_t head, cnt, cap;
+};
+
+struct hf_endpoint {
+	struct hf_link *link; /* NULL: this number is free */
+	uint32_t backend, streams;
+	bool news; /* something to publish and perhaps to ring for */
+};
+
+struct hf_worker_port {
+	struct hf_port *port;
+	uint32_t queue;
+	bool trust_csum;
+	struct hf_net_host host;
+	struct hf_addr addr[HF_WORKER_ADDR_MAX];
+	hf_ns announce_at; /* next gratuitous ARP or gateway request */
+	uint32_t announced;
+};
+
+struct hf_worker {
+	struct hf_worker_cfg cfg;
+	struct hf_worker_env env;
+	hf_ns now;
+	bool busy;
+	struct hf_worker *const *all;
+	/* engines */
+	struct hf_tcp *tcp;
+	struct hf_tls_ctx tls;
+	struct hf_pk *pk;
+	struct hf_sym *sym;
+	struct hf_bufs bufs, link_bufs;
+	struct hf_rand rand;
+	struct hf_trace trace;
+	struct hf_wheel wheel;
+	/* connections */
+	struct hf_conn *conn; /* [cfg.conn_cnt], index as in tcp */
+	struct hf_fifo run;   /* have news */
+	struct hf_fifo wait;  /* short of something; tried again a few a turn */
+	/* around it */
+	struct hf_worker_port port[HF_TCP_PORT_MAX];
+	struct hf_endpoint endpoint[HF_ENDPOINT_MAX];
+	uint32_t endpoint_next, link_reserved;
+	struct hf_site *site;
+	struct hf_spsc *orders, *events;
+	struct hf_spsc *cross[HF_WORKER_MAX]; /* [from]: frames that worker `from` handed to us */
+	struct hf_net_stats net_stats;
+	struct hf_worker_stats stats;
+};
+
+static inline void hf_fifo_push(struct hf_fifo *q, uint32_t i)
+{
+	if (q->in[i])
+		return;
+	q->in[i] = 1;
+	q->v[(q->head + q->cnt++) % q->cap] = i;
+}
+
+static inline uint32_t hf_fifo_pop(struct hf_fifo *q)
+{
+	uint32_t i = q->v[q->head];
+
+	q->head = (q->head + 1) % q->cap;
+	q->cnt--;
+	q->in[i] = 0;
+	return i;
+}
+
+/* bridge.c: everything that joins tcp, tls and link for one connection */
+void hf_bridge_open(struct hf_worker *w, uint32_t i);
+void hf_bridge_tcp(struct hf_worker *w, uint32_t i, uint32_t events);
+void hf_bridge_run(struct hf_worker *w, uint32_t i);
+void hf_bridge_deadline(struct hf_worker *w, uint32_t i);
+void hf_bridge_pk_done(struct hf_worker *w, struct hf_pk_job *job);
+void hf_bridge_sym_done(struct hf_worker *w, struct hf_sym_job *job);
+/* One endpoint's messages, at most `max`; cuts it off when it breaks a rule. */
+void hf_bridge_fetch(struct hf_worker *w, uint32_t e, uint32_t max);
+void hf_bridge_endpoint_lost(struct hf_worker *w, uint32_t e);
+void hf_worker_tell(struct hf_worker *w, const struct hf_event *e);
+
+#endif

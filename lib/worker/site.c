@@ -1,0 +1,54 @@
+/* site.c -- lays one generation out in one block: the listener tables of tcp and tls side by side,
+ * with the same index, and a cache line per worker for its count. */
+#include "lib/worker/site.h"
+
+/* The block is measured and carved by the same walk, so the two cannot disagree. */
+static void *carve(uint8_t **at, size_t len)
+{
+	uint8_t *here = *at;
+	*at += HF_ROUND_UP(len, (size_t)HF_CACHE_LINE);
+	return here;
+}
+
+static struct hf_site *layout(uint8_t **at, const struct hf_site_spec *spec, bool fill)
+{
+	struct hf_site *s = carve(at, sizeof(*s));
+	void *tcp = carve(at, spec->listener_cnt * sizeof(*s->tcp));
+	void *listener = carve(at, spec->listener_cnt * sizeof(*s->listener));
+	void *use = carve(at, spec->worker_cnt * sizeof(*s->use));
+	void *older = carve(at, spec->worker_cnt * sizeof(*s->older));
+
+	if (fill)
+		*s = (struct hf_site){spec->generation, tcp, listener, spec->listener_cnt,
+			spec->worker_cnt, use, older};
+	return s;
+}
+
+size_t hf_site_footprint(const struct hf_site_spec *spec)
+{
+	uint8_t *at = NULL;
+
+	layout(&at, spec, false);
+	return (size_t)at;
+}
+
+struct hf_site *hf_site_init(void *mem, const struct hf_site_spec *spec)
+{
+	uint8_t *at = mem;
+	struct hf_site *s;
+
+	memset(mem, 0, hf_site_footprint(spec));
+	s = layout(&at, spec, true);
+	for (uint32_t i = 0; i < spec->listener_cnt; i++) {
+		const struct hf_site_listener_spec *l = &spec->listener[i];
+
+		HF_ASSERT(l->vhost_cnt > 0);
+		s->tcp[i] = (struct hf_tcp_listener){l->addr, l->port, (uint16_t)i};
+		s->listener[i] = (struct hf_site_listener){
+			.tls = {spec->generation, l->vhost, l->vhost_cnt, spec->suite, spec->suite_cnt,
+				s->use},
+			.backend = l->backend,
+		};
+	}
+	return s;
+}

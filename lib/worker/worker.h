@@ -1,0 +1,159 @@
+/* worker.h -- one core of the appliance: everything that lives there, and the turn it takes.
+ * A worker is share-nothing: its connections, pools, timers and engines are its own. It meets others
+ * only through single-producer rings: orders from control, events to control, frames that arrived
+ * at the wrong worker, and the shared-memory links to backends.
+ *
+ * hf_worker_poll(w, now) is the whole life of a packet, in nine stages; it never blocks, and every
+ * stage is bounded, so a turn is too. Read worker.c: it is one straight page.
+ *
+ * Threads: all calls by the worker's thread, except hf_worker_order, _event (control's ends of the two
+ * rings), hf_worker_tables (racy reads) and the crossing rings (their producers).
+ * Memory: hf_worker_footprint bytes, 64-byte aligned, given once at boot. Nothing is allocated later.
+ * Time, cycles and randomness come in: now by argument, cycles by env, seeds by order.
+ * Errors: short of anything -> counted, connections wait or strangers are refused; see stats.def. */
+#ifndef HF_WORKER_WORKER_H
+#define HF_WORKER_WORKER_H
+
+#include "lib/base/hist.h"
+#include "lib/base/spsc.h"
+#include "lib/link/link.h"
+#include "lib/net/port.h"
+#include "lib/net/reply.h"
+#include "lib/worker/site.h"
+
+#define HF_WORKER_MAX 64u
+#define HF_ENDPOINT_MAX 64u /* per worker: bits of the doorbell set */
+#define HF_WORKER_ADDR_MAX 16u
+
+struct hf_worker;
+
+/* One port as this worker uses it. */
+struct hf_worker_port_cfg {
+	struct hf_port *port;
+	uint32_t queue;
+	struct hf_addr addr[HF_WORKER_ADDR_MAX];
+	uint32_t addr_cnt;
+	struct hf_addr gateway; /* all zero: none */
+	bool trust_csum;        /* rx_checksum: trust */
+};
+
+/* What is foreign to a worker and given to it: engines already made for it. */
+struct hf_worker_env {
+	uint64_t (*cycles)(void); /* a monotonic cycle counter; a constant in simulation */
+	struct hf_pk_engine_ref pk[4];
+	uint32_t pk_cnt;
+	const struct hf_sym_driver *sym;
+	void *sym_ctx;
+	uint8_t seed[HF_RAND_SEED_LEN];
+	uint8_t steer_key[16]; /* the same for all workers: who owns a flow when the port cannot say */
+	hf_ns now;
+};
+
+struct hf_worker_cfg {
+	uint32_t index, worker_cnt;
+	uint32_t conn_cnt, hs_cnt;       /* connections; of them in handshake */
+	uint32_t chunk_cnt, record_cnt;  /* 2 KB and 20 KB buffers of TCP and TLS */
+	uint32_t link_chunk_cnt;         /* 2 KB buffers behind the credit granted to backends */
+	uint32_t half_open_cnt, time_wait_cnt;
+	uint32_t pk_job_cnt, sym_job_cnt;
+	uint32_t order_cnt, event_cnt, cross_cnt, trace_cnt; /* powers of two */
+	uint32_t rcv_wnd_max, snd_queue_max;
+	hf_ns handshake_ns; /* from the third ACK to Finished */
+	hf_ns record_ns;    /* an incomplete record may wait this long */
+	hf_ns idle_ns;      /* no byte either way */
+	hf_ns linger_ns;    /* one side has closed: time for the other */
+	hf_ns backend_ns;   /* a stream waits this long for a backend endpoint to appear */
+	hf_ns syn_life_ns, time_wait_ns;
+	bool reflect;       /* l2: reflect | gateway */
+	bool keylog;        /* HF_EVENT_KEYLOG events are made */
+	struct hf_worker_port_cfg port[HF_TCP_PORT_MAX];
+	uint32_t port_cnt;
+};
+
+/* ---- control -> worker --------------------------------------------------------------------------- */
+enum hf_order_kind {
+	HF_ORDER_SITE,          /* serve this generation from now on */
+	HF_ORDER_ENDPOINT_UP,   /* a backend thread attached */
+	HF_ORDER_ENDPOINT_DOWN, /* it is gone: its streams are reset */
+	HF_ORDER_DRAIN,         /* arg: 1 = no new connections, 0 = accept again */
+	HF_ORDER_SEED,          /* reseed the generator */
+};
+
+struct hf_order {
+	uint32_t kind, arg; /* ENDPOINT_*: endpoint number */
+	uint32_t backend;   /* ENDPOINT_UP: pool it serves */
+	union {
+		struct hf_site *site;
+		struct hf_link *link; /* ENDPOINT_UP: lives until HF_EVENT_ENDPOINT_FREE */
+		uint8_t seed[HF_RAND_SEED_LEN];
+	};
+};
+
+/* ---- worker -> control --------------------------------------------------------------------------- */
+enum hf_event_kind {
+	HF_EVENT_SITE_FREE,     /* arg64 = generation: nothing of this worker points into it any more */
+	HF_EVENT_ENDPOINT_CUT,  /* the backend broke the link's rules: arg = endpoint, why = violation */
+	HF_EVENT_ENDPOINT_FREE, /* arg = endpoint: the worker no longer touches its memory */
+	HF_EVENT_FAILURE,       /* a handshake or connection failed: why = enum hf_tls_reason */
+	HF_EVENT_KEYLOG,        /* client_random and master, only when cfg.keylog */
+	HF_EVENT_ADDR_CONFLICT, /* another host claims one of our addresses */
+};
+
+struct hf_event {
+	uint8_t kind, why, stage, alert;
+	uint32_t arg;
+	uint64_t arg64;
+	hf_ns at;
+	struct hf_addr peer;
+	uint16_t peer_port, suite, version, pad;
+	uint32_t pad2;
+	uint8_t client_random[32], master[48];
+};
+
+struct hf_worker_stats {
+#define HF_COUNTER(name, help) uint64_t name;
+#define HF_GAUGE(name, help) uint64_t name;
+#include "lib/worker/stats.def"
+#undef HF_COUNTER
+#undef HF_GAUGE
+};
+
+/* What the app must do after a turn. */
+struct hf_poll {
+	uint64_t bells; /* endpoints whose consumer sleeps and has news: write their eventfd */
+	bool busy;      /* something was done: poll again at once */
+	hf_ns next_due; /* otherwise nothing is due before this (frames, links and orders aside) */
+};
+
+size_t hf_worker_footprint(const struct hf_worker_cfg *cfg);
+struct hf_worker *hf_worker_init(
+	void *mem, const struct hf_worker_cfg *cfg, const struct hf_worker_env *env);
+/* Workers that share ports hand strays to each other: all[i] is worker i. Before the first poll. */
+void hf_worker_join(struct hf_worker *w, struct hf_worker *const *all);
+
+struct hf_poll hf_worker_poll(struct hf_worker *w, hf_ns now);
+
+/* Control's ends. order: 0, or -1 when the inbox is full (try again). event: true and *e, or false. */
+HF_MUST_CHECK int hf_worker_order(struct hf_worker *w, const struct hf_order *o);
+HF_MUST_CHECK bool hf_worker_event(struct hf_worker *w, struct hf_event *e);
+
+/* Before sleeping with `idle: adaptive`: tells every backend that we sleep; false when news came in
+ * between (do not sleep). hf_worker_wake after it. */
+bool hf_worker_sleep(struct hf_worker *w);
+void hf_worker_wake(struct hf_worker *w);
+
+/* What telemetry and hfctl read: row tables and where their structs are. */
+struct hf_worker_table {
+	const struct hf_stat_table *table;
+	const void *base;
+	const char *label; /* e.g. the port's index; "" */
+};
+uint32_t hf_worker_tables(struct hf_worker *w, struct hf_worker_table *v, uint32_t max);
+const struct hf_trace *hf_worker_trace(const struct hf_worker *w);
+
+/* Simulation and tests: asserts what must always hold (pool accounting, frames in = sum of outcomes). */
+void hf_worker_check(const struct hf_worker *w);
+/* True when every pool and gauge is at its idle value. */
+bool hf_worker_is_idle(const struct hf_worker *w);
+
+#endif

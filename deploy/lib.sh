@@ -1,0 +1,302 @@
+# lib.sh -- the demo farm as functions, for run.sh and for the end-to-end tests. Sourced by bash.
+#
+#   client namespace hfc-PID            appliance namespace hfa-PID
+#   hf1 10.9.0.2/24  <---- veth ---->   hf0, without address: the appliance owns 10.9.0.1
+#                                       handfast == shared memory == hfrelay -- nginx 127.0.0.1:808N
+#
+# Whatever a run makes carries the pid of its shell: two namespaces, the folder /run/handfast-PID,
+# a share of the huge page pool; and every process runs inside one of the two namespaces. So
+# farm_remove PID takes it all away from the pid alone, as often as one likes, and also finds what
+# a run that was killed hard has left behind. The network of the host is never touched.
+
+farm_root=$(readlink -f "$(dirname "${BASH_SOURCE[0]}")/..")
+FARM_BIN=${FARM_BIN:-$farm_root/build}
+FARM_DIR=/run/handfast-$$
+FARM_CLIENT=hfc-$$
+FARM_APPL=hfa-$$
+FARM_ADDRESS=10.9.0.1
+FARM_PORT=443
+FARM_SNI=handfast.test
+FARM_CA=$FARM_DIR/ca.pem
+FARM_STATS=$FARM_DIR/control.sock
+FARM_WEBS=()                 # addresses of the web servers started
+FARM_PID='' FARM_RELAY_PID='' # of the appliance and of the last relay
+FARM_USER=daemon             # the appliance becomes this user
+FARM_RELAY_USER=nobody       # the appliance admits relays of this user
+
+farm_say() { echo "$@" >&2; }
+farm_fail() {
+	farm_say "farm: $*"
+	exit 1
+}
+
+# farm_wait SECONDS COMMAND: until the command succeeds.
+farm_wait() {
+	local deadline=$((SECONDS + $1))
+	shift
+	until "$@" >/dev/null 2>&1; do
+		[ "$SECONDS" -lt "$deadline" ] || return 1
+		sleep 0.05
+	done
+}
+
+farm_in_client() { ip netns exec "$FARM_CLIENT" "$@"; }
+farm_in_appl() { ip netns exec "$FARM_APPL" "$@"; }
+
+# farm_start NAME COMMAND: in the appliance's namespace, output to $FARM_DIR/NAME.log; FARM_LAST is
+# its pid. In a session of its own, so that Ctrl-C reaches the script alone, which ends things in
+# order. Neither setsid nor ip forks here: the pid stays the command's.
+farm_start() {
+	local name=$1
+	shift
+	setsid ip netns exec "$FARM_APPL" "$@" </dev/null >>"$FARM_DIR/$name.log" 2>&1 &
+	FARM_LAST=$!
+	disown
+}
+
+# farm_stop PID...: asks, waits, insists.
+farm_stop() {
+	kill -TERM "$@" 2>/dev/null
+	farm_wait 5 farm_all_gone "$@" || kill -KILL "$@" 2>/dev/null
+	farm_wait 5 farm_all_gone "$@"
+}
+farm_all_gone() { ! kill -0 "$@" 2>/dev/null; }
+
+# ---- huge pages: a share of the pool for this run, given back as found ---------------------------
+farm_meminfo() { awk -v key="$1:" '$1 == key {print $2}' /proc/meminfo; }
+
+# farm_huge_pool +N or -N; shares are differences, so that runs beside each other do not undo one
+# another. Prints by how much the pool has really changed.
+farm_huge_pool() {
+	local before
+	before=$(farm_meminfo HugePages_Total)
+	hugeadm --pool-pages-min "2MB:$1" >/dev/null 2>&1
+	echo $(($(farm_meminfo HugePages_Total) - before))
+}
+
+# farm_huge N: sees to N free pages of 2 MB; returns 1 when the kernel has no such memory.
+farm_huge() {
+	local lack
+	exec {farm_lock}>/run/lock/handfast-hugepages
+	flock "$farm_lock"
+	lack=$(($1 - $(farm_meminfo HugePages_Free) + $(farm_meminfo HugePages_Rsvd)))
+	if [ "$lack" -gt 0 ]; then
+		echo "$lack" >"$FARM_DIR/hugepages" # before the act: a kill in between is covered
+		farm_huge_pool "+$lack" >"$FARM_DIR/hugepages"
+	fi
+	exec {farm_lock}>&-
+	[ "$lack" -le 0 ] || [ "$(cat "$FARM_DIR/hugepages")" -ge "$lack" ]
+}
+
+farm_huge_give_back() {
+	local share=0
+	exec {farm_lock}>/run/lock/handfast-hugepages
+	flock "$farm_lock"
+	[ ! -s "$1/hugepages" ] || read -r share <"$1/hugepages"
+	rm -f "$1/hugepages"
+	[ "$share" -eq 0 ] || farm_huge_pool "-$share" >/dev/null
+	exec {farm_lock}>&-
+}
+
+# ---- beginning and end ---------------------------------------------------------------------------
+farm_processes() {
+	local ns
+	for ns in "hfc-$1" "hfa-$1"; do
+		[ ! -e "/run/netns/$ns" ] || ip netns pids "$ns"
+	done
+}
+
+# farm_remove PID: everything that the run of that shell has made.
+farm_remove() {
+	local pid=$1 dir=/run/handfast-$1 ns left
+	mapfile -t left < <(farm_processes "$pid")
+	[ ${#left[@]} -eq 0 ] || farm_stop "${left[@]}"
+	ip -n "hfa-$pid" link del hf0 2>/dev/null
+	for ns in "hfc-$pid" "hfa-$pid"; do
+		[ ! -e "/run/netns/$ns" ] || ip netns del "$ns"
+	done
+	[ ! -d "$dir" ] || farm_huge_give_back "$dir"
+	rm -rf "$dir" "/run/dpdk/handfast-$pid"
+}
+
+# What runs that could not clean up have left: their pid is in the names, and no more alive.
+farm_sweep() {
+	local name pid
+	for name in /run/netns/hf[ac]-* /run/handfast-*; do
+		pid=${name##*-}
+		if [ -e "$name" ] && [[ $pid =~ ^[0-9]+$ ]] && [ ! -d "/proc/$pid" ]; then
+			farm_say "farm: removing what run $pid has left behind"
+			farm_remove "$pid"
+		fi
+	done
+}
+
+farm_end() {
+	local status=$?
+	trap '' INT TERM HUP
+	farm_remove $$
+	exit "$status"
+}
+
+# farm_begin: sweeps, then makes folder, namespaces, wire and certificates. From here on leaving the
+# script by whatever door removes them.
+farm_begin() {
+	[ "$(id -u)" -eq 0 ] || farm_fail "needs root for network namespaces; try sudo"
+	farm_sweep
+	trap farm_end EXIT
+	trap 'exit 130' INT
+	trap 'exit 143' TERM
+	trap 'exit 129' HUP
+	mkdir -m 755 "$FARM_DIR" || farm_fail "cannot make $FARM_DIR"
+	farm_wire || farm_fail "cannot make the namespaces and the veth between them"
+	farm_authority || farm_fail "cannot make the demo authority: $FARM_DIR/pki.log"
+	farm_certificate www "$FARM_SNI" || farm_fail "cannot make the certificate"
+}
+
+# One queue each way. The client's kernel must fill in its checksums itself (tx off): on a veth it
+# would leave that to a NIC which is not there.
+farm_wire() {
+	ip netns add "$FARM_CLIENT" && ip netns add "$FARM_APPL" &&
+		ip -n "$FARM_APPL" link add hf0 numrxqueues 1 numtxqueues 1 type veth \
+			peer name hf1 numrxqueues 1 numtxqueues 1 netns "$FARM_CLIENT" &&
+		farm_in_appl sysctl -qw net.ipv6.conf.hf0.disable_ipv6=1 &&
+		farm_in_client sysctl -qw net.ipv6.conf.hf1.disable_ipv6=1 &&
+		farm_in_client ethtool -K hf1 tx off >/dev/null &&
+		ip -n "$FARM_APPL" link set lo up && ip -n "$FARM_APPL" link set hf0 up &&
+		ip -n "$FARM_CLIENT" link set lo up && ip -n "$FARM_CLIENT" link set hf1 up &&
+		ip -n "$FARM_CLIENT" addr add 10.9.0.2/24 dev hf1
+}
+
+# ---- certificates: root, intermediate, and leaves of RSA-2048, as farms have them ----------------
+farm_sign() { # SUBJECT EXTENSIONS NAME [ISSUER]
+	openssl req -x509 -newkey rsa:2048 -nodes -sha256 -days 30 -config "$FARM_DIR/pki.cnf" \
+		-subj "/O=handfast demo/CN=$1" -extensions "$2" -keyout "$FARM_DIR/$3.key" \
+		-out "$FARM_DIR/$3.crt" ${4:+-CA "$FARM_DIR/$4.crt" -CAkey "$FARM_DIR/$4.key"} \
+		${5:+-addext "$5"} >>"$FARM_DIR/pki.log" 2>&1
+}
+
+farm_authority() {
+	cat >"$FARM_DIR/pki.cnf" <<-END
+		[req]
+		distinguished_name = name
+		[name]
+		[authority]
+		basicConstraints = critical, CA:TRUE
+		keyUsage = critical, keyCertSign, cRLSign
+		subjectKeyIdentifier = hash
+		authorityKeyIdentifier = keyid
+		[server]
+		basicConstraints = critical, CA:FALSE
+		keyUsage = critical, digitalSignature, keyEncipherment
+		extendedKeyUsage = serverAuth
+		subjectKeyIdentifier = hash
+		authorityKeyIdentifier = keyid
+	END
+	(umask 077 && farm_sign "root" authority root &&
+		farm_sign "intermediate" authority inter root) &&
+		install -m 644 "$FARM_DIR/root.crt" "$FARM_CA"
+}
+
+# farm_certificate NAME HOST...: $FARM_DIR/NAME.pem (leaf, intermediate) and NAME.key.
+farm_certificate() {
+	local name=$1 san='' host
+	shift
+	for host in "$@"; do
+		san+="${san:+,}DNS:$host"
+	done
+	(umask 077 && farm_sign "$1" server "$name" inter "subjectAltName=$san") &&
+		cat "$FARM_DIR/$name.crt" "$FARM_DIR/inter.crt" >"$FARM_DIR/$name.pem" &&
+		chown "$FARM_USER" "$FARM_DIR/$name.key"
+}
+
+# ---- the programs --------------------------------------------------------------------------------
+# farm_web N: web server N of the farm. / says who it is and who came; /files/ is $FARM_DIR/files;
+# PUT /upload/NAME stores in $FARM_DIR/upload.
+farm_web() {
+	local n=$1 dir=$FARM_DIR/web$1 at=127.0.0.1:$((8080 + $1))
+	mkdir -p "$dir" "$FARM_DIR/files"
+	[ -d "$FARM_DIR/upload" ] || install -d -o nobody "$FARM_DIR/upload"
+	cat >"$dir/nginx.conf" <<-END
+		daemon off;
+		worker_processes 1;
+		user nobody nogroup;
+		pid $dir/nginx.pid;
+		error_log stderr warn;
+		events { worker_connections 8192; }
+		http {
+		    access_log off;
+		    default_type text/plain;
+		    client_body_temp_path $dir/body;
+		    proxy_temp_path $dir/proxy;
+		    fastcgi_temp_path $dir/fastcgi;
+		    uwsgi_temp_path $dir/uwsgi;
+		    scgi_temp_path $dir/scgi;
+		    client_max_body_size 300m;
+		    keepalive_requests 100000;
+		    server {
+		        listen $at proxy_protocol backlog=4096;
+		        add_header X-Web-Server $n;
+		        location = / {
+		            return 200 "hello from web server $n, you came from \$proxy_protocol_addr\n";
+		        }
+		        location /files/ { root $FARM_DIR; }
+		        location /upload/ { root $FARM_DIR; dav_methods PUT; }
+		    }
+		}
+	END
+	farm_start "web$n" nginx -e stderr -c "$dir/nginx.conf"
+	echo "$FARM_LAST" >"$dir/pid"
+	farm_wait 5 farm_in_appl bash -c "exec 3<>/dev/tcp/${at/:/\/}" ||
+		farm_fail "web server $n does not listen: $FARM_DIR/web$n.log"
+	FARM_WEBS+=("$at")
+}
+
+# farm_config: the options of the demo; what is read from here on standard input is added.
+farm_config() {
+	cat - >"$FARM_DIR/handfast.yaml" <<-END
+		ports:
+		  - name: wan0
+		    device: net_af_packet0,iface=hf0,blocksz=65536,framesz=2048,framecnt=2048,qpairs=1,qdisc_bypass=1
+		    addresses: [$FARM_ADDRESS/24]
+		listeners:
+		  - name: www
+		    address: $FARM_ADDRESS:$FARM_PORT
+		    certificates: [www]
+		    backend: web
+		certificates:
+		  - name: www
+		    chain: www.pem
+		    key: www.key
+		backends:
+		  - name: web
+		    socket: web.sock
+		    uid: $FARM_RELAY_USER
+		stats:
+		  socket: control.sock
+		process:
+		  run_as: $FARM_USER
+		dpdk:
+		  args: [--file-prefix=handfast-$$]
+	END
+}
+
+# farm_appliance: handfast with $FARM_DIR/handfast.yaml; waits until it answers.
+farm_appliance() {
+	farm_start handfast "$FARM_BIN/handfast" "$FARM_DIR/handfast.yaml"
+	FARM_PID=$FARM_LAST
+	farm_wait 20 farm_up "$FARM_PID" "$FARM_STATS" && kill -0 "$FARM_PID" 2>/dev/null && return
+	tail -n 20 "$FARM_DIR/handfast.log" >&2
+	farm_fail "the appliance did not come up"
+}
+farm_up() { ! kill -0 "$1" 2>/dev/null || [ -S "$2" ]; }
+
+# farm_relay: hfrelay between the appliance and the web servers started so far.
+farm_relay() {
+	local web servers=()
+	for web in "${FARM_WEBS[@]}"; do
+		servers+=(--server "$web")
+	done
+	farm_start hfrelay setpriv --reuid "$FARM_RELAY_USER" --regid nogroup --clear-groups \
+		"$FARM_BIN/hfrelay" --socket "$FARM_DIR/web.sock" --proxy v2 "${servers[@]}"
+	FARM_RELAY_PID=$FARM_LAST
+}

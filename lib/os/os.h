@@ -107,8 +107,12 @@ HF_MUST_CHECK ssize_t hf_os_send_fds(
  * message with more descriptors, or cut-off data, is refused: all closed, -1 with EMSGSIZE. */
 HF_MUST_CHECK ssize_t hf_os_recv_fds(int fd, void *p, size_t len, int *fds, uint32_t *fd_cnt);
 
-/* Anonymous shared memory of exactly len bytes that can no longer shrink, grow or be re-sealed. */
+/* Anonymous shared memory of len bytes that can never shrink or grow: whoever maps all of it is
+ * safe from SIGBUS whatever the other side does. */
 HF_MUST_CHECK int hf_os_memfd(const char *name, size_t len);
+/* Done before it is sent: no further seals; without `writable` nobody can map it for writing any
+ * more, while mappings that exist keep writing. */
+HF_MUST_CHECK int hf_os_memfd_seal(int fd, bool writable);
 HF_MUST_CHECK int hf_os_eventfd(void);
 /* Adds one to an eventfd; a full counter already wakes its reader, so nothing can fail. */
 void hf_os_event_ring(int fd);

@@ -49,6 +49,7 @@ struct hf_pk_job {
 	uint8_t in[HF_PK_IN_MAX];
 	uint8_t fallback[HF_PREMASTER_LEN]; /* drawn before decryption, for every handshake */
 	uint8_t seed[64];                   /* PSS salt, blinding: drawn by the caller */
+	void *user;                         /* the caller's, untouched: for when the owner is gone */
 	/* pk fills */
 	uint8_t status; /* enum hf_pk_status */
 	uint8_t state;  /* private: free, filled, queued, running, done */

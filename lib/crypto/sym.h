@@ -107,6 +107,7 @@ struct hf_sym *hf_sym_init(
 
 HF_MUST_CHECK struct hf_sym_job *hf_sym_take(struct hf_sym *s); /* NULL: none free, counted; cleared */
 void hf_sym_submit(struct hf_sym *s, struct hf_sym_job *job);
+/* What the job points to is not touched any more; it comes out of hf_sym_done as CANCELLED. */
 void hf_sym_cancel(struct hf_sym *s, struct hf_sym_job *job);
 uint32_t hf_sym_flush(struct hf_sym *s); /* computes all that is queued; returns how many */
 HF_MUST_CHECK struct hf_sym_job *hf_sym_done(struct hf_sym *s);

@@ -2,17 +2,21 @@
  * Never allocates, blocks, reads a clock or talks to an engine: it moves bytes between four chains'
  * ends and fills jobs. hf_tls_run goes as far as it can and returns the set of what it waits for.
  *
- *   TCP rcv chain --> records --> handshake messages | plaintext --> hf_tls_plain (the bridge takes it)
- *   TCP snd chain <-- records <-- flights, alerts     | plaintext <-- hf_tls_write_begin / _commit
+ *   TCP rcv chain --> records --> handshake messages | plaintext --> hf_tls_plain (the bridge takes
+ * it) TCP snd chain <-- records <-- flights, alerts     | plaintext <-- hf_tls_write_begin /
+ * _commit
  *
  * Threads: an hf_tls belongs to one worker. Memory: caller's slot (struct hf_tls, about 400 bytes);
- * the handshake part (transcript, parsed hello) from a pool of the context, held from the first byte
- * until hf_tls_hs_release; a record buffer only while a record is in it.
- * Read and write epochs are separate. At most one record per direction is with the sym driver.
- * Units: bytes, ns. Errors: every connection that fails has one enum hf_tls_reason (reason.def, which
- * also names the alert); an alert is queued where the RFC wants one.
- * Specs: RFC 5246, 5746, 6066, 7301, 5077 (extension acknowledged, tickets later), 7685, 8701.
- * Start reading at tls_hs.c. */
+ * the handshake part (transcript, names, secrets) from a pool of the context, held from the first
+ * record until hf_tls_hs_release; a buffer per direction only while a record is in it: a chunk when
+ * the record fits one, else a record buffer, taken when the whole record is in `in`. So `in` must
+ * be able to hold HF_TLS_WIRE_MAX bytes, and a slow sender holds nothing but what it sent. Read and
+ * write epochs are separate. At most one record per direction is with the sym driver. Units: bytes,
+ * ns. Errors: every connection that fails has one enum hf_tls_reason (reason.def, which also names
+ * the alert); an alert is queued where the RFC wants one. Every handshake that ends, well or not,
+ * is counted in exactly one stats.reason[]; a fault after it in stats.fault[]. Specs: RFC 5246,
+ * 5746, 6066, 7301, 7627, 5077 (extension acknowledged, tickets later), 7507, 7685, 8701. Start
+ * reading at tls_hs.c. */
 #ifndef HF_TLS_TLS_H
 #define HF_TLS_TLS_H
 
@@ -23,9 +27,10 @@
 #include "lib/crypto/pk.h"
 #include "lib/crypto/sym.h"
 
-#define HF_TLS_RECORD_MAX 16384u        /* RFC 5246 6.2.1: plaintext */
-#define HF_TLS_FRAGMENT_MAX (16384u + 2048u) /* RFC 5246 6.2.3: ciphertext */
-#define HF_TLS_NAME_MAX 255u            /* a DNS name, RFC 1035 2.3.4 */
+#define HF_TLS_RECORD_MAX 16384u                   /* RFC 5246 6.2.1: plaintext */
+#define HF_TLS_FRAGMENT_MAX (16384u + 2048u)       /* RFC 5246 6.2.3: ciphertext */
+#define HF_TLS_WIRE_MAX (5u + HF_TLS_FRAGMENT_MAX) /* with the record header */
+#define HF_TLS_NAME_MAX 255u                       /* a DNS name, RFC 1035 2.3.4 */
 
 enum hf_tls_reason {
 #define HF_TLS_REASON(name, alert, help) HF_TLS_R_##name,
@@ -36,21 +41,23 @@ enum hf_tls_reason {
 
 /* What hf_tls_run waits for, and the news that came up on the way. Bits of one set. */
 enum hf_tls_wait {
-	HF_TLS_WAIT_BYTES = 1, /* more from the peer */
-	HF_TLS_WAIT_PK = 2,    /* its public-key job */
-	HF_TLS_WAIT_SYM = 4,   /* its symmetric jobs: after the flush, run again */
-	HF_TLS_WAIT_TX = 8,    /* room in the send queue (or chunks) */
-	HF_TLS_WAIT_PLAIN = 16, /* the bridge must take plaintext first */
-	HF_TLS_WAIT_MEM = 32,  /* a record buffer, handshake slot or job: run again later */
+	HF_TLS_WAIT_BYTES = 1,    /* more from the peer */
+	HF_TLS_WAIT_PK = 2,       /* its public-key job */
+	HF_TLS_WAIT_SYM = 4,      /* its symmetric jobs: after the flush, run again */
+	HF_TLS_WAIT_TX = 8,       /* room in the send queue (or chunks) */
+	HF_TLS_WAIT_PLAIN = 16,   /* the bridge must take plaintext first */
+	HF_TLS_WAIT_MEM = 32,     /* a record buffer, handshake slot or job: run again later */
 	HF_TLS_ESTABLISHED = 256, /* news, once: the handshake is done, peer info may be read */
 	HF_TLS_PEER_CLOSED = 512, /* standing: close_notify was received; no more plaintext comes */
 	HF_TLS_TRUNCATED = 1024,  /* standing: the peer's FIN came without close_notify */
-	HF_TLS_FAILED = 2048,     /* standing: over; read hf_tls.reason, send what is queued, close */
+	HF_TLS_FAILED = 2048, /* standing: over; read hf_tls.reason, send what is queued, close */
 };
 
-/* ---- the site as TLS sees it: immutable, one generation, shared by all workers ------------------ */
+/* ---- the site as TLS sees it: immutable, one generation, shared by all workers ------------------
+ */
 struct hf_tls_cert {
-	struct hf_span list; /* certificate_list of RFC 5246 7.4.2 without its own length: (u24 len, DER)* */
+	struct hf_span list; /* certificate_list of RFC 5246 7.4.2 without its own length: (u24 len,
+				DER)* */
 	const struct hf_pk_key *key;
 };
 
@@ -75,14 +82,16 @@ struct hf_tls_site {
 	struct hf_tls_use *use; /* one per worker, each written by that worker alone */
 };
 
-/* ---- one worker's engine ------------------------------------------------------------------------ */
+/* ---- one worker's engine ------------------------------------------------------------------------
+ */
 struct hf_tls_stats {
 #define HF_COUNTER(name, help) uint64_t name;
 #define HF_GAUGE(name, help) uint64_t name;
 #include "lib/tls/stats.def"
 #undef HF_COUNTER
 #undef HF_GAUGE
-	uint64_t reason[HF_TLS_REASON_CNT];
+	uint64_t reason[HF_TLS_REASON_CNT]; /* how handshakes ended: OK or why not */
+	uint64_t fault[HF_TLS_REASON_CNT]; /* why connections ended after a handshake that was OK */
 };
 
 struct hf_tls_ctx {
@@ -96,12 +105,14 @@ struct hf_tls_ctx {
 	/* private */
 	struct hf_pool hs;
 	uint64_t next_keys_id;
+	hf_ns now; /* of the latest call that was told */
 	struct hf_tls_stats stats;
 };
 size_t hf_tls_ctx_footprint(uint32_t hs_cnt);
 void hf_tls_ctx_init(struct hf_tls_ctx *x, void *mem, uint32_t hs_cnt);
 
-/* One direction's keys and record count. */
+/* One direction's keys and record count. Keys are written when they are derived; `cipher` alone
+ * switches them on, at ChangeCipherSpec. */
 struct hf_tls_epoch {
 	struct hf_sym_keys keys; /* cipher NONE: records go in the clear */
 	uint64_t seq;
@@ -109,24 +120,31 @@ struct hf_tls_epoch {
 
 struct hf_tls_hs;
 
+/* Private but for reason, alert_in, version, suite, opened_at, done_at. */
 struct hf_tls {
 	/* every record */
 	struct hf_tls_epoch rd, wr;
-	uint8_t *rec;         /* record buffer being filled, opened, or holding plaintext */
+	uint8_t *rec, *out; /* buffers of the record that came, and of those that go */
 	struct hf_sym_job *open_job, *seal_job;
-	uint8_t *seal_rec;    /* record buffer being sealed or waiting for room in the send queue */
-	uint32_t rec_len, rec_want, plain_off, plain_len, seal_off, seal_len;
-	uint8_t state, plain_type, warn_cnt, empty_cnt;
-	uint16_t standing;    /* PEER_CLOSED, TRUNCATED, FAILED */
-	bool close_queued;
-	/* handshake */
+	uint32_t rec_len, plain_off, plain_len; /* in rec: fragment; plaintext not yet taken */
+	uint32_t out_size, out_off, out_len;    /* of out: size; bytes gone; bytes ready to go */
+	uint32_t fill_len;                      /* plaintext of the record being filled or sealed */
+	uint8_t rec_type, fill_type, out_state, alerts;
+	uint8_t state, warn_cnt, empty_cnt, again_cnt;
+	uint16_t standing; /* PEER_CLOSED, TRUNCATED, FAILED */
+	bool spoke;        /* at least one byte came */
+	/* handshake messages */
+	uint8_t msg_head[4];
+	uint32_t msg_got, msg_len;      /* bytes of the current message so far, and in all */
+	const struct hf_tls_site *site; /* until hf_tls_hs_release; counted in its use[] */
 	struct hf_tls_hs *hs;
 	hf_ref owner;
-	uint8_t reason;       /* enum hf_tls_reason */
-	uint8_t alert_in;     /* description of the fatal alert received, with reason PEER_ALERT */
+	uint8_t reason;   /* enum hf_tls_reason */
+	uint8_t alert_in; /* description of the fatal alert received, with reason PEER_ALERT */
 	uint16_t version, suite;
 	hf_ns opened_at, done_at;
 };
+static_assert(sizeof(struct hf_tls) <= 450, "a hundred thousand of them are 45 MB");
 
 /* The chains of one connection, as the worker lends them for a call. */
 struct hf_tls_io {
@@ -134,11 +152,12 @@ struct hf_tls_io {
 	bool in_eof;          /* the peer's FIN follows what is in `in` */
 	struct hf_chain *out; /* to TCP */
 	size_t out_room;      /* bytes that may be appended to out; kept up to date */
-	size_t credit;        /* out: bytes of `in` delivered for good; the TCP window may reopen by it */
+	size_t credit; /* added to: bytes of `in` delivered for good; the TCP window may reopen by
+			  it */
 };
 
-void hf_tls_open(struct hf_tls_ctx *x, struct hf_tls *tls, const struct hf_tls_site *site, hf_ref owner,
-	hf_ns now);
+void hf_tls_open(struct hf_tls_ctx *x, struct hf_tls *tls, const struct hf_tls_site *site,
+	hf_ref owner, hf_ns now);
 HF_MUST_CHECK unsigned hf_tls_run(
 	struct hf_tls_ctx *x, struct hf_tls *tls, struct hf_tls_io *io, hf_ns now);
 
@@ -150,10 +169,12 @@ void hf_tls_sym_done(struct hf_tls_ctx *x, struct hf_tls *tls, struct hf_sym_job
 struct hf_span hf_tls_plain(const struct hf_tls *tls);
 void hf_tls_plain_take(struct hf_tls_ctx *x, struct hf_tls *tls, struct hf_tls_io *io, size_t len);
 
-/* Sending: a place for up to *cap bytes of plaintext (NULL: no room now, or not established), then
- * commit with how many were put there (0 gives the place back). The record leaves through run. */
-HF_MUST_CHECK uint8_t *hf_tls_write_begin(
-	struct hf_tls_ctx *x, struct hf_tls *tls, const struct hf_tls_io *io, size_t *cap);
+/* Sending: a place for *cap bytes of plaintext, at most `want` (> 0) and one record; NULL: no room
+ * or memory now, or not established, or closing. Then commit with how many were put there (0 gives
+ * the place back). The record leaves through run. Rather than a sliver, NULL: *cap >= min(want,
+ * 1024). */
+HF_MUST_CHECK uint8_t *hf_tls_write_begin(struct hf_tls_ctx *x, struct hf_tls *tls,
+	const struct hf_tls_io *io, size_t want, size_t *cap);
 void hf_tls_write_commit(struct hf_tls_ctx *x, struct hf_tls *tls, size_t len);
 /* close_notify behind everything written; run until hf_tls_flushed, then shut TCP down. */
 void hf_tls_close(struct hf_tls_ctx *x, struct hf_tls *tls);
@@ -164,7 +185,8 @@ void hf_tls_fail(struct hf_tls_ctx *x, struct hf_tls *tls, enum hf_tls_reason re
 /* Gives everything back, cancels jobs, wipes keys. The slot may be reused at once. */
 void hf_tls_free(struct hf_tls_ctx *x, struct hf_tls *tls);
 
-/* ---- what is known of the peer, between ESTABLISHED and hf_tls_hs_release ---------------------- */
+/* ---- what is known of the peer, between ESTABLISHED and hf_tls_hs_release ----------------------
+ */
 struct hf_tls_peer {
 	struct hf_span sni, alpn; /* point into the handshake part */
 	uint16_t version, suite, client_version;

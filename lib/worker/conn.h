@@ -17,28 +17,28 @@ enum hf_stream_state {
 	HF_STREAM_NONE,   /* handshake not done, or never will be */
 	HF_STREAM_WANTED, /* waits for an endpoint, or for room in its ring */
 	HF_STREAM_OPEN,
-	HF_STREAM_ENDED,  /* nothing more is said or heard about it */
+	HF_STREAM_ENDED, /* nothing more is said or heard about it */
 };
 
 struct hf_conn {
 	struct hf_tls tls;
 	hf_ref ref;
-	struct hf_chain from_link; /* plaintext of the backend that is not sealed yet */
-	uint64_t tx_credit;        /* bytes we may still send to the backend */
-	uint32_t rx_credit;        /* bytes the backend may still send to us */
-	uint32_t rx_window;        /* what we let be outstanding; grows with use */
-	uint32_t reserved;         /* link chunks set aside for rx_credit + from_link */
-	hf_ns active_at;           /* last byte of application data either way, or last stage change */
-	hf_ns record_since;        /* when the record that is now incomplete began; 0: none is */
-	struct hf_timer timer;     /* the nearest deadline, armed lazily */
+	struct hf_chain from_link;  /* plaintext of the backend that is not sealed yet */
+	struct hf_link_stream link; /* credit both ways, and which halves are closed */
+	uint32_t window;            /* credit that we let be outstanding; grows with use */
+	uint32_t reserved;          /* link chunks set aside for link.rx_credit + from_link */
+	hf_ns active_at;       /* last byte of application data either way, or last stage change */
+	hf_ns record_since;    /* when the record that is now incomplete began; 0: none is */
+	struct hf_timer timer; /* the nearest deadline, armed lazily */
 	uint16_t backend;
 	uint8_t endpoint;
-	uint8_t stream;            /* enum hf_stream_state */
-	uint8_t reset_why;         /* enum hf_link_reset, while owe_reset */
-	bool half_sent, half_got;  /* half-close towards / from the backend */
-	bool owe_half, owe_reset;  /* said as soon as the ring has room */
-	bool established, closing; /* closing: close_notify queued, FIN follows when flushed */
-	bool fin_sent, tcp_over, failed;
+	uint8_t stream;    /* enum hf_stream_state */
+	uint8_t owe_reset; /* enum hf_link_reset_reason, said as soon as the ring has room */
+	bool established;  /* the handshake is done */
+	bool failed;       /* TLS has ended it: what comes in is discarded */
+	bool closing;      /* our close_notify (or alert) is queued, FIN follows when flushed */
+	bool fin_sent, tcp_over; /* tcp_over: TCP told CLOSED, or we aborted it */
+	bool aborted;            /* RST sent: nothing of it is looked at any more */
 };
 
 /* A queue of connections: each at most once. */
@@ -87,6 +87,7 @@ struct hf_worker {
 	struct hf_worker_port port[HF_TCP_PORT_MAX];
 	struct hf_endpoint endpoint[HF_ENDPOINT_MAX];
 	uint32_t endpoint_next, link_reserved;
+	uint8_t boot_id[8]; /* first half of every connection id told to backends */
 	struct hf_site *site;
 	struct hf_spsc *orders, *events;
 	struct hf_spsc *cross[HF_WORKER_MAX]; /* [from]: frames that worker `from` handed to us */

@@ -1,11 +1,11 @@
-/* site.h -- one immutable generation of what is served: listeners, virtual hosts, certificates, pools.
- * Control builds it, hands it to every worker by order (worker.h), and frees it when each worker has
- * said that nothing points into it any more. Handshakes and their jobs point into a site and are
- * counted per worker; established connections keep values, never pointers.
+/* site.h -- one immutable generation of what is served: listeners, virtual hosts, certificates,
+ * pools. Control builds it, hands it to every worker by order (worker.h), and frees it when each
+ * worker has said that nothing points into it any more. Handshakes and their jobs point into a site
+ * and are counted per worker; established connections keep values, never pointers.
  *
  * Threads: read by all; use[w] and older[w] belong to worker w alone. Memory: caller's, one block
- * of hf_site_footprint bytes; certificates, keys and names that the spec points to must live as long.
- * Errors: none here; control has checked the options before. */
+ * of hf_site_footprint bytes; certificates, keys and names that the spec points to must live as
+ * long. Errors: none here; control has checked the options before. */
 #ifndef HF_WORKER_SITE_H
 #define HF_WORKER_SITE_H
 
@@ -15,7 +15,7 @@
 struct hf_site_listener_spec {
 	struct hf_addr addr; /* all zero: any address of the ports */
 	uint16_t port;
-	uint16_t backend; /* index of the backend pool that gets its streams */
+	uint16_t backend;                 /* index of the backend pool that gets its streams */
 	const struct hf_tls_vhost *vhost; /* [0] is the default; at least one */
 	uint32_t vhost_cnt;
 };

@@ -1,16 +1,16 @@
 /* worker.h -- one core of the appliance: everything that lives there, and the turn it takes.
- * A worker is share-nothing: its connections, pools, timers and engines are its own. It meets others
- * only through single-producer rings: orders from control, events to control, frames that arrived
- * at the wrong worker, and the shared-memory links to backends.
+ * A worker is share-nothing: its connections, pools, timers and engines are its own. It meets
+ * others only through single-producer rings: orders from control, events to control, frames that
+ * arrived at the wrong worker, and the shared-memory links to backends.
  *
  * hf_worker_poll(w, now) is the whole life of a packet, in nine stages; it never blocks, and every
  * stage is bounded, so a turn is too. Read worker.c: it is one straight page.
  *
- * Threads: all calls by the worker's thread, except hf_worker_order, _event (control's ends of the two
- * rings), hf_worker_tables (racy reads) and the crossing rings (their producers).
- * Memory: hf_worker_footprint bytes, 64-byte aligned, given once at boot. Nothing is allocated later.
- * Time, cycles and randomness come in: now by argument, cycles by env, seeds by order.
- * Errors: short of anything -> counted, connections wait or strangers are refused; see stats.def. */
+ * Threads: all calls by the worker's thread, except hf_worker_order, _event (control's ends of the
+ * two rings), hf_worker_tables (racy reads) and the crossing rings (their producers). Memory:
+ * hf_worker_footprint bytes, 64-byte aligned, given once at boot. Nothing is allocated later. Time,
+ * cycles and randomness come in: now by argument, cycles by env, seeds by order. Errors: short of
+ * anything -> counted, connections wait or strangers are refused; see stats.def. */
 #ifndef HF_WORKER_WORKER_H
 #define HF_WORKER_WORKER_H
 
@@ -45,15 +45,16 @@ struct hf_worker_env {
 	const struct hf_sym_driver *sym;
 	void *sym_ctx;
 	uint8_t seed[HF_RAND_SEED_LEN];
-	uint8_t steer_key[16]; /* the same for all workers: who owns a flow when the port cannot say */
+	uint8_t steer_key[16]; /* the same for all workers: who owns a flow when the port cannot say
+				*/
 	hf_ns now;
 };
 
 struct hf_worker_cfg {
 	uint32_t index, worker_cnt;
-	uint32_t conn_cnt, hs_cnt;       /* connections; of them in handshake */
-	uint32_t chunk_cnt, record_cnt;  /* 2 KB and 20 KB buffers of TCP and TLS */
-	uint32_t link_chunk_cnt;         /* 2 KB buffers behind the credit granted to backends */
+	uint32_t conn_cnt, hs_cnt;      /* connections; of them in handshake */
+	uint32_t chunk_cnt, record_cnt; /* 2 KB and 20 KB buffers of TCP and TLS */
+	uint32_t link_chunk_cnt;        /* 2 KB buffers behind the credit granted to backends */
 	uint32_t half_open_cnt, time_wait_cnt;
 	uint32_t pk_job_cnt, sym_job_cnt;
 	uint32_t order_cnt, event_cnt, cross_cnt, trace_cnt; /* powers of two */
@@ -64,13 +65,14 @@ struct hf_worker_cfg {
 	hf_ns linger_ns;    /* one side has closed: time for the other */
 	hf_ns backend_ns;   /* a stream waits this long for a backend endpoint to appear */
 	hf_ns syn_life_ns, time_wait_ns;
-	bool reflect;       /* l2: reflect | gateway */
-	bool keylog;        /* HF_EVENT_KEYLOG events are made */
+	bool reflect; /* l2: reflect | gateway */
+	bool keylog;  /* HF_EVENT_KEYLOG events are made */
 	struct hf_worker_port_cfg port[HF_TCP_PORT_MAX];
 	uint32_t port_cnt;
 };
 
-/* ---- control -> worker --------------------------------------------------------------------------- */
+/* ---- control -> worker
+ * --------------------------------------------------------------------------- */
 enum hf_order_kind {
 	HF_ORDER_SITE,          /* serve this generation from now on */
 	HF_ORDER_ENDPOINT_UP,   /* a backend thread attached */
@@ -89,10 +91,12 @@ struct hf_order {
 	};
 };
 
-/* ---- worker -> control --------------------------------------------------------------------------- */
+/* ---- worker -> control
+ * --------------------------------------------------------------------------- */
 enum hf_event_kind {
-	HF_EVENT_SITE_FREE,     /* arg64 = generation: nothing of this worker points into it any more */
-	HF_EVENT_ENDPOINT_CUT,  /* the backend broke the link's rules: arg = endpoint, why = violation */
+	HF_EVENT_SITE_FREE, /* arg64 = generation: nothing of this worker points into it any more */
+	HF_EVENT_ENDPOINT_CUT,  /* the backend broke the link's rules: arg = endpoint, why =
+				   violation */
 	HF_EVENT_ENDPOINT_FREE, /* arg = endpoint: the worker no longer touches its memory */
 	HF_EVENT_FAILURE,       /* a handshake or connection failed: why = enum hf_tls_reason */
 	HF_EVENT_KEYLOG,        /* client_random and master, only when cfg.keylog */
@@ -133,7 +137,8 @@ void hf_worker_join(struct hf_worker *w, struct hf_worker *const *all);
 
 struct hf_poll hf_worker_poll(struct hf_worker *w, hf_ns now);
 
-/* Control's ends. order: 0, or -1 when the inbox is full (try again). event: true and *e, or false. */
+/* Control's ends. order: 0, or -1 when the inbox is full (try again). event: true and *e, or false.
+ */
 HF_MUST_CHECK int hf_worker_order(struct hf_worker *w, const struct hf_order *o);
 HF_MUST_CHECK bool hf_worker_event(struct hf_worker *w, struct hf_event *e);
 
@@ -151,7 +156,8 @@ struct hf_worker_table {
 uint32_t hf_worker_tables(struct hf_worker *w, struct hf_worker_table *v, uint32_t max);
 const struct hf_trace *hf_worker_trace(const struct hf_worker *w);
 
-/* Simulation and tests: asserts what must always hold (pool accounting, frames in = sum of outcomes). */
+/* Simulation and tests: asserts what must always hold (pool accounting, frames in = sum of
+ * outcomes). */
 void hf_worker_check(const struct hf_worker *w);
 /* True when every pool and gauge is at its idle value. */
 bool hf_worker_is_idle(const struct hf_worker *w);

@@ -1,0 +1,711 @@
+/* bridge.c -- joins TCP, TLS and the backend's stream for one connection. Bytes go round two ways:
+ *   client -> tcp rcv chain -> TLS record -> plaintext -> link ring          (give)
+ *   client <- tcp snd chain <- TLS record <- from_link chain <- link ring    (fetch, seal)
+ * hf_bridge_run moves what can move and stops where room, credit or a job is missing; whatever
+ * brings that puts the connection on the run list again. Who closes first decides the rest:
+ *   close_notify of the peer  -> half-close to the backend; its answer still goes out
+ *   FIN without close_notify  -> the upload may be cut short: reset to the backend, RST to the peer
+ *   backend's half-close      -> what it sent, close_notify, FIN
+ *   backend's reset           -> RST, no close_notify (RFC 8446 6.1: that would claim completeness)
+ *   TLS failure               -> its alert, FIN; reset to the backend; input is discarded */
+#include "lib/worker/conn.h"
+
+#define WINDOW_FIRST (8u * HF_CHUNK_DATA) /* credit of a fresh stream: most responses fit */
+#define WINDOW_MAX (128u * HF_CHUNK_DATA) /* of a busy one: twice a round trip at 1 Gbit/s, 1 ms \
+					   */
+
+static struct hf_tls_io io_of(struct hf_worker *w, uint32_t i)
+{
+	return (struct hf_tls_io){
+		.in = hf_tcp_rcv(w->tcp, i),
+		.in_eof = hf_tcp_info(w->tcp, i)->eof,
+		.out = hf_tcp_snd(w->tcp, i),
+		.out_room = hf_tcp_snd_room(w->tcp, i),
+	};
+}
+
+/* ---- deadlines
+ * ------------------------------------------------------------------------------------ */
+
+/* One side has closed; active_at then moves only with bytes that get somewhere. */
+static bool lingers(const struct hf_conn *c)
+{
+	return c->closing || (c->tls.standing & HF_TLS_PEER_CLOSED);
+}
+
+static hf_ns deadline_of(const struct hf_worker *w, const struct hf_conn *c)
+{
+	hf_ns due;
+
+	if (lingers(c))
+		return c->active_at + w->cfg.linger_ns;
+	if (!c->established)
+		return c->tls.opened_at + w->cfg.handshake_ns;
+	due = c->active_at + (c->stream == HF_STREAM_WANTED ? w->cfg.backend_ns : w->cfg.idle_ns);
+	return c->record_since ? HF_MIN(due, c->record_since + w->cfg.record_ns) : due;
+}
+
+/* Stages may move a deadline nearer; a later one is noticed when the timer fires. */
+static void deadline_arm(struct hf_worker *w, struct hf_conn *c)
+{
+	hf_ns due = deadline_of(w, c);
+
+	if (!hf_timer_armed(&c->timer) || due < c->timer.due)
+		hf_wheel_arm(&w->wheel, &c->timer, due);
+}
+
+/* ---- the stream towards the backend
+ * --------------------------------------------------------------- */
+
+/* Link chunks must be there for all that the backend may send and all that it sent: one for the
+ * chain's broken ends, and one per chunkful. */
+static uint32_t reserve_for(const struct hf_conn *c, uint32_t credit)
+{
+	if (c->stream != HF_STREAM_OPEN && c->from_link.len == 0)
+		return 0;
+	return 2 + (uint32_t)((credit + c->from_link.len) / HF_CHUNK_DATA);
+}
+
+static void reserve_set(struct hf_worker *w, struct hf_conn *c, uint32_t cnt)
+{
+	w->link_reserved += cnt - c->reserved;
+	c->reserved = cnt;
+}
+
+/* What was sealed or will never come frees its reserve. */
+static void reserve_trim(struct hf_worker *w, struct hf_conn *c)
+{
+	uint32_t need = reserve_for(c, c->link.rx_closed ? 0 : c->link.rx_credit);
+
+	if (need < c->reserved)
+		reserve_set(w, c, need);
+}
+
+static void stream_end(struct hf_worker *w, struct hf_conn *c)
+{
+	if (c->stream == HF_STREAM_OPEN) {
+		w->stats.streams--;
+		w->endpoint[c->endpoint].streams--;
+	}
+	c->stream = HF_STREAM_ENDED;
+	reserve_trim(w, c);
+}
+
+static struct hf_link *link_of(struct hf_worker *w, const struct hf_conn *c)
+{
+	return w->endpoint[c->endpoint].link;
+}
+
+static void link_news(struct hf_worker *w, const struct hf_conn *c)
+{
+	w->endpoint[c->endpoint].news = true;
+}
+
+/* Endpoints of a pool take turns. Returns HF_ENDPOINT_MAX when the pool has none. */
+static uint32_t endpoint_choose(struct hf_worker *w, uint32_t backend)
+{
+	for (uint32_t n = 0; n < HF_ENDPOINT_MAX; n++) {
+		uint32_t e = w->endpoint_next++ % HF_ENDPOINT_MAX;
+
+		if (w->endpoint[e].link && w->endpoint[e].backend == backend)
+			return e;
+	}
+	return HF_ENDPOINT_MAX;
+}
+
+static size_t stream_info(
+	struct hf_worker *w, uint32_t i, const struct hf_tls_peer *peer, uint8_t *out, size_t cap)
+{
+	const struct hf_tcp_info *t = hf_tcp_info(w->tcp, i);
+	struct hf_writer wr = hf_writer(out, cap);
+	struct hf_link_info info = {
+		.client = t->peer,
+		.local = t->local,
+		.client_port = t->peer_port,
+		.local_port = t->local_port,
+		.tls_version = peer->version,
+		.cipher = peer->suite,
+		.sni = peer->sni,
+		.alpn = peer->alpn,
+	};
+
+	memcpy(info.conn_id, w->boot_id, 8);
+	memcpy(info.conn_id + 8, &t->ref, 8);
+	hf_link_info_write(&wr, &info);
+	HF_ASSERT(!wr.overflow);
+	return wr.len;
+}
+
+/* Opens the stream, or leaves it wanted: no endpoint yet, no room in its ring, or no reserve. The
+ * handshake part, which holds the names, is given back once they are told. */
+static void stream_open(struct hf_worker *w, uint32_t i)
+{
+	struct hf_conn *c = &w->conn[i];
+	uint8_t tlvs[1024];
+	struct hf_tls_peer peer;
+	uint32_t e, want = 2 + WINDOW_FIRST / HF_CHUNK_DATA;
+	size_t len;
+
+	e = endpoint_choose(w, c->backend);
+	if (e == HF_ENDPOINT_MAX)
+		return;
+	if (w->link_reserved + want > w->cfg.link_chunk_cnt) {
+		w->stats.credit_short++;
+		return;
+	}
+	hf_tls_peer(&c->tls, &peer);
+	len = stream_info(w, i, &peer, tlvs, sizeof(tlvs));
+	c->endpoint = (uint8_t)e;
+	if (hf_link_open(link_of(w, c), &c->link, c->ref, WINDOW_FIRST, hf_span(tlvs, len)) < 0)
+		return;
+	hf_tls_hs_release(&w->tls, &c->tls);
+	c->stream = HF_STREAM_OPEN;
+	c->window = WINDOW_FIRST;
+	c->active_at = w->now;
+	reserve_set(w, c, want);
+	w->endpoint[e].streams++;
+	w->stats.streams++;
+	w->stats.streams_opened++;
+	link_news(w, c);
+	hf_trace(&w->trace, w->now, i, HF_TRACE_STREAM_OPEN, e, c->ref, 0);
+}
+
+/* Ends the stream by reset; said now or, when the ring is full, on a later turn. */
+static void stream_reset(struct hf_worker *w, struct hf_conn *c, enum hf_link_reset_reason why)
+{
+	if (c->stream == HF_STREAM_OPEN && !c->owe_reset) {
+		c->owe_reset = (uint8_t)why;
+		w->stats.streams_reset_out++;
+		hf_trace(&w->trace, w->now, (uint32_t)c->ref, HF_TRACE_STREAM_RESET, why, 0, 0);
+	}
+	if (c->stream == HF_STREAM_WANTED)
+		c->stream = HF_STREAM_ENDED;
+	hf_chain_clear(&w->link_bufs, &c->from_link);
+}
+
+/* Says what is owed to the backend and tops up its credit. Returns false while the ring is too full
+ * for it. */
+static bool stream_talk(struct hf_worker *w, struct hf_conn *c)
+{
+	struct hf_link *l = link_of(w, c);
+	uint32_t held, grant, need;
+
+	if (c->owe_reset) {
+		if (hf_link_reset(l, &c->link, c->owe_reset) < 0)
+			return false;
+		c->owe_reset = 0;
+		link_news(w, c);
+		stream_end(w, c);
+		return true;
+	}
+	held = c->link.rx_credit + (uint32_t)c->from_link.len;
+	if (c->link.rx_closed || held > c->window / 2)
+		return true;
+	grant = c->window - held;
+	need = reserve_for(c, c->link.rx_credit + grant);
+	if (need > c->reserved && w->link_reserved + need - c->reserved > w->cfg.link_chunk_cnt) {
+		w->stats.credit_short++;
+		return held > 0; /* it can still send; if not, it must be tried again */
+	}
+	if (hf_link_credit(l, &c->link, grant) < 0)
+		return false;
+	reserve_set(w, c, HF_MAX(need, c->reserved));
+	c->window = HF_MIN(c->window * 2, WINDOW_MAX);
+	link_news(w, c);
+	return true;
+}
+
+/* ---- failing and ending
+ * --------------------------------------------------------------------------- */
+
+static void tell_failure(struct hf_worker *w, uint32_t i)
+{
+	const struct hf_conn *c = &w->conn[i];
+	const struct hf_tcp_info *t = hf_tcp_info(w->tcp, i);
+
+	hf_worker_tell(w, &(struct hf_event){
+				  .kind = HF_EVENT_FAILURE,
+				  .why = c->tls.reason,
+				  .stage = c->established,
+				  .alert = c->tls.alert_in,
+				  .peer = t->peer,
+				  .peer_port = t->peer_port,
+				  .suite = c->tls.suite,
+				  .version = c->tls.version,
+				  .arg64 = c->ref,
+			  });
+}
+
+/* RST to the client, now; the slot stays until the backend was told. */
+static void conn_abort(struct hf_worker *w, uint32_t i, enum hf_link_reset_reason why)
+{
+	struct hf_conn *c = &w->conn[i];
+
+	stream_reset(w, c, why);
+	if (c->tcp_over)
+		return;
+	hf_tcp_abort(w->tcp, i, w->now);
+	c->tcp_over = c->aborted = true;
+	hf_fifo_push(&w->run, i);
+}
+
+/* TLS says that it is over: its alert goes out, then FIN; the backend gets a reset. */
+static void conn_failed(struct hf_worker *w, uint32_t i)
+{
+	struct hf_conn *c = &w->conn[i];
+
+	if (c->failed)
+		return;
+	c->failed = c->closing = true;
+	c->active_at = w->now;
+	tell_failure(w, i);
+	stream_reset(w, c, HF_LINK_RESET_PROTOCOL);
+	deadline_arm(w, c);
+}
+
+static void conn_free(struct hf_worker *w, uint32_t i)
+{
+	struct hf_conn *c = &w->conn[i];
+	const struct hf_tcp_info *t = hf_tcp_info(w->tcp, i);
+
+	hf_trace(&w->trace, w->now, i, HF_TRACE_CONN_FREE, 0, t->bytes_in, t->bytes_out);
+	hf_wheel_cancel(&w->wheel, &c->timer);
+	hf_tls_free(&w->tls, &c->tls);
+	hf_chain_clear(&w->link_bufs, &c->from_link);
+	if (c->stream == HF_STREAM_OPEN)
+		stream_end(w, c);
+	reserve_set(w, c, 0);
+	c->stream = HF_STREAM_ENDED; /* c->ref stays: late messages are recognised by it */
+	hf_tcp_free(w->tcp, i);
+	w->stats.conns--;
+	w->stats.conns_freed++;
+}
+
+/* ---- moving bytes
+ * --------------------------------------------------------------------------------- */
+
+/* Plaintext to the backend. Returns false when it had to stop for want of room or credit. */
+static bool give(struct hf_worker *w, struct hf_conn *c, struct hf_tls_io *io)
+{
+	struct hf_span plain = hf_tls_plain(&c->tls);
+	size_t len;
+
+	if (plain.len == 0)
+		return true;
+	if (c->stream == HF_STREAM_ENDED || c->owe_reset || c->link.tx_closed) {
+		hf_tls_plain_take(&w->tls, &c->tls, io, plain.len);
+		return true;
+	}
+	if (c->stream != HF_STREAM_OPEN)
+		return false;
+	while (plain.len && (len = hf_link_data(link_of(w, c), &c->link, plain.p, plain.len)) > 0) {
+		hf_tls_plain_take(&w->tls, &c->tls, io, len);
+		w->stats.bytes_to_backend += len;
+		c->active_at = w->now;
+		link_news(w, c);
+		plain = hf_tls_plain(&c->tls);
+	}
+	return plain.len == 0;
+}
+
+/* The backend's plaintext into records, as far as TLS takes it. */
+static void seal(struct hf_worker *w, struct hf_conn *c, struct hf_tls_io *io)
+{
+	uint8_t *at;
+	size_t cap, len;
+
+	while (c->from_link.len && (at = hf_tls_write_begin(&w->tls, &c->tls, io, &cap)) != NULL) {
+		len = HF_MIN(cap, c->from_link.len);
+		hf_chain_copy(&c->from_link, 0, at, len, NULL);
+		hf_chain_consume(&w->link_bufs, &c->from_link, len);
+		hf_tls_write_commit(&w->tls, &c->tls, len);
+		c->active_at = w->now;
+	}
+	reserve_trim(w, c);
+}
+
+static void keylog(struct hf_worker *w, const struct hf_conn *c)
+{
+	struct hf_event e = {.kind = HF_EVENT_KEYLOG};
+	struct hf_tls_peer peer;
+
+	hf_tls_peer(&c->tls, &peer);
+	memcpy(e.client_random, peer.client_random, sizeof(e.client_random));
+	memcpy(e.master, peer.master, sizeof(e.master));
+	hf_worker_tell(w, &e);
+	hf_wipe(&e, sizeof(e));
+}
+
+static void established(struct hf_worker *w, struct hf_conn *c)
+{
+	c->established = true;
+	c->active_at = w->now;
+	c->stream = HF_STREAM_WANTED;
+	if (w->cfg.keylog)
+		keylog(w, c);
+	deadline_arm(w, c);
+}
+
+/* Runs TLS and hands on what it opened until neither moves. Returns the last wait set. */
+static unsigned exchange(struct hf_worker *w, uint32_t i, struct hf_tls_io *io)
+{
+	struct hf_conn *c = &w->conn[i];
+	bool plain;
+	unsigned set;
+
+	do {
+		set = hf_tls_run(&w->tls, &c->tls, io, w->now);
+		if (set & HF_TLS_ESTABLISHED)
+			established(w, c);
+		if (c->stream == HF_STREAM_WANTED)
+			stream_open(w, i);
+		plain = hf_tls_plain(&c->tls).len != 0;
+	} while (plain && give(w, c, io));
+	seal(w, c, io);
+	return set;
+}
+
+/* An incomplete record may wait only so long: it holds a buffer. */
+static void note_record(struct hf_worker *w, struct hf_conn *c)
+{
+	bool partial = c->established && c->tls.rec && !c->tls.open_job && c->tls.plain_len == 0;
+
+	if (!partial)
+		c->record_since = 0;
+	else if (!c->record_since) {
+		c->record_since = w->now;
+		deadline_arm(w, c);
+	}
+}
+
+/* Who has closed, and what follows from it. */
+static void close_steps(struct hf_worker *w, uint32_t i, unsigned set)
+{
+	struct hf_conn *c = &w->conn[i];
+	bool drained = hf_tls_plain(&c->tls).len == 0;
+
+	if (set & HF_TLS_FAILED) {
+		conn_failed(w, i);
+	} else if ((set & HF_TLS_TRUNCATED) && drained && !c->owe_reset &&
+		   c->stream != HF_STREAM_ENDED) {
+		w->stats.truncated++;
+		conn_abort(w, i, HF_LINK_RESET_TRUNCATED);
+	} else if ((set & HF_TLS_PEER_CLOSED) && drained && c->stream == HF_STREAM_OPEN &&
+		   !c->owe_reset && !c->link.tx_closed) {
+		if (hf_link_half_close(link_of(w, c), &c->link) == 0) {
+			link_news(w, c);
+			c->active_at = w->now;
+			deadline_arm(w, c);
+		} else {
+			hf_fifo_push(&w->wait, i);
+		}
+	}
+	if (c->stream == HF_STREAM_OPEN && c->link.rx_closed && !c->closing && !c->from_link.len) {
+		hf_tls_close(&w->tls, &c->tls);
+		c->closing = true;
+		hf_fifo_push(&w->run, i);
+	}
+	if (c->stream == HF_STREAM_OPEN && !c->owe_reset && hf_link_stream_over(&c->link) &&
+		!c->from_link.len)
+		stream_end(w, c);
+}
+
+static void discard_input(struct hf_worker *w, uint32_t i)
+{
+	struct hf_chain *in = hf_tcp_rcv(w->tcp, i);
+	size_t len = in->len;
+
+	if (len == 0)
+		return;
+	hf_chain_consume(&w->bufs, in, len);
+	hf_tcp_rcv_credit(w->tcp, i, len, w->now);
+}
+
+/* Hands TCP what the turn made of its chains. */
+static void settle(struct hf_worker *w, uint32_t i, const struct hf_tls_io *io, size_t out_before)
+{
+	struct hf_conn *c = &w->conn[i];
+
+	if (c->tcp_over)
+		return;
+	if (io->credit)
+		hf_tcp_rcv_credit(w->tcp, i, io->credit, w->now);
+	if (c->failed)
+		discard_input(w, i);
+	if (io->out->len != out_before)
+		hf_tcp_push(w->tcp, i, w->now);
+	if (c->closing && !c->fin_sent && hf_tls_flushed(&c->tls)) {
+		c->fin_sent = true;
+		c->active_at = w->now;
+		hf_tcp_shutdown(w->tcp, i, w->now);
+		deadline_arm(w, c);
+	}
+}
+
+/* Short of something that nobody will announce: a buffer, a job, an endpoint, room in a ring. */
+static bool starved(const struct hf_worker *w, uint32_t i, unsigned set)
+{
+	const struct hf_conn *c = &w->conn[i];
+
+	return (set & HF_TLS_WAIT_MEM) || c->stream == HF_STREAM_WANTED ||
+	       ((set & HF_TLS_WAIT_TX) && hf_tcp_snd_room(w->tcp, i)) ||
+	       (hf_tls_plain(&c->tls).len && c->link.tx_credit);
+}
+
+static unsigned advance(struct hf_worker *w, uint32_t i)
+{
+	struct hf_conn *c = &w->conn[i];
+	struct hf_tls_io io = io_of(w, i);
+	size_t out_before = io.out->len;
+	unsigned set = exchange(w, i, &io);
+
+	note_record(w, c);
+	close_steps(w, i, set);
+	settle(w, i, &io, out_before);
+	return set;
+}
+
+void hf_bridge_run(struct hf_worker *w, uint32_t i)
+{
+	struct hf_conn *c = &w->conn[i];
+	unsigned set;
+
+	if (!hf_tcp_alive(w->tcp, i))
+		return;
+	set = c->aborted ? 0 : advance(w, i);
+	if (c->stream == HF_STREAM_OPEN && !stream_talk(w, c))
+		hf_fifo_push(&w->wait, i);
+	if (c->tcp_over && (c->stream == HF_STREAM_ENDED || c->stream == HF_STREAM_NONE)) {
+		conn_free(w, i);
+		return;
+	}
+	if (!c->aborted && starved(w, i, set))
+		hf_fifo_push(&w->wait, i);
+}
+
+/* ---- news from each side
+ * -------------------------------------------------------------------------- */
+
+void hf_bridge_open(struct hf_worker *w, uint32_t i)
+{
+	struct hf_conn *c = &w->conn[i];
+	const struct hf_tcp_info *t = hf_tcp_info(w->tcp, i);
+
+	memset(c, 0, sizeof(*c));
+	c->ref = t->ref;
+	c->active_at = w->now;
+	w->stats.conns++;
+	w->stats.conns_opened++;
+	hf_trace(&w->trace, w->now, i, HF_TRACE_CONN_NEW, t->peer_port, t->ref, 0);
+	if (t->listener >=
+		w->site->listener_cnt) { /* half-open since before a reload took it away */
+		w->stats.conns_refused_listener++;
+		conn_abort(w, i, HF_LINK_RESET_LIMIT);
+		return;
+	}
+	c->backend = w->site->listener[t->listener].backend;
+	hf_tls_open(&w->tls, &c->tls, &w->site->listener[t->listener].tls, c->ref, w->now);
+	deadline_arm(w, c);
+}
+
+void hf_bridge_tcp(struct hf_worker *w, uint32_t i, uint32_t events)
+{
+	struct hf_conn *c = &w->conn[i];
+
+	if (events & HF_TCP_EV_OPENED)
+		hf_bridge_open(w, i);
+	if (events & HF_TCP_EV_CLOSED) {
+		c->tcp_over = true;
+		if (hf_tcp_info(w->tcp, i)->end != HF_TCP_END_FIN)
+			stream_reset(w, c, HF_LINK_RESET_CLIENT);
+	}
+	if ((events & HF_TCP_EV_WRITABLE) && c->closing)
+		c->active_at = w->now;
+	hf_fifo_push(&w->run, i);
+}
+
+static struct hf_conn *conn_of(struct hf_worker *w, hf_ref ref)
+{
+	uint32_t i = (uint32_t)ref;
+
+	return hf_tcp_alive(w->tcp, i) && w->conn[i].ref == ref ? &w->conn[i] : NULL;
+}
+
+void hf_bridge_pk_done(struct hf_worker *w, struct hf_pk_job *job)
+{
+	struct hf_conn *c = conn_of(w, job->owner);
+
+	hf_tls_pk_done(&w->tls, c ? &c->tls : NULL, job);
+	if (c)
+		hf_fifo_push(&w->run, (uint32_t)(c - w->conn));
+}
+
+void hf_bridge_sym_done(struct hf_worker *w, struct hf_sym_job *job)
+{
+	struct hf_conn *c = conn_of(w, job->owner);
+
+	hf_tls_sym_done(&w->tls, c ? &c->tls : NULL, job);
+	if (c)
+		hf_fifo_push(&w->run, (uint32_t)(c - w->conn));
+}
+
+void hf_bridge_deadline(struct hf_worker *w, uint32_t i)
+{
+	struct hf_conn *c = &w->conn[i];
+	hf_ns due = deadline_of(w, c);
+
+	if (due > w->now) {
+		hf_wheel_arm(&w->wheel, &c->timer, due);
+		return;
+	}
+	if (lingers(c)) {
+		w->stats.timeout_linger++;
+		conn_abort(w, i, HF_LINK_RESET_TIMEOUT);
+	} else if (!c->established) {
+		w->stats.timeout_handshake++;
+		hf_tls_fail(&w->tls, &c->tls, HF_TLS_R_HANDSHAKE_TIMEOUT);
+	} else if (c->record_since && c->record_since + w->cfg.record_ns <= w->now) {
+		w->stats.timeout_record++;
+		hf_tls_fail(&w->tls, &c->tls, HF_TLS_R_RECORD_TIMEOUT);
+	} else if (c->stream == HF_STREAM_WANTED) {
+		w->stats.timeout_backend++;
+		conn_abort(w, i, HF_LINK_RESET_LIMIT);
+	} else { /* idle: an orderly goodbye, then linger */
+		w->stats.timeout_idle++;
+		stream_reset(w, c, HF_LINK_RESET_TIMEOUT);
+		hf_tls_close(&w->tls, &c->tls);
+		c->closing = true;
+		c->active_at = w->now;
+		hf_wheel_arm(&w->wheel, &c->timer, w->now + w->cfg.linger_ns);
+	}
+	hf_fifo_push(&w->run, i);
+}
+
+/* ---- what backends send
+ * --------------------------------------------------------------------------- */
+
+/* The connection a message is for, NULL when its stream has ended meanwhile, or a violation: a
+ * number that was never given out on this endpoint. */
+static int stream_find(struct hf_worker *w, uint32_t e, uint64_t id, struct hf_conn **out)
+{
+	uint32_t i = (uint32_t)id;
+	struct hf_conn *c;
+
+	*out = NULL;
+	if (i >= w->cfg.conn_cnt || id >> 32 == 0 || id > w->conn[i].ref)
+		return hf_link_fail(w->endpoint[e].link, HF_LINK_BAD_STREAM);
+	c = &w->conn[i];
+	if (id != c->ref || c->stream == HF_STREAM_ENDED)
+		return 0;
+	if (c->stream != HF_STREAM_OPEN || c->endpoint != e)
+		return hf_link_fail(w->endpoint[e].link, HF_LINK_BAD_STREAM);
+	*out = c;
+	return 0;
+}
+
+static void data_in(struct hf_worker *w, struct hf_conn *c, uint32_t len)
+{
+	struct hf_link *l = link_of(w, c);
+	uint8_t tmp[HF_CHUNK_DATA];
+	size_t n;
+
+	if (c->owe_reset || c->closing) { /* nobody is left to hear it */
+		hf_link_skip(l);
+		return;
+	}
+	for (; len; len -= (uint32_t)n) {
+		n = hf_link_read(l, &c->link, tmp, HF_MIN(len, (uint32_t)sizeof(tmp)));
+		n = hf_chain_append(&w->link_bufs, &c->from_link, tmp, n);
+		HF_ASSERT(n > 0); /* its chunks were reserved when the credit was granted */
+		w->stats.bytes_from_backend += n;
+	}
+	hf_wipe(tmp, sizeof(tmp));
+}
+
+static void message(struct hf_worker *w, struct hf_conn *c, const struct hf_link_msg *m)
+{
+	uint32_t i = (uint32_t)c->ref;
+
+	switch (m->type) {
+	case HF_LINK_DATA:
+		data_in(w, c, m->len);
+		break;
+	case HF_LINK_RESET:
+		w->stats.streams_reset_in++;
+		stream_end(w, c);
+		hf_chain_clear(&w->link_bufs, &c->from_link);
+		c->owe_reset = 0;
+		reserve_trim(w, c);
+		conn_abort(w, i, HF_LINK_RESET_SERVER);
+		break;
+	default: /* CREDIT and HALF_CLOSE are noted in c->link; run sees them */
+		break;
+	}
+	hf_fifo_push(&w->run, i);
+}
+
+static int message_next(struct hf_worker *w, uint32_t e)
+{
+	struct hf_link *l = w->endpoint[e].link;
+	struct hf_link_msg m;
+	struct hf_conn *c;
+	int rc = hf_link_next(l, &m);
+
+	if (rc <= 0)
+		return rc;
+	if (stream_find(w, e, m.stream, &c) < 0)
+		return -1;
+	if (!c) {
+		w->stats.streams_late++;
+		hf_link_skip(l);
+		return 1;
+	}
+	if (hf_link_admit(l, &c->link, &m) < 0)
+		return -1;
+	message(w, c, &m);
+	return 1;
+}
+
+void hf_bridge_fetch(struct hf_worker *w, uint32_t e, uint32_t max)
+{
+	struct hf_endpoint *ep = &w->endpoint[e];
+	uint32_t n = 0;
+	int rc = 0;
+
+	while (n < max && (rc = message_next(w, e)) > 0)
+		n++;
+	if (n) {
+		w->busy = true;
+		ep->news = true;
+		hf_link_release(ep->link);
+	}
+	if (rc < 0) {
+		w->stats.endpoints_cut++;
+		hf_worker_tell(w, &(struct hf_event){.kind = HF_EVENT_ENDPOINT_CUT,
+					  .arg = e,
+					  .why = (uint8_t)ep->link->violation});
+		hf_bridge_endpoint_lost(w, e);
+	}
+}
+
+void hf_bridge_endpoint_lost(struct hf_worker *w, uint32_t e)
+{
+	struct hf_endpoint *ep = &w->endpoint[e];
+
+	if (!ep->link)
+		return;
+	for (uint32_t i = 0; i < w->cfg.conn_cnt; i++) {
+		struct hf_conn *c = &w->conn[i];
+
+		if (!hf_tcp_alive(w->tcp, i) || c->stream != HF_STREAM_OPEN || c->endpoint != e)
+			continue;
+		stream_end(w, c);
+		c->owe_reset = 0;
+		hf_chain_clear(&w->link_bufs, &c->from_link);
+		reserve_trim(w, c);
+		conn_abort(w, i, HF_LINK_RESET_INTERNAL);
+	}
+	ep->link = NULL;
+	w->stats.endpoints--;
+	hf_worker_tell(w, &(struct hf_event){.kind = HF_EVENT_ENDPOINT_FREE, .arg = e});
+}

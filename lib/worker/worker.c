@@ -1,0 +1,672 @@
+/* worker.c -- the way of a packet, on one page: hf_worker_poll at the end of this file is the whole
+ * loop. Each stage takes what the one before it left and leaves lists for the next; nothing calls
+ * back up. What joins TCP, TLS and the backend for one connection is bridge.c.
+ *
+ * Back-pressure is by not asking: without a free tx frame nothing is emitted, without room towards
+ * the backend plaintext stays in its record buffer, uncredited, and the TCP window closes. */
+#include "lib/worker/conn.h"
+
+#define RX_BURST 32u
+#define TX_BURST 32u
+#define FETCH_MAX 64u    /* messages of one endpoint per turn */
+#define TIMERS_MAX 256u  /* due timers per turn and wheel */
+#define CRYPTO_ROUNDS 4u /* symmetric bursts per turn: a record opened, its answer sealed */
+#define RETRY_MAX 32u    /* waiting connections tried again per turn */
+#define CROSS_FRAME_MAX 2044u
+
+/* A frame on its way to the worker that owns its flow: copied, because a port's frames go back to
+ * the queue they came from. Only ports that cannot steer pay this (design: 0 on RSS ports). */
+struct cross_frame {
+	uint16_t len, port;
+	uint8_t data[CROSS_FRAME_MAX];
+};
+
+void hf_worker_tell(struct hf_worker *w, const struct hf_event *e)
+{
+	struct hf_event ev = *e;
+
+	ev.at = w->now;
+	if (hf_spsc_push(w->events, &ev, 1) == 0)
+		w->stats.events_lost++;
+}
+
+/* ---- 1, 2: take frames, hand strays over, feed TCP
+ * ------------------------------------------------ */
+
+static void outcome(struct hf_worker *w, enum hf_net_verdict v)
+{
+	w->net_stats.outcome[v]++;
+}
+
+/* ARP and echo: answered at once if the port has a frame, else not at all. */
+static enum hf_net_verdict reply(
+	struct hf_worker *w, struct hf_worker_port *p, const struct hf_packet *pkt)
+{
+	struct hf_frame f;
+	enum hf_net_verdict v;
+
+	if (p->port->cls->tx_alloc(p->port, p->queue, &f, 1) == 0)
+		return hf_net_reply(&p->host, pkt, NULL);
+	v = hf_net_reply(&p->host, pkt, &f);
+	if (f.len)
+		p->port->cls->tx(p->port, p->queue, &f, 1);
+	else
+		p->port->cls->rx_give(p->port, p->queue, &f, 1);
+	if (v == HF_NET_ARP_CONFLICT)
+		hf_worker_tell(
+			w, &(struct hf_event){.kind = HF_EVENT_ADDR_CONFLICT, .peer = pkt->src});
+	if (v == HF_NET_ARP_LEARNED) {
+		struct hf_tcp_port tp = {.mtu = p->host.mtu, .gateway_known = true};
+
+		memcpy(tp.mac, p->host.mac, sizeof(tp.mac));
+		memcpy(tp.gateway_mac, p->host.gateway_mac, sizeof(tp.gateway_mac));
+		hf_tcp_port_set(w->tcp, (uint32_t)(p - w->port), &tp);
+	}
+	return v;
+}
+
+static void frame_in(struct hf_worker *w, struct hf_worker_port *p, const struct hf_frame *f)
+{
+	struct hf_packet pkt;
+	enum hf_net_verdict v;
+
+	w->net_stats.frames_in++;
+	if (!p->trust_csum && !(f->flags & (HF_FRAME_CSUM_GOOD | HF_FRAME_CSUM_BAD)))
+		w->net_stats.csum_checked++;
+	v = hf_net_parse(f, p->trust_csum, &pkt);
+	if (v == HF_NET_OK)
+		v = hf_net_accept(&p->host, &pkt);
+	if (v == HF_NET_OK && pkt.kind != HF_PACKET_TCP)
+		v = reply(w, p, &pkt);
+	if (v == HF_NET_OK) {
+		v = HF_NET_TCP;
+		hf_tcp_input(w->tcp, (uint32_t)(p - w->port), &pkt, w->now);
+	}
+	outcome(w, v);
+}
+
+/* Which worker a frame belongs to; frames without a flow belong to whoever has them. */
+static uint32_t owner_of(
+	const struct hf_worker *w, const struct hf_worker_port *p, const struct hf_frame *f)
+{
+	struct hf_flow_key k;
+
+	if (w->cfg.worker_cnt == 1 || p->port->info.rss || !hf_net_flow_of(f, &k))
+		return w->cfg.index;
+	return (uint32_t)(hf_flow_hash(w->env.steer_key, &k) % w->cfg.worker_cnt);
+}
+
+static void hand_over(struct hf_worker *w, uint32_t owner, uint16_t port, const struct hf_frame *f)
+{
+	struct cross_frame x;
+
+	w->net_stats.frames_in++;
+	if (f->len > CROSS_FRAME_MAX) {
+		outcome(w, HF_NET_CROSS_FULL);
+		return;
+	}
+	x.len = (uint16_t)f->len;
+	x.port = port;
+	memcpy(x.data, f->data, f->len);
+	if (hf_spsc_push(w->all[owner]->cross[w->cfg.index], &x, 1) == 0) {
+		outcome(w, HF_NET_CROSS_FULL);
+		return;
+	}
+	w->stats.crossed_out++;
+	outcome(w, HF_NET_CROSSED);
+}
+
+static void take(struct hf_worker *w, uint32_t port)
+{
+	struct hf_worker_port *p = &w->port[port];
+	struct hf_frame f[RX_BURST];
+	uint32_t cnt = p->port->cls->rx(p->port, p->queue, f, RX_BURST);
+
+	if (cnt == 0)
+		return;
+	w->busy = true;
+	for (uint32_t i = 0; i < cnt; i++) {
+		uint32_t owner = owner_of(w, p, &f[i]);
+
+		if (owner == w->cfg.index)
+			frame_in(w, p, &f[i]);
+		else
+			hand_over(w, owner, (uint16_t)port, &f[i]);
+	}
+	p->port->cls->rx_give(p->port, p->queue, f, cnt);
+}
+
+static void take_crossed(struct hf_worker *w)
+{
+	struct cross_frame x;
+
+	for (uint32_t from = 0; from < w->cfg.worker_cnt; from++) {
+		if (!w->cross[from])
+			continue;
+		for (uint32_t n = 0; n < RX_BURST && hf_spsc_pop(w->cross[from], &x, 1); n++) {
+			struct hf_frame f = {
+				x.data, x.len, CROSS_FRAME_MAX, HF_FRAME_CROSSED, NULL};
+
+			w->stats.crossed_in++;
+			w->busy = true;
+			frame_in(w, &w->port[x.port], &f);
+		}
+	}
+}
+
+/* What TCP has to tell becomes the run list. */
+static void tcp_news(struct hf_worker *w)
+{
+	uint32_t i, events;
+
+	while (hf_tcp_ready_pop(w->tcp, &i, &events)) {
+		w->busy = true;
+		hf_bridge_tcp(w, i, events);
+	}
+}
+
+/* ---- 3, 5, 6: connections with news; messages of backends
+ * ----------------------------------------- */
+
+static void run(struct hf_worker *w)
+{
+	for (uint32_t n = w->run.cnt; n > 0; n--) {
+		w->busy = true;
+		hf_bridge_run(w, hf_fifo_pop(&w->run));
+	}
+}
+
+/* Connections that were short of something: a few are tried again each turn, in order. This is not
+ * being busy: an adaptive worker may sleep a tick between tries. */
+static void retry(struct hf_worker *w)
+{
+	for (uint32_t n = HF_MIN(w->wait.cnt, RETRY_MAX); n > 0; n--)
+		hf_bridge_run(w, hf_fifo_pop(&w->wait));
+}
+
+static void fetch(struct hf_worker *w)
+{
+	for (uint32_t e = 0; e < HF_ENDPOINT_MAX; e++)
+		if (w->endpoint[e].link)
+			hf_bridge_fetch(w, e, FETCH_MAX);
+}
+
+/* ---- 4: crypto
+ * ------------------------------------------------------------------------------------ */
+
+static void crypto_records(struct hf_worker *w)
+{
+	struct hf_sym_job *job;
+
+	for (uint32_t round = 0; round < CRYPTO_ROUNDS && hf_sym_flush(w->sym); round++) {
+		w->busy = true;
+		while ((job = hf_sym_done(w->sym)) != NULL)
+			hf_bridge_sym_done(w, job);
+		run(w);
+	}
+}
+
+/* One slice of public-key work. It comes last in the turn, so that what is ready leaves first. */
+static void crypto_keys(struct hf_worker *w, bool port_idle)
+{
+	struct hf_pk_job *job;
+
+	if (hf_pk_work(w->pk, port_idle, w->now))
+		w->busy = true;
+	while ((job = hf_pk_done(w->pk)) != NULL) {
+		w->busy = true;
+		hf_bridge_pk_done(w, job);
+	}
+}
+
+/* ---- 7: timers
+ * ------------------------------------------------------------------------------------ */
+
+static void timers(struct hf_worker *w)
+{
+	struct hf_timer *t;
+
+	if (hf_tcp_timers(w->tcp, w->now, TIMERS_MAX))
+		w->busy = true;
+	for (uint32_t n = 0; n < TIMERS_MAX && (t = hf_wheel_pop(&w->wheel, w->now)) != NULL; n++) {
+		w->busy = true;
+		hf_bridge_deadline(
+			w, (uint32_t)(HF_CONTAINER_OF(t, struct hf_conn, timer) - w->conn));
+	}
+}
+
+/* ---- 8: send while the port has free frames
+ * ------------------------------------------------------- */
+
+static void tcp_out(struct hf_worker *w, uint32_t port)
+{
+	struct hf_worker_port *p = &w->port[port];
+	const struct hf_port_class *cls = p->port->cls;
+	struct hf_frame f[TX_BURST];
+	uint32_t got, used;
+
+	do {
+		if (!hf_tcp_pending(w->tcp, port))
+			return;
+		got = cls->tx_alloc(p->port, p->queue, f, TX_BURST);
+		for (used = 0; used < got; used++)
+			if (hf_tcp_emit(w->tcp, port, &f[used], w->now) == 0)
+				break;
+		if (used) {
+			w->busy = true;
+			cls->tx(p->port, p->queue, f, used);
+		}
+		if (used < got)
+			cls->rx_give(p->port, p->queue, f + used, got - used);
+	} while (used == TX_BURST);
+}
+
+/* Gratuitous ARP, three times a second apart after boot (RFC 5227 2.3 asks for two); the gateway's
+ * address until it is known. Only worker 0 of a port's workers speaks. */
+static void announce(struct hf_worker *w, struct hf_worker_port *p)
+{
+	struct hf_frame f;
+	bool ask = w->cfg.port_cnt && !w->cfg.reflect && !p->host.gateway_known &&
+		   !hf_addr_eq(&p->host.gateway, &(struct hf_addr){{0}});
+
+	if (w->now < p->announce_at)
+		return;
+	p->announce_at = w->now + HF_NS_S;
+	if (w->cfg.index == 0 && p->announced < 3) {
+		p->announced++;
+		for (uint32_t a = 0; a < p->host.addr_cnt; a++) {
+			if (!p->port->cls->tx_alloc(p->port, p->queue, &f, 1))
+				return;
+			hf_net_arp_announce(&p->host, &p->addr[a], &f);
+			p->port->cls->tx(p->port, p->queue, &f, 1);
+		}
+	}
+	if (ask && p->port->cls->tx_alloc(p->port, p->queue, &f, 1)) {
+		hf_net_arp_request(&p->host, &p->host.gateway, &f);
+		p->port->cls->tx(p->port, p->queue, &f, 1);
+	}
+	if (!ask && p->announced >= 3)
+		p->announce_at = HF_NS_NEVER;
+}
+
+/* ---- 9: keep: orders of control, retired sites, doorbells
+ * ----------------------------------------- */
+
+static void site_take(struct hf_worker *w, struct hf_site *s)
+{
+	s->older[w->cfg.index] = w->site;
+	w->site = s;
+	w->stats.sites_taken++;
+	w->stats.site_generation = s->generation;
+	hf_trace(&w->trace, w->now, UINT32_MAX, HF_TRACE_SITE, 0, s->generation, 0);
+	hf_tcp_listen(w->tcp, s->tcp, s->listener_cnt);
+}
+
+/* Generations into which nothing of ours points any more are given back to control. */
+static void sites_release(struct hf_worker *w)
+{
+	uint32_t me = w->cfg.index;
+
+	for (struct hf_site *s = w->site; s && s->older[me];) {
+		struct hf_site *old = s->older[me];
+
+		if (old->use[me].cnt) {
+			s = old;
+			continue;
+		}
+		s->older[me] = old->older[me];
+		hf_worker_tell(w,
+			&(struct hf_event){.kind = HF_EVENT_SITE_FREE, .arg64 = old->generation});
+	}
+}
+
+static void endpoint_up(struct hf_worker *w, const struct hf_order *o)
+{
+	struct hf_endpoint *ep = &w->endpoint[o->arg];
+
+	HF_ASSERT(o->arg < HF_ENDPOINT_MAX && !ep->link);
+	*ep = (struct hf_endpoint){.link = o->link, .backend = o->backend};
+	w->stats.endpoints++;
+}
+
+static void orders(struct hf_worker *w)
+{
+	struct hf_order o;
+
+	while (hf_spsc_pop(w->orders, &o, 1)) {
+		w->busy = true;
+		switch (o.kind) {
+		case HF_ORDER_SITE:
+			site_take(w, o.site);
+			break;
+		case HF_ORDER_ENDPOINT_UP:
+			endpoint_up(w, &o);
+			break;
+		case HF_ORDER_ENDPOINT_DOWN:
+			hf_bridge_endpoint_lost(w, o.arg);
+			break;
+		case HF_ORDER_DRAIN:
+			w->stats.draining = o.arg;
+			hf_tcp_drain(w->tcp, o.arg);
+			break;
+		case HF_ORDER_SEED:
+			hf_rand_reseed(&w->rand, o.seed);
+			hf_wipe(o.seed, sizeof(o.seed));
+			break;
+		default:
+			HF_ASSERT(!"an order that no worker knows");
+		}
+	}
+}
+
+static uint64_t publish(struct hf_worker *w)
+{
+	uint64_t bells = 0;
+
+	for (uint32_t e = 0; e < HF_ENDPOINT_MAX; e++) {
+		struct hf_endpoint *ep = &w->endpoint[e];
+
+		if (!ep->link || !ep->news)
+			continue;
+		ep->news = false;
+		hf_link_publish(ep->link);
+		if (hf_link_bell(ep->link))
+			bells |= 1ull << e;
+	}
+	return bells;
+}
+
+static hf_ns next_due(const struct hf_worker *w)
+{
+	hf_ns tcp = hf_tcp_next_due(w->tcp), own = hf_wheel_next(&w->wheel);
+	hf_ns due = HF_MIN(tcp, own);
+
+	if (w->wait.cnt)
+		due = HF_MIN(due, w->now + HF_WHEEL_TICK);
+	for (uint32_t p = 0; p < w->cfg.port_cnt; p++)
+		due = HF_MIN(due, w->port[p].announce_at);
+	return due;
+}
+
+/* ---- the turn
+ * ------------------------------------------------------------------------------------- */
+
+struct hf_poll hf_worker_poll(struct hf_worker *w, hf_ns now)
+{
+	struct hf_poll result;
+	bool port_idle;
+
+	w->now = now;
+	w->busy = false;
+	orders(w);                                     /* 9 keep: what control wants */
+	for (uint32_t p = 0; p < w->cfg.port_cnt; p++) /* 1 take, 2 tcp_in */
+		take(w, p);
+	take_crossed(w);
+	port_idle = !w->busy;
+	tcp_news(w);
+	fetch(w); /* 6 fetch: link -> connections */
+	retry(w);
+	run(w);            /* 3 tls_in, 5 give: tcp -> tls -> link */
+	crypto_records(w); /* 4 crypto, and what it woke */
+	timers(w);         /* 7 timers */
+	tcp_news(w);
+	run(w);
+	for (uint32_t p = 0; p < w->cfg.port_cnt; p++) { /* 8 tcp_out */
+		tcp_out(w, p);
+		announce(w, &w->port[p]);
+	}
+	result.bells = publish(w); /* 9 keep: what others must know */
+	sites_release(w);
+	crypto_keys(w, port_idle); /* 4 crypto: one slice of public-key work */
+	w->stats.polls++;
+	w->stats.polls_busy += w->busy;
+	result.busy = w->busy || w->run.cnt;
+	result.next_due = next_due(w);
+	return result;
+}
+
+/* ---- birth, control's ends, what others may read
+ * -------------------------------------------------- */
+
+struct parts {
+	struct hf_worker *w;
+	void *tcp, *tls, *pk, *sym, *bufs, *link_bufs, *trace, *conn, *run_v, *run_in, *wait_v,
+		*wait_in;
+	void *orders, *events, *cross[HF_WORKER_MAX];
+};
+
+static struct hf_tcp_cfg tcp_cfg(const struct hf_worker_cfg *c)
+{
+	return (struct hf_tcp_cfg){
+		.conn_cnt = c->conn_cnt,
+		.half_open_cnt = c->half_open_cnt,
+		.time_wait_cnt = c->time_wait_cnt,
+		.rcv_wnd_max = c->rcv_wnd_max,
+		.snd_queue_max = c->snd_queue_max,
+		.syn_life_ns = c->syn_life_ns,
+		.time_wait_ns = c->time_wait_ns,
+		.close_ns = c->linger_ns,
+		.reflect = c->reflect,
+	};
+}
+
+static void *carve(uint8_t **at, size_t len)
+{
+	uint8_t *here = *at;
+
+	*at += HF_ROUND_UP(len, (size_t)HF_CACHE_LINE);
+	return here;
+}
+
+/* One walk measures the block and lays it out. */
+static void layout(struct parts *p, uint8_t **at, const struct hf_worker_cfg *c)
+{
+	struct hf_tcp_cfg tc = tcp_cfg(c);
+
+	p->w = carve(at, sizeof(*p->w));
+	p->conn = carve(at, c->conn_cnt * sizeof(struct hf_conn));
+	p->run_v = carve(at, c->conn_cnt * sizeof(uint32_t));
+	p->wait_v = carve(at, c->conn_cnt * sizeof(uint32_t));
+	p->run_in = carve(at, c->conn_cnt);
+	p->wait_in = carve(at, c->conn_cnt);
+	p->tcp = carve(at, hf_tcp_footprint(&tc));
+	p->tls = carve(at, hf_tls_ctx_footprint(c->hs_cnt));
+	p->pk = carve(at, hf_pk_footprint(&(struct hf_pk_cfg){.job_cnt = c->pk_job_cnt}));
+	p->sym = carve(at, hf_sym_footprint(c->sym_job_cnt));
+	p->bufs = carve(at, hf_bufs_footprint(c->chunk_cnt, c->record_cnt));
+	p->link_bufs = carve(at, hf_bufs_footprint(c->link_chunk_cnt, 0));
+	p->trace = carve(at, c->trace_cnt * sizeof(struct hf_trace_ev));
+	p->orders = carve(at, hf_spsc_footprint(sizeof(struct hf_order), c->order_cnt));
+	p->events = carve(at, hf_spsc_footprint(sizeof(struct hf_event), c->event_cnt));
+	for (uint32_t i = 0; i < c->worker_cnt; i++) {
+		p->cross[i] = NULL;
+		if (i != c->index)
+			p->cross[i] = carve(
+				at, hf_spsc_footprint(sizeof(struct cross_frame), c->cross_cnt));
+	}
+}
+
+size_t hf_worker_footprint(const struct hf_worker_cfg *cfg)
+{
+	struct parts p;
+	uint8_t *at = NULL;
+
+	layout(&p, &at, cfg);
+	return (size_t)at;
+}
+
+static void port_init(struct hf_worker *w, uint32_t i)
+{
+	const struct hf_worker_port_cfg *c = &w->cfg.port[i];
+	struct hf_worker_port *p = &w->port[i];
+	struct hf_tcp_port tp = {.mtu = c->port->info.mtu};
+
+	HF_ASSERT(c->addr_cnt <= HF_WORKER_ADDR_MAX);
+	*p = (struct hf_worker_port){
+		.port = c->port, .queue = c->queue, .trust_csum = c->trust_csum};
+	memcpy(p->addr, c->addr, sizeof(p->addr));
+	p->host.mtu = c->port->info.mtu;
+	p->host.addr = p->addr;
+	p->host.addr_cnt = c->addr_cnt;
+	p->host.gateway = c->gateway;
+	memcpy(p->host.mac, c->port->info.mac, sizeof(p->host.mac));
+	memcpy(tp.mac, c->port->info.mac, sizeof(tp.mac));
+	hf_tcp_port_set(w->tcp, i, &tp);
+}
+
+struct hf_worker *hf_worker_init(
+	void *mem, const struct hf_worker_cfg *cfg, const struct hf_worker_env *env)
+{
+	struct parts p;
+	uint8_t *at = mem;
+	struct hf_worker *w;
+	struct hf_tcp_cfg tc = tcp_cfg(cfg);
+
+	HF_ASSERT(cfg->worker_cnt <= HF_WORKER_MAX && cfg->port_cnt <= HF_TCP_PORT_MAX);
+	layout(&p, &at, cfg);
+	w = p.w;
+	memset(w, 0, sizeof(*w));
+	memset(p.run_in, 0, cfg->conn_cnt);
+	memset(p.wait_in, 0, cfg->conn_cnt);
+	w->cfg = *cfg;
+	w->env = *env;
+	w->now = env->now;
+	w->conn = p.conn;
+	w->run = (struct hf_fifo){.v = p.run_v, .in = p.run_in, .cap = cfg->conn_cnt};
+	w->wait = (struct hf_fifo){.v = p.wait_v, .in = p.wait_in, .cap = cfg->conn_cnt};
+	hf_rand_seed(&w->rand, env->seed);
+	hf_rand_bytes(&w->rand, w->boot_id, sizeof(w->boot_id));
+	hf_trace_init(&w->trace, p.trace, cfg->trace_cnt);
+	hf_wheel_init(&w->wheel, env->now);
+	hf_bufs_init(&w->bufs, p.bufs, cfg->chunk_cnt, cfg->record_cnt);
+	hf_bufs_init(&w->link_bufs, p.link_bufs, cfg->link_chunk_cnt, 0);
+	w->tcp = hf_tcp_init(p.tcp, &tc, &w->bufs, &w->rand, &w->trace, env->now);
+	w->pk = hf_pk_init(
+		p.pk, &(struct hf_pk_cfg){.job_cnt = cfg->pk_job_cnt}, env->pk, env->pk_cnt);
+	w->sym = hf_sym_init(p.sym, cfg->sym_job_cnt, env->sym, env->sym_ctx);
+	w->tls = (struct hf_tls_ctx){.bufs = &w->bufs,
+		.pk = w->pk,
+		.sym = w->sym,
+		.rand = &w->rand,
+		.trace = &w->trace,
+		.worker = cfg->index};
+	hf_tls_ctx_init(&w->tls, p.tls, cfg->hs_cnt);
+	w->orders = hf_spsc_init(p.orders, sizeof(struct hf_order), cfg->order_cnt);
+	w->events = hf_spsc_init(p.events, sizeof(struct hf_event), cfg->event_cnt);
+	for (uint32_t i = 0; i < cfg->worker_cnt; i++)
+		if (p.cross[i])
+			w->cross[i] = hf_spsc_init(
+				p.cross[i], sizeof(struct cross_frame), cfg->cross_cnt);
+	for (uint32_t i = 0; i < cfg->port_cnt; i++)
+		port_init(w, i);
+	return w;
+}
+
+void hf_worker_join(struct hf_worker *w, struct hf_worker *const *all)
+{
+	w->all = all;
+}
+
+int hf_worker_order(struct hf_worker *w, const struct hf_order *o)
+{
+	return hf_spsc_push(w->orders, o, 1) == 1 ? 0 : -1;
+}
+
+bool hf_worker_event(struct hf_worker *w, struct hf_event *e)
+{
+	return hf_spsc_pop(w->events, e, 1) == 1;
+}
+
+bool hf_worker_sleep(struct hf_worker *w)
+{
+	bool news = hf_spsc_used(w->orders) != 0;
+
+	for (uint32_t i = 0; i < w->cfg.worker_cnt; i++)
+		news |= w->cross[i] && hf_spsc_used(w->cross[i]);
+	for (uint32_t e = 0; e < HF_ENDPOINT_MAX; e++)
+		news |= w->endpoint[e].link && !hf_link_sleep(w->endpoint[e].link, w->wait.cnt > 0);
+	if (news)
+		hf_worker_wake(w);
+	return !news;
+}
+
+void hf_worker_wake(struct hf_worker *w)
+{
+	for (uint32_t e = 0; e < HF_ENDPOINT_MAX; e++)
+		if (w->endpoint[e].link)
+			hf_link_wake(w->endpoint[e].link);
+}
+
+static void gauges(struct hf_worker *w)
+{
+	w->stats.handshakes = w->tls.hs.used;
+	w->stats.chunks = w->bufs.chunk.used;
+	w->stats.records = w->bufs.record.used;
+	w->stats.link_chunks = w->link_bufs.chunk.used;
+	w->stats.link_reserved = w->link_reserved;
+}
+
+extern const struct hf_stat_table hf_worker_stat_table;
+
+uint32_t hf_worker_tables(struct hf_worker *w, struct hf_worker_table *v, uint32_t max)
+{
+	const struct hf_worker_table all[] = {
+		{&hf_worker_stat_table, &w->stats, ""},
+		{&hf_net_stat_table, &w->net_stats, ""},
+		{&hf_tcp_stat_table, hf_tcp_stats(w->tcp), ""},
+		{&hf_tls_stat_table, &w->tls.stats, ""},
+		{&hf_pk_stat_table, hf_pk_stats(w->pk), ""},
+		{&hf_sym_stat_table, hf_sym_stats(w->sym), ""},
+	};
+	uint32_t cnt = HF_MIN((uint32_t)HF_ARRAY_LEN(all), max);
+
+	gauges(w);
+	memcpy(v, all, cnt * sizeof(*v));
+	return cnt;
+}
+
+const struct hf_trace *hf_worker_trace(const struct hf_worker *w)
+{
+	return &w->trace;
+}
+
+static const struct hf_stat_row rows[] = {
+#define HF_COUNTER(name, help) \
+	{#name, help, HF_STAT_COUNTER, offsetof(struct hf_worker_stats, name)},
+#define HF_GAUGE(name, help) {#name, help, HF_STAT_GAUGE, offsetof(struct hf_worker_stats, name)},
+#include "lib/worker/stats.def"
+#undef HF_COUNTER
+#undef HF_GAUGE
+};
+
+const struct hf_stat_table hf_worker_stat_table = {"worker", rows, HF_ARRAY_LEN(rows)};
+
+void hf_worker_check(const struct hf_worker *w)
+{
+	const struct hf_tcp_stats *tcp = hf_tcp_stats(w->tcp);
+	uint64_t net = 0, segs = 0;
+	uint32_t reserved = 0;
+
+	for (uint32_t i = 0; i < HF_NET_VERDICT_CNT; i++)
+		net += w->net_stats.outcome[i];
+	for (uint32_t i = 0; i < HF_TCP_OUTCOME_CNT; i++)
+		segs += tcp->outcome[i];
+	HF_ASSERT(net == w->net_stats.frames_in);
+	HF_ASSERT(segs == w->net_stats.outcome[HF_NET_TCP]);
+	HF_ASSERT(w->stats.conns == w->stats.conns_opened - w->stats.conns_freed);
+	for (uint32_t i = 0; i < w->cfg.conn_cnt; i++)
+		if (hf_tcp_alive(w->tcp, i))
+			reserved += w->conn[i].reserved;
+	HF_ASSERT(reserved == w->link_reserved);
+	HF_ASSERT(w->link_bufs.chunk.used <= w->link_reserved);
+}
+
+bool hf_worker_is_idle(const struct hf_worker *w)
+{
+	const struct hf_pk_stats *pk = hf_pk_stats(w->pk);
+	const struct hf_sym_stats *sym = hf_sym_stats(w->sym);
+
+	return !w->stats.conns && !w->stats.streams && !w->bufs.chunk.used &&
+	       !w->bufs.record.used && !w->link_bufs.chunk.used && !w->link_reserved &&
+	       !w->tls.hs.used && !w->run.cnt && !w->wait.cnt && !pk->jobs && !sym->jobs;
+}

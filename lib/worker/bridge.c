@@ -8,10 +8,12 @@
  *   backend's half-close      -> what it sent, close_notify, FIN
  *   backend's reset           -> RST, no close_notify (RFC 8446 6.1: that would claim completeness)
  *   TLS failure               -> its alert, FIN; reset to the backend; input is discarded */
+#include "lib/base/secret.h"
 #include "lib/worker/conn.h"
 
 #define WINDOW_FIRST (8u * HF_CHUNK_DATA) /* credit of a fresh stream: most responses fit */
-#define WINDOW_MAX (128u * HF_CHUNK_DATA) /* of a busy one: twice a round trip at 1 Gbit/s, 1 ms \
+#define WINDOW_MAX \
+	(128u * HF_CHUNK_DATA) /* of a busy one: twice a round trip at 1 Gbit/s, 1 ms \
 					   */
 
 static struct hf_tls_io io_of(struct hf_worker *w, uint32_t i)
@@ -24,8 +26,7 @@ static struct hf_tls_io io_of(struct hf_worker *w, uint32_t i)
 	};
 }
 
-/* ---- deadlines
- * ------------------------------------------------------------------------------------ */
+/* ---- deadlines ---- */
 
 /* One side has closed; active_at then moves only with bytes that get somewhere. */
 static bool lingers(const struct hf_conn *c)
@@ -54,8 +55,7 @@ static void deadline_arm(struct hf_worker *w, struct hf_conn *c)
 		hf_wheel_arm(&w->wheel, &c->timer, due);
 }
 
-/* ---- the stream towards the backend
- * --------------------------------------------------------------- */
+/* ---- the stream towards the backend ---- */
 
 /* Link chunks must be there for all that the backend may send and all that it sent: one for the
  * chain's broken ends, and one per chunkful. */
@@ -215,8 +215,7 @@ static bool stream_talk(struct hf_worker *w, struct hf_conn *c)
 	return true;
 }
 
-/* ---- failing and ending
- * --------------------------------------------------------------------------- */
+/* ---- failing and ending ---- */
 
 static void tell_failure(struct hf_worker *w, uint32_t i)
 {
@@ -281,8 +280,7 @@ static void conn_free(struct hf_worker *w, uint32_t i)
 	w->stats.conns_freed++;
 }
 
-/* ---- moving bytes
- * --------------------------------------------------------------------------------- */
+/* ---- moving bytes ---- */
 
 /* Plaintext to the backend. Returns false when it had to stop for want of room or credit. */
 static bool give(struct hf_worker *w, struct hf_conn *c, struct hf_tls_io *io)
@@ -314,7 +312,8 @@ static void seal(struct hf_worker *w, struct hf_conn *c, struct hf_tls_io *io)
 	uint8_t *at;
 	size_t cap, len;
 
-	while (c->from_link.len && (at = hf_tls_write_begin(&w->tls, &c->tls, io, &cap)) != NULL) {
+	while (c->from_link.len &&
+		(at = hf_tls_write_begin(&w->tls, &c->tls, io, c->from_link.len, &cap)) != NULL) {
 		len = HF_MIN(cap, c->from_link.len);
 		hf_chain_copy(&c->from_link, 0, at, len, NULL);
 		hf_chain_consume(&w->link_bufs, &c->from_link, len);
@@ -365,10 +364,11 @@ static unsigned exchange(struct hf_worker *w, uint32_t i, struct hf_tls_io *io)
 	return set;
 }
 
-/* An incomplete record may wait only so long: it holds a buffer. */
-static void note_record(struct hf_worker *w, struct hf_conn *c)
+/* An incomplete record may wait only so long: it holds chunks. */
+static void note_record(
+	struct hf_worker *w, struct hf_conn *c, const struct hf_tls_io *io, unsigned set)
 {
-	bool partial = c->established && c->tls.rec && !c->tls.open_job && c->tls.plain_len == 0;
+	bool partial = c->established && (set & HF_TLS_WAIT_BYTES) && io->in->len;
 
 	if (!partial)
 		c->record_since = 0;
@@ -459,7 +459,7 @@ static unsigned advance(struct hf_worker *w, uint32_t i)
 	size_t out_before = io.out->len;
 	unsigned set = exchange(w, i, &io);
 
-	note_record(w, c);
+	note_record(w, c, &io, set);
 	close_steps(w, i, set);
 	settle(w, i, &io, out_before);
 	return set;
@@ -483,8 +483,7 @@ void hf_bridge_run(struct hf_worker *w, uint32_t i)
 		hf_fifo_push(&w->wait, i);
 }
 
-/* ---- news from each side
- * -------------------------------------------------------------------------- */
+/* ---- news from each side ---- */
 
 void hf_bridge_open(struct hf_worker *w, uint32_t i)
 {
@@ -563,10 +562,10 @@ void hf_bridge_deadline(struct hf_worker *w, uint32_t i)
 		conn_abort(w, i, HF_LINK_RESET_TIMEOUT);
 	} else if (!c->established) {
 		w->stats.timeout_handshake++;
-		hf_tls_fail(&w->tls, &c->tls, HF_TLS_R_HANDSHAKE_TIMEOUT);
+		hf_tls_fail(&w->tls, &c->tls, HF_TLS_R_TIMED_OUT);
 	} else if (c->record_since && c->record_since + w->cfg.record_ns <= w->now) {
 		w->stats.timeout_record++;
-		hf_tls_fail(&w->tls, &c->tls, HF_TLS_R_RECORD_TIMEOUT);
+		hf_tls_fail(&w->tls, &c->tls, HF_TLS_R_STALLED);
 	} else if (c->stream == HF_STREAM_WANTED) {
 		w->stats.timeout_backend++;
 		conn_abort(w, i, HF_LINK_RESET_LIMIT);
@@ -581,8 +580,7 @@ void hf_bridge_deadline(struct hf_worker *w, uint32_t i)
 	hf_fifo_push(&w->run, i);
 }
 
-/* ---- what backends send
- * --------------------------------------------------------------------------- */
+/* ---- what backends send ---- */
 
 /* The connection a message is for, NULL when its stream has ended meanwhile, or a violation: a
  * number that was never given out on this endpoint. */

@@ -4,6 +4,7 @@
  *
  * Back-pressure is by not asking: without a free tx frame nothing is emitted, without room towards
  * the backend plaintext stays in its record buffer, uncredited, and the TCP window closes. */
+#include "lib/base/secret.h"
 #include "lib/worker/conn.h"
 
 #define RX_BURST 32u
@@ -30,8 +31,7 @@ void hf_worker_tell(struct hf_worker *w, const struct hf_event *e)
 		w->stats.events_lost++;
 }
 
-/* ---- 1, 2: take frames, hand strays over, feed TCP
- * ------------------------------------------------ */
+/* ---- 1, 2: take frames, hand strays over, feed TCP ---- */
 
 static void outcome(struct hf_worker *w, enum hf_net_verdict v)
 {
@@ -165,8 +165,7 @@ static void tcp_news(struct hf_worker *w)
 	}
 }
 
-/* ---- 3, 5, 6: connections with news; messages of backends
- * ----------------------------------------- */
+/* ---- 3, 5, 6: connections with news; messages of backends ---- */
 
 static void run(struct hf_worker *w)
 {
@@ -191,8 +190,7 @@ static void fetch(struct hf_worker *w)
 			hf_bridge_fetch(w, e, FETCH_MAX);
 }
 
-/* ---- 4: crypto
- * ------------------------------------------------------------------------------------ */
+/* ---- 4: crypto ---- */
 
 static void crypto_records(struct hf_worker *w)
 {
@@ -219,8 +217,7 @@ static void crypto_keys(struct hf_worker *w, bool port_idle)
 	}
 }
 
-/* ---- 7: timers
- * ------------------------------------------------------------------------------------ */
+/* ---- 7: timers ---- */
 
 static void timers(struct hf_worker *w)
 {
@@ -235,8 +232,7 @@ static void timers(struct hf_worker *w)
 	}
 }
 
-/* ---- 8: send while the port has free frames
- * ------------------------------------------------------- */
+/* ---- 8: send while the port has free frames ---- */
 
 static void tcp_out(struct hf_worker *w, uint32_t port)
 {
@@ -289,8 +285,7 @@ static void announce(struct hf_worker *w, struct hf_worker_port *p)
 		p->announce_at = HF_NS_NEVER;
 }
 
-/* ---- 9: keep: orders of control, retired sites, doorbells
- * ----------------------------------------- */
+/* ---- 9: keep: orders of control, retired sites, doorbells ---- */
 
 static void site_take(struct hf_worker *w, struct hf_site *s)
 {
@@ -388,8 +383,7 @@ static hf_ns next_due(const struct hf_worker *w)
 	return due;
 }
 
-/* ---- the turn
- * ------------------------------------------------------------------------------------- */
+/* ---- the turn ---- */
 
 struct hf_poll hf_worker_poll(struct hf_worker *w, hf_ns now)
 {
@@ -425,8 +419,7 @@ struct hf_poll hf_worker_poll(struct hf_worker *w, hf_ns now)
 	return result;
 }
 
-/* ---- birth, control's ends, what others may read
- * -------------------------------------------------- */
+/* ---- birth, control's ends, what others may read ---- */
 
 struct parts {
 	struct hf_worker *w;

@@ -71,8 +71,7 @@ struct hf_worker_cfg {
 	uint32_t port_cnt;
 };
 
-/* ---- control -> worker
- * --------------------------------------------------------------------------- */
+/* ---- control -> worker ---- */
 enum hf_order_kind {
 	HF_ORDER_SITE,          /* serve this generation from now on */
 	HF_ORDER_ENDPOINT_UP,   /* a backend thread attached */
@@ -91,8 +90,7 @@ struct hf_order {
 	};
 };
 
-/* ---- worker -> control
- * --------------------------------------------------------------------------- */
+/* ---- worker -> control ---- */
 enum hf_event_kind {
 	HF_EVENT_SITE_FREE, /* arg64 = generation: nothing of this worker points into it any more */
 	HF_EVENT_ENDPOINT_CUT,  /* the backend broke the link's rules: arg = endpoint, why =

@@ -392,26 +392,43 @@ struct hf_poll hf_worker_poll(struct hf_worker *w, hf_ns now)
 
 	w->now = now;
 	w->busy = false;
-	orders(w);                                     /* 9 keep: what control wants */
-	for (uint32_t p = 0; p < w->cfg.port_cnt; p++) /* 1 take, 2 tcp_in */
+
+	/* 9 keep: what control wants; first, so that a new site serves this turn's hellos */
+	orders(w);
+
+	/* 1 take, 2 tcp_in: frames -> connections with news */
+	for (uint32_t p = 0; p < w->cfg.port_cnt; p++)
 		take(w, p);
 	take_crossed(w);
 	port_idle = !w->busy;
 	tcp_news(w);
-	fetch(w); /* 6 fetch: link -> connections */
+
+	/* 6 fetch: messages of backends -> connections; and those that were short of something */
+	fetch(w);
 	retry(w);
-	run(w);            /* 3 tls_in, 5 give: tcp -> tls -> link */
-	crypto_records(w); /* 4 crypto, and what it woke */
-	timers(w);         /* 7 timers */
+
+	/* 3 tls_in, 4 crypto in bursts, 5 give: records -> plaintext -> link, and back */
+	run(w);
+	crypto_records(w);
+
+	/* 7 timers */
+	timers(w);
 	tcp_news(w);
 	run(w);
-	for (uint32_t p = 0; p < w->cfg.port_cnt; p++) { /* 8 tcp_out */
+
+	/* 8 tcp_out */
+	for (uint32_t p = 0; p < w->cfg.port_cnt; p++) {
 		tcp_out(w, p);
 		announce(w, &w->port[p]);
 	}
-	result.bells = publish(w); /* 9 keep: what others must know */
+
+	/* 9 keep: what others must know */
+	result.bells = publish(w);
 	sites_release(w);
-	crypto_keys(w, port_idle); /* 4 crypto: one slice of public-key work */
+
+	/* 4 crypto: one slice of public-key work, last, so that what was ready has left */
+	crypto_keys(w, port_idle);
+
 	w->stats.polls++;
 	w->stats.polls_busy += w->busy;
 	result.busy = w->busy || w->run.cnt;

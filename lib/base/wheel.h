@@ -30,8 +30,8 @@ void hf_wheel_arm(struct hf_wheel *w, struct hf_timer *t, hf_ns due);
 void hf_wheel_cancel(struct hf_wheel *w, struct hf_timer *t);
 /* The next due timer, disarmed, or NULL. Call until NULL, or stop early: the rest keeps. */
 HF_MUST_CHECK struct hf_timer *hf_wheel_pop(struct hf_wheel *w, hf_ns now);
-/* Nothing fires before this time (exact within the next 256 ticks, a lower bound beyond);
- * HF_NS_NEVER when empty. A timer that is due already gives a time in the past. */
+/* Nothing fires before this time; HF_NS_NEVER when empty, a time in the past when something is due.
+ * It is exact for the near timers of level 0; a far one takes at most a jump per level to reach. */
 hf_ns hf_wheel_next(const struct hf_wheel *w);
 
 static inline bool hf_timer_armed(const struct hf_timer *t)

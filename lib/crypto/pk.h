@@ -1,6 +1,6 @@
 /* pk.h -- public-key jobs: the one place where private keys are used, and why handfast is fast.
- * TLS fills a job and submits it; the worker calls hf_pk_work a slice at a time; every submitted job
- * comes out of hf_pk_done exactly once and is recycled there. A handshake is parked meanwhile.
+ * TLS fills a job and submits it; the worker calls hf_pk_work a slice at a time; every submitted
+ * job comes out of hf_pk_done exactly once and is recycled there. A handshake is parked meanwhile.
  *
  * This layer does once what every kernel needs: range checks, padding in constant time (RFC 5246
  * 7.4.7.1 for premaster secrets; PKCS#1 v1.5 and PSS encodings, RFC 8017), wiping. Engines
@@ -8,10 +8,11 @@
  *
  * Secrets: a job of HF_PK_RSA_PREMASTER has one outcome for the caller whatever the ciphertext was:
  * status OK and 48 bytes, the premaster secret or the caller's fallback, chosen without a branch.
- * Wrong length and ciphertext >= n run a dummy operation and take the same path.
+ * Wrong length and ciphertext >= n run a dummy operation and take the same path; so does an
+ * engine's failure.
  *
- * Cancel: a job whose connection died. Before its work began it completes at once as CANCELLED, after
- * that it runs out and completes as CANCELLED; either way through hf_pk_done.
+ * Cancel: a job whose connection died. Before its work began it completes at once as CANCELLED,
+ * after that it runs out and completes as CANCELLED; either way through hf_pk_done.
  *
  * Threads: an hf_pk belongs to one worker; keys are immutable and shared (a site owns them).
  * Memory: caller's. Errors: no job or queue full -> NULL / -1, counted, the handshake must wait. */
@@ -19,15 +20,15 @@
 #define HF_CRYPTO_PK_H
 
 #include "lib/base/base.h"
+#include "lib/base/hist.h"
 #include "lib/base/pool.h"
-#include "lib/base/rand.h"
 #include "lib/base/span.h"
 #include "lib/base/stat.h"
 #include "lib/crypto/pk_engine.h"
 
 #define HF_PREMASTER_LEN 48u
-#define HF_PK_IN_MAX 1024u  /* ciphertext as the wire had it, cut off here; digest to sign */
-#define HF_PK_OUT_MAX 512u  /* RSA-4096 signature */
+#define HF_PK_IN_MAX 1024u /* ciphertext as the wire had it, cut off here; digest to sign */
+#define HF_PK_OUT_MAX 512u /* RSA-4096 signature */
 
 enum hf_pk_op {
 	HF_PK_RSA_PREMASTER,  /* in: EncryptedPreMasterSecret body; out: 48 bytes */
@@ -36,36 +37,45 @@ enum hf_pk_op {
 	HF_PK_OP_CNT
 };
 
-enum hf_pk_status { HF_PK_OK, HF_PK_CANCELLED, HF_PK_FAILED /* engine fault, fallback failed too */ };
+enum hf_pk_status {
+	HF_PK_OK,
+	HF_PK_CANCELLED,
+	HF_PK_FAILED, /* signatures: no engine answers this key and operation */
+};
 
 struct hf_pk_job {
 	/* caller fills */
 	const struct hf_pk_key *key;
-	hf_ref owner;  /* connection that waits; stale refs are how late completions find nobody */
-	uint8_t op;    /* enum hf_pk_op */
-	uint8_t hash;  /* enum hf_hash, signatures */
+	hf_ref owner; /* connection that waits; stale refs are how late completions find nobody */
+	uint8_t op;   /* enum hf_pk_op */
+	uint8_t hash; /* enum hf_hash, signatures */
 	uint16_t client_version; /* premaster: version of the ClientHello (RFC 5246 7.4.7.1) */
 	uint32_t in_len;
 	uint8_t in[HF_PK_IN_MAX];
 	uint8_t fallback[HF_PREMASTER_LEN]; /* drawn before decryption, for every handshake */
 	uint8_t seed[64];                   /* PSS salt, blinding: drawn by the caller */
-	void *user;                         /* the caller's, untouched: for when the owner is gone */
+	void *user; /* the caller's, untouched: for when the owner is gone */
 	/* pk fills */
 	uint8_t status; /* enum hf_pk_status */
-	uint8_t state;  /* private: free, filled, queued, running, done */
-	bool cancelled;
 	uint32_t out_len;
 	uint8_t out[HF_PK_OUT_MAX];
-	struct hf_pk_job *next;
+	/* private */
+	uint8_t state;
+	uint8_t engine; /* the engines before this one have failed on it */
+	bool cancelled;
+	uint32_t in_valid; /* premaster: all ones when the ciphertext was one, else 0 */
+	struct hf_pk_job *next, *prev;
 	hf_ns submitted_at;
 };
 
 struct hf_pk_stats {
 #define HF_COUNTER(name, help) uint64_t name;
 #define HF_GAUGE(name, help) uint64_t name;
+#define HF_HIST(name, help) struct hf_hist name;
 #include "lib/crypto/pk_stats.def"
 #undef HF_COUNTER
 #undef HF_GAUGE
+#undef HF_HIST
 };
 
 struct hf_pk_cfg {
@@ -74,24 +84,33 @@ struct hf_pk_cfg {
 
 struct hf_pk;
 
-/* engines: best first, NULL-terminated, each with its context already initialised for this worker.
- * The last one must be able to answer everything. */
+#define HF_PK_ENGINE_MAX 4u
+
+/* engines: best first, each with its context already initialised for this worker. The last one must
+ * be HF_PK_WHOLE and answer every key. */
 struct hf_pk_engine_ref {
 	const struct hf_pk_engine *engine;
 	void *ctx;
+	uint32_t min_fill; /* sliceable: fewer waiting operations are better computed one by one */
 };
 size_t hf_pk_footprint(const struct hf_pk_cfg *cfg);
-struct hf_pk *hf_pk_init(
-	void *mem, const struct hf_pk_cfg *cfg, const struct hf_pk_engine_ref *engines, uint32_t engine_cnt);
+struct hf_pk *hf_pk_init(void *mem, const struct hf_pk_cfg *cfg,
+	const struct hf_pk_engine_ref *engines, uint32_t engine_cnt);
 
 HF_MUST_CHECK struct hf_pk_job *hf_pk_take(struct hf_pk *pk); /* NULL: none free, counted */
 void hf_pk_submit(struct hf_pk *pk, struct hf_pk_job *job, hf_ns now);
 void hf_pk_cancel(struct hf_pk *pk, struct hf_pk_job *job);
-/* Runs at most one slice (one `whole` operation, or one step of a batch). port_idle: the last rx burst
- * was empty. Returns true while more work is queued. */
+/* Runs at most one slice (one `whole` operation, or one step of a batch). port_idle: the last rx
+ * burst was empty. Returns true while more work is queued. */
 bool hf_pk_work(struct hf_pk *pk, bool port_idle, hf_ns now);
 HF_MUST_CHECK struct hf_pk_job *hf_pk_done(struct hf_pk *pk); /* next completed job or NULL */
 void hf_pk_give(struct hf_pk *pk, struct hf_pk_job *job);     /* wipes and recycles */
+/* The key's site is gone: engines drop what they cached of it. No job may point to it any more. */
+void hf_pk_forget(struct hf_pk *pk, uint64_t key_id);
+
+/* Known-answer test of an engine, every lane filled, before it may serve: 0, or -1 for an engine
+ * that must not be used. Uses key id 0, which is never a real key's. */
+HF_MUST_CHECK int hf_pk_selftest(const struct hf_pk_engine *engine, void *ctx);
 
 const struct hf_pk_stats *hf_pk_stats(const struct hf_pk *pk);
 extern const struct hf_stat_table hf_pk_stat_table;

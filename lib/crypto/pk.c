@@ -1,0 +1,476 @@
+/* pk.c -- private keys cost a thousand times more than anything else a handshake does, so who waits
+ * for one is parked, and whatever has gathered when an engine gets free is its next batch: load
+ * itself fills the lanes, nobody waits for a timer. Around the arithmetic stand the parts that
+ * must be right once: a job's bytes become an integer below n at submit, the integer that comes
+ * back becomes an answer here, and no branch, status, counter or queue knows what a ciphertext
+ * held. An engine that cannot answer hands its operation down the list; one that computes wrongly
+ * is out. */
+#include "lib/crypto/pk.h"
+#include "lib/base/secret.h"
+#include "lib/crypto/sym.h"
+
+enum job_state {
+	FREE,
+	TAKEN, /* with the caller: before submit, or after hf_pk_done */
+	QUEUED,
+	RUNNING,
+	DONE, /* in the list that hf_pk_done empties */
+};
+
+struct list {
+	struct hf_pk_job *head, *tail;
+};
+
+struct engine {
+	struct hf_pk_engine_ref ref;
+	bool off; /* computed wrongly once */
+};
+
+struct hf_pk {
+	struct hf_pool jobs;
+	struct list queue, done;
+	struct engine engine[HF_PK_ENGINE_MAX];
+	uint32_t engine_cnt;
+	/* what is being computed: job[i] owns op[i] */
+	uint32_t run_engine, run_cnt;
+	struct hf_pk_job *job[HF_PK_QUANTUM_MAX];
+	struct hf_rsa_op op[HF_PK_QUANTUM_MAX];
+	struct hf_pk_stats stats;
+};
+
+static_assert(HF_PK_OUT_MAX * 8 >= HF_RSA_BITS_MAX, "the largest modulus fits the job");
+
+static const struct hf_stat_row rows[] = {
+#define HF_COUNTER(name, help) {#name, help, HF_STAT_COUNTER, offsetof(struct hf_pk_stats, name)},
+#define HF_GAUGE(name, help) {#name, help, HF_STAT_GAUGE, offsetof(struct hf_pk_stats, name)},
+#define HF_HIST(name, help) {#name, help, HF_STAT_HIST, offsetof(struct hf_pk_stats, name)},
+#include "lib/crypto/pk_stats.def"
+#undef HF_COUNTER
+#undef HF_GAUGE
+#undef HF_HIST
+};
+const struct hf_stat_table hf_pk_stat_table = {"pk", rows, HF_ARRAY_LEN(rows)};
+
+static void list_append(struct list *l, struct hf_pk_job *job)
+{
+	job->next = NULL;
+	job->prev = l->tail;
+	*(l->tail ? &l->tail->next : &l->head) = job;
+	l->tail = job;
+}
+
+static void list_prepend(struct list *l, struct hf_pk_job *job)
+{
+	job->prev = NULL;
+	job->next = l->head;
+	*(l->head ? &l->head->prev : &l->tail) = job;
+	l->head = job;
+}
+
+static void list_remove(struct list *l, struct hf_pk_job *job)
+{
+	*(job->prev ? &job->prev->next : &l->head) = job->next;
+	*(job->next ? &job->next->prev : &l->tail) = job->prev;
+}
+
+size_t hf_pk_footprint(const struct hf_pk_cfg *cfg)
+{
+	return HF_ROUND_UP(sizeof(struct hf_pk), (size_t)HF_CACHE_LINE) +
+	       hf_pool_footprint(sizeof(struct hf_pk_job), cfg->job_cnt);
+}
+
+struct hf_pk *hf_pk_init(void *mem, const struct hf_pk_cfg *cfg,
+	const struct hf_pk_engine_ref *engines, uint32_t engine_cnt)
+{
+	struct hf_pk *pk = mem;
+
+	HF_ASSERT(engine_cnt > 0 && engine_cnt <= HF_PK_ENGINE_MAX);
+	HF_ASSERT(engines[engine_cnt - 1].engine->cost == HF_PK_WHOLE);
+	memset(mem, 0, hf_pk_footprint(cfg)); /* a free job is all zeros, always */
+	for (uint32_t i = 0; i < engine_cnt; i++) {
+		HF_ASSERT(engines[i].engine->quantum <= HF_PK_QUANTUM_MAX);
+		pk->engine[i].ref = engines[i];
+	}
+	pk->engine_cnt = engine_cnt;
+	hf_pool_init(&pk->jobs, (uint8_t *)mem + HF_ROUND_UP(sizeof(*pk), (size_t)HF_CACHE_LINE),
+		sizeof(struct hf_pk_job), cfg->job_cnt);
+	return pk;
+}
+
+struct hf_pk_job *hf_pk_take(struct hf_pk *pk)
+{
+	struct hf_pk_job *job = hf_pool_take(&pk->jobs);
+
+	if (!job) {
+		pk->stats.refused++;
+		return NULL;
+	}
+	pk->stats.jobs++;
+	job->state = TAKEN;
+	return job;
+}
+
+void hf_pk_give(struct hf_pk *pk, struct hf_pk_job *job)
+{
+	HF_ASSERT(job->state == TAKEN);
+	hf_wipe(job, sizeof(*job));
+	hf_pool_give(&pk->jobs, job);
+	pk->stats.jobs--;
+}
+
+/* ---- from a job's bytes to an integer below n ---------------------------------------------------
+ */
+
+/* A ciphertext that is none (wrong length, or not below n) is replaced by some other number below
+ * n, so that an operation is computed for it like for all others, and its answer will be the
+ * fallback. Length and n are public, the branch tells nobody anything. */
+static void prepare_premaster(struct hf_pk_job *job)
+{
+	const struct hf_span n = job->key->n;
+
+	job->in_valid = UINT32_MAX;
+	if (job->in_len == n.len && memcmp(job->in, n.p, n.len) < 0)
+		return;
+	job->in_valid = 0;
+	for (size_t i = 0; i < n.len; i++)
+		job->in[i] = i ? job->seed[i % sizeof(job->seed)] : 0;
+}
+
+/* DigestInfo headers of RFC 8017 9.2 note 1. */
+static const struct digest_info {
+	uint8_t digest_len, head_len, head[19];
+} digest_info[] = {
+	/* clang-format off */
+	[HF_SHA1] = {20, 15, {0x30, 0x21, 0x30, 0x09, 0x06, 0x05, 0x2b, 0x0e, 0x03, 0x02, 0x1a, 0x05,
+		0x00, 0x04, 0x14}},
+	[HF_SHA256] = {32, 19, {0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03,
+		0x04, 0x02, 0x01, 0x05, 0x00, 0x04, 0x20}},
+	[HF_SHA384] = {48, 19, {0x30, 0x41, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03,
+		0x04, 0x02, 0x02, 0x05, 0x00, 0x04, 0x30}},
+	[HF_SHA512] = {64, 19, {0x30, 0x51, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03,
+		0x04, 0x02, 0x03, 0x05, 0x00, 0x04, 0x40}},
+	/* clang-format on */
+};
+
+/* EMSA-PKCS1-v1_5, RFC 8017 9.2: 00 01 FF .. FF 00 DigestInfo. */
+static void prepare_pkcs1(struct hf_pk_job *job)
+{
+	const struct digest_info *info = &digest_info[job->hash];
+	size_t k = job->key->n.len, tail_len = (size_t)info->head_len + info->digest_len;
+	uint8_t digest[HF_HASH_MAX];
+
+	HF_ASSERT(job->in_len == info->digest_len && k >= tail_len + 11);
+	memcpy(digest, job->in, info->digest_len);
+	job->in[0] = 0;
+	job->in[1] = 1;
+	memset(job->in + 2, 0xff, k - tail_len - 3);
+	job->in[k - tail_len - 1] = 0;
+	memcpy(job->in + k - tail_len, info->head, info->head_len);
+	memcpy(job->in + k - info->digest_len, digest, info->digest_len);
+}
+
+/* False for what no engine is asked: keys other than RSA, and PSS, whose encoding wants a hash. */
+static bool prepare(struct hf_pk_job *job)
+{
+	const struct hf_pk_key *key = job->key;
+
+	HF_ASSERT(job->in_len <= sizeof(job->in));
+	if (key->type != HF_PK_RSA)
+		return false;
+	HF_ASSERT(key->n.len <= HF_PK_OUT_MAX && key->n.len > HF_PREMASTER_LEN + 11);
+	HF_ASSERT(key->n.p[0] != 0);
+	switch (job->op) {
+	case HF_PK_RSA_PREMASTER:
+		prepare_premaster(job);
+		return true;
+	case HF_PK_RSA_SIGN_PKCS1:
+		HF_ASSERT(job->hash >= HF_SHA1 && job->hash <= HF_SHA512);
+		prepare_pkcs1(job);
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* ---- from the integer that came back to an answer -----------------------------------------------
+ */
+
+/* All ones if em is 00 02 (205 non-zero bytes for RSA-2048) 00 version premaster: with a premaster
+ * secret of 48 bytes every position is known, so nothing is searched for. A wrong version counts as
+ * wrong padding, the second of the two treatments RFC 5246 7.4.7.1 allows. */
+static uint32_t premaster_mask(const uint8_t *em, size_t k, uint16_t version)
+{
+	size_t zero_at = k - HF_PREMASTER_LEN - 1;
+	uint32_t good = hf_ct_is_zero(em[0]) & hf_ct_eq(em[1], 2);
+
+	for (size_t i = 2; i < zero_at; i++)
+		good &= ~hf_ct_is_zero(em[i]);
+	good &= hf_ct_is_zero(em[zero_at]);
+	good &= hf_ct_eq(em[zero_at + 1], version >> 8);
+	good &= hf_ct_eq(em[zero_at + 2], version & 0xff);
+	return good;
+}
+
+static void answer_premaster(struct hf_pk_job *job, bool answered)
+{
+	size_t k = job->key->n.len;
+	uint8_t premaster[HF_PREMASTER_LEN];
+	uint32_t good = job->in_valid & (answered ? UINT32_MAX : 0);
+
+	good &= premaster_mask(job->out, k, job->client_version);
+	hf_ct_select_bytes(
+		premaster, good, job->out + k - HF_PREMASTER_LEN, job->fallback, HF_PREMASTER_LEN);
+	hf_wipe(job->out, sizeof(job->out));
+	memcpy(job->out, premaster, HF_PREMASTER_LEN);
+	hf_wipe(premaster, sizeof(premaster));
+	job->out_len = HF_PREMASTER_LEN;
+	job->status = HF_PK_OK;
+}
+
+static void answer_signature(struct hf_pk_job *job, bool answered)
+{
+	job->out_len = answered ? (uint32_t)job->key->n.len : 0;
+	job->status = answered ? HF_PK_OK : HF_PK_FAILED;
+}
+
+static void complete(struct hf_pk *pk, struct hf_pk_job *job)
+{
+	if (job->cancelled) {
+		hf_wipe(job->out, sizeof(job->out));
+		job->out_len = 0;
+		job->status = HF_PK_CANCELLED;
+	}
+	job->state = DONE;
+	list_append(&pk->done, job);
+}
+
+static void enqueue(struct hf_pk *pk, struct hf_pk_job *job, bool first)
+{
+	job->state = QUEUED;
+	if (first)
+		list_prepend(&pk->queue, job);
+	else
+		list_append(&pk->queue, job);
+	pk->stats.queued++;
+	pk->stats.queued_max = HF_MAX(pk->stats.queued_max, pk->stats.queued);
+}
+
+static void dequeue(struct hf_pk *pk, struct hf_pk_job *job)
+{
+	list_remove(&pk->queue, job);
+	pk->stats.queued--;
+}
+
+/* One operation has come back from engine i. */
+static void answer(struct hf_pk *pk, uint32_t i, struct hf_pk_job *job, int status)
+{
+	struct engine *e = &pk->engine[i];
+	bool last = i + 1 == pk->engine_cnt;
+
+	if (status == HF_RSA_FAULT) {
+		pk->stats.faults++;
+		if (!last && !e->off) {
+			e->off = true;
+			pk->stats.engines_off++;
+		}
+	} else if (status != HF_RSA_OK) {
+		pk->stats.unanswered++;
+	}
+	if (status != HF_RSA_OK)
+		hf_wipe(job->out, sizeof(job->out));
+	if (status != HF_RSA_OK && !last && !job->cancelled) {
+		job->engine = (uint8_t)(i + 1);
+		enqueue(pk, job, true);
+		return;
+	}
+	if (job->op == HF_PK_RSA_PREMASTER)
+		answer_premaster(job, status == HF_RSA_OK);
+	else
+		answer_signature(job, status == HF_RSA_OK);
+	complete(pk, job);
+}
+
+/* ---- the queue and the engines ------------------------------------------------------------------
+ */
+
+void hf_pk_submit(struct hf_pk *pk, struct hf_pk_job *job, hf_ns now)
+{
+	HF_ASSERT(job->state == TAKEN);
+	pk->stats.submitted++;
+	job->submitted_at = now;
+	if (prepare(job)) {
+		enqueue(pk, job, false);
+	} else {
+		job->status = HF_PK_FAILED;
+		complete(pk, job);
+	}
+}
+
+void hf_pk_cancel(struct hf_pk *pk, struct hf_pk_job *job)
+{
+	HF_ASSERT(job->state == QUEUED || job->state == RUNNING || job->state == DONE);
+	if (job->cancelled)
+		return;
+	job->cancelled = true;
+	if (job->state == QUEUED) {
+		dequeue(pk, job);
+		complete(pk, job);
+	} else if (job->state == DONE) {
+		list_remove(&pk->done, job);
+		complete(pk, job);
+	}
+}
+
+struct hf_pk_job *hf_pk_done(struct hf_pk *pk)
+{
+	struct hf_pk_job *job = pk->done.head;
+
+	if (!job)
+		return NULL;
+	list_remove(&pk->done, job);
+	job->state = TAKEN;
+	if (job->status == HF_PK_CANCELLED)
+		pk->stats.cancelled++;
+	else if (job->status == HF_PK_FAILED)
+		pk->stats.failed++;
+	else
+		pk->stats.done++;
+	return job;
+}
+
+/* May engine i compute this job? */
+static bool suits(const struct hf_pk *pk, uint32_t i, const struct hf_pk_job *job)
+{
+	const struct engine *e = &pk->engine[i];
+
+	return !e->off && job->engine <= i && e->ref.engine->takes(e->ref.ctx, job->key);
+}
+
+static bool same_class(const struct hf_pk_key *a, const struct hf_pk_key *b)
+{
+	return a->bits == b->bits && a->prime_cnt == b->prime_cnt;
+}
+
+/* Lists in pk->job up to a quantum of waiting jobs of the first one's size class, in order. */
+static uint32_t gather(struct hf_pk *pk, uint32_t i)
+{
+	const struct hf_pk_job *first = pk->queue.head;
+	uint32_t cnt = 0, quantum = pk->engine[i].ref.engine->quantum;
+
+	for (struct hf_pk_job *job = pk->queue.head; job && cnt < quantum; job = job->next)
+		if (same_class(job->key, first->key) && suits(pk, i, job))
+			pk->job[cnt++] = job;
+	return cnt;
+}
+
+static void fill_ops(struct hf_pk *pk, uint32_t cnt)
+{
+	for (uint32_t j = 0; j < cnt; j++) {
+		struct hf_pk_job *job = pk->job[j];
+		pk->op[j] = (struct hf_rsa_op){
+			job->key, job->in, job->out, job->seed, HF_RSA_UNANSWERED};
+	}
+}
+
+/* The first cnt gathered jobs leave the queue: from here on a cancel waits for the engine. */
+static void set_running(struct hf_pk *pk, uint32_t i, uint32_t cnt, hf_ns now)
+{
+	for (uint32_t j = 0; j < cnt; j++) {
+		dequeue(pk, pk->job[j]);
+		pk->job[j]->state = RUNNING;
+		hf_hist_add(&pk->stats.wait_ns, now - pk->job[j]->submitted_at);
+	}
+	pk->run_engine = i;
+	pk->run_cnt = cnt;
+}
+
+static void finish(struct hf_pk *pk)
+{
+	uint32_t cnt = pk->run_cnt;
+
+	pk->run_cnt = 0;
+	for (uint32_t j = cnt;
+		j-- > 0;) /* from the back: what returns to the queue keeps its order */
+		answer(pk, pk->run_engine, pk->job[j], pk->op[j].status);
+}
+
+static void run_whole(struct hf_pk *pk, uint32_t i, hf_ns now)
+{
+	const struct hf_pk_engine_ref *e = &pk->engine[i].ref;
+
+	pk->job[0] = pk->queue.head;
+	fill_ops(pk, 1);
+	set_running(pk, i, 1, now);
+	e->engine->rsa(e->ctx, pk->op, 1);
+	pk->stats.scalar_ops++;
+	finish(pk);
+}
+
+static void begin_batch(struct hf_pk *pk, uint32_t i, uint32_t cnt, hf_ns now)
+{
+	const struct hf_pk_engine_ref *e = &pk->engine[i].ref;
+	uint32_t taken;
+
+	fill_ops(pk, cnt);
+	taken = e->engine->begin(e->ctx, pk->op, cnt);
+	HF_ASSERT(taken > 0 && taken <= cnt);
+	set_running(pk, i, taken, now);
+	pk->stats.batches++;
+	pk->stats.batch_ops += taken;
+}
+
+static void step_batch(struct hf_pk *pk)
+{
+	const struct hf_pk_engine_ref *e = &pk->engine[pk->run_engine].ref;
+
+	pk->stats.steps++;
+	if (e->engine->step(e->ctx))
+		return;
+	e->engine->end(e->ctx);
+	finish(pk);
+}
+
+/* The job that waits longest decides: the best engine that is worth its while takes it, and a batch
+ * takes others of its size along. Below min_fill a batch is slower than computing one by one, but
+ * it lets the port be polled between its steps, so a busy port prefers it at any fill. */
+static void start(struct hf_pk *pk, bool port_idle, hf_ns now)
+{
+	uint32_t i, cnt;
+
+	for (i = 0; i < pk->engine_cnt; i++) {
+		const struct hf_pk_engine_ref *e = &pk->engine[i].ref;
+
+		if (!suits(pk, i, pk->queue.head))
+			continue;
+		if (e->engine->cost == HF_PK_WHOLE) {
+			run_whole(pk, i, now);
+			return;
+		}
+		cnt = gather(pk, i);
+		if (cnt >= e->min_fill || !port_idle) {
+			begin_batch(pk, i, cnt, now);
+			return;
+		}
+	}
+	HF_ASSERT(!"the last engine answers every key");
+}
+
+bool hf_pk_work(struct hf_pk *pk, bool port_idle, hf_ns now)
+{
+	if (pk->run_cnt > 0)
+		step_batch(pk);
+	else if (pk->queue.head)
+		start(pk, port_idle, now);
+	return pk->run_cnt > 0 || pk->queue.head;
+}
+
+void hf_pk_forget(struct hf_pk *pk, uint64_t key_id)
+{
+	for (uint32_t i = 0; i < pk->engine_cnt; i++)
+		pk->engine[i].ref.engine->forget(pk->engine[i].ref.ctx, key_id);
+}
+
+const struct hf_pk_stats *hf_pk_stats(const struct hf_pk *pk)
+{
+	return &pk->stats;
+}

@@ -1,17 +1,23 @@
-/* sym.h -- symmetric jobs: records, hashes and key derivation, computed in bursts across connections.
- * TLS takes a job, fills it, submits it; once per turn the worker flushes: hf_sym_flush hands all
- * queued jobs to the driver in one burst, synchronously; each comes out of hf_sym_done once.
+/* sym.h -- symmetric jobs: records, hashes and key derivation, computed in bursts across
+ * connections. TLS takes a job, fills it, submits it; once per turn the worker flushes:
+ * hf_sym_flush hands all queued jobs to the driver in one burst, synchronously; each comes out of
+ * hf_sym_done once.
  *
  * Record layouts (RFC 5246 6.2.3), data in place:
- *   SEAL  data -> [prefix][plaintext len][room for HF_SYM_TAIL_MAX]; prefix = explicit IV/nonce bytes
- *         (16 CBC, 8 GCM) at data; afterwards data[0 .. out_len) is the record's fragment.
- *   OPEN  data -> the record's fragment, len bytes; afterwards plaintext is at data + out_off, out_len.
- * CBC is MAC-then-encrypt and opened in constant time (one status for padding and MAC faults).
- * GCM: explicit nonce = sequence number; nonce = iv(4) || explicit(8) (RFC 5288 3).
+ *
+ *   SEAL  data -> [prefix][plaintext, len bytes][room for HF_SYM_TAIL_MAX]
+ *         prefix = room for the explicit IV (CBC, 16 bytes) or nonce (GCM, 8 bytes);
+ *         afterwards data[0 .. out_len) is the record's fragment.
+ *   OPEN  data -> the record's fragment, len bytes;
+ *         afterwards the plaintext is at data + out_off, out_len bytes. BAD_RECORD: data is wiped.
+ *
+ * CBC is MAC-then-encrypt, the explicit IV a secret permutation of `iv`, and opened in constant
+ * time (one status for padding and MAC faults). GCM: explicit nonce = sequence number; nonce =
+ * iv(4) || explicit(8) (RFC 5288 3).
  *
  * Threads: one worker. Memory: caller's; jobs point into memory that must live until completion.
- * Secrets: raw keys stay with the connection (hf_sym_keys); drivers cache expanded schedules by keys->id
- * and wipe them on eviction; hf_sym_forget drops one. Errors: status per job. */
+ * Secrets: raw keys stay with the connection (hf_sym_keys); drivers cache expanded schedules by
+ * keys->id and wipe them on eviction; hf_sym_forget drops one. Errors: status per job. */
 #ifndef HF_CRYPTO_SYM_H
 #define HF_CRYPTO_SYM_H
 
@@ -62,9 +68,10 @@ enum hf_sym_status { HF_SYM_OK, HF_SYM_BAD_RECORD, HF_SYM_CANCELLED, HF_SYM_ERRO
 struct hf_sym_job {
 	struct hf_sym_job *next;
 	hf_ref owner;
-	uint8_t kind, hash, status, state;
-	bool cancelled;
-	uint8_t tag; /* the caller's, to know which of its jobs this is */
+	uint8_t kind, hash, status;
+	uint8_t tag;   /* the caller's, to know which of its jobs this is */
+	uint8_t state; /* private */
+	uint32_t at;   /* private: its place in the queue */
 	/* SEAL, OPEN */
 	const struct hf_sym_keys *keys;
 	uint64_t seq;
@@ -73,8 +80,8 @@ struct hf_sym_job {
 	uint8_t *data;
 	uint32_t len, out_off;
 	uint8_t iv[16]; /* SEAL CBC: unpredictable explicit IV, drawn by the caller */
-	/* HASH: v[0 .. v_cnt); PRF: v[0] secret, v[1] label, v[2 .. v_cnt) seed. The array and what it
-	 * points to live until completion. */
+	/* HASH: v[0 .. v_cnt); PRF: v[0] secret, v[1] label, v[2 .. v_cnt) seed. The array and what
+	 * it points to live until completion. */
 	const struct hf_span *v;
 	uint32_t v_cnt;
 	uint8_t *out;
@@ -105,7 +112,7 @@ size_t hf_sym_footprint(uint32_t job_cnt);
 struct hf_sym *hf_sym_init(
 	void *mem, uint32_t job_cnt, const struct hf_sym_driver *driver, void *driver_ctx);
 
-HF_MUST_CHECK struct hf_sym_job *hf_sym_take(struct hf_sym *s); /* NULL: none free, counted; cleared */
+HF_MUST_CHECK struct hf_sym_job *hf_sym_take(struct hf_sym *s); /* cleared; NULL: none, counted */
 void hf_sym_submit(struct hf_sym *s, struct hf_sym_job *job);
 /* What the job points to is not touched any more; it comes out of hf_sym_done as CANCELLED. */
 void hf_sym_cancel(struct hf_sym *s, struct hf_sym_job *job);

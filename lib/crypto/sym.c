@@ -1,0 +1,194 @@
+/* sym.c -- jobs gather during a turn and are computed at one point of it, so that a driver sees
+ * many connections' records and key derivations side by side and may fill its lanes with them. Jobs
+ * do not depend on each other, hence their order means nothing: a cancelled one leaves its place to
+ * the last. What a job points to is the caller's and is touched only inside hf_sym_flush. */
+#include "lib/crypto/sym.h"
+#include "lib/base/secret.h"
+
+enum job_state {
+	FREE,
+	TAKEN, /* with the caller: before submit, or after hf_sym_done */
+	QUEUED,
+	DONE, /* in the list that hf_sym_done empties */
+};
+
+struct hf_sym {
+	struct hf_pool jobs;
+	const struct hf_sym_driver *driver;
+	void *driver_ctx;
+	struct hf_sym_job **queue;
+	uint32_t queue_cnt;
+	struct hf_sym_job *done_head, *done_tail;
+	struct hf_sym_stats stats;
+};
+
+/* RFC 5246 appendix C; the CBC prefix is the explicit IV (6.2.3.2), the GCM prefix the explicit
+ * nonce (RFC 5288 3). GCM keeps its four salt bytes as the fixed IV. */
+const struct hf_cipher_info hf_cipher_info[HF_CIPHER_CNT] = {
+	/* clang-format off */
+	/*                               key mac iv prefix tag block aead */
+	[HF_CIPHER_NONE]              = { 0,  0,  0,  0,   0,   1, false},
+	[HF_CIPHER_AES128_CBC_SHA1]   = {16, 20,  0, 16,  20,  16, false},
+	[HF_CIPHER_AES256_CBC_SHA1]   = {32, 20,  0, 16,  20,  16, false},
+	[HF_CIPHER_AES128_CBC_SHA256] = {16, 32,  0, 16,  32,  16, false},
+	[HF_CIPHER_AES128_GCM]        = {16,  0,  4,  8,  16,   1, true},
+	[HF_CIPHER_AES256_GCM]        = {32,  0,  4,  8,  16,   1, true},
+	/* clang-format on */
+};
+
+static const struct hf_stat_row rows[] = {
+#define HF_COUNTER(name, help) {#name, help, HF_STAT_COUNTER, offsetof(struct hf_sym_stats, name)},
+#define HF_GAUGE(name, help) {#name, help, HF_STAT_GAUGE, offsetof(struct hf_sym_stats, name)},
+#include "lib/crypto/sym_stats.def"
+#undef HF_COUNTER
+#undef HF_GAUGE
+};
+const struct hf_stat_table hf_sym_stat_table = {"sym", rows, HF_ARRAY_LEN(rows)};
+
+static size_t head_len(uint32_t job_cnt)
+{
+	return HF_ROUND_UP(sizeof(struct hf_sym), (size_t)HF_CACHE_LINE) +
+	       HF_ROUND_UP(sizeof(struct hf_sym_job *) * job_cnt, (size_t)HF_CACHE_LINE);
+}
+
+size_t hf_sym_footprint(uint32_t job_cnt)
+{
+	return head_len(job_cnt) + hf_pool_footprint(sizeof(struct hf_sym_job), job_cnt);
+}
+
+struct hf_sym *hf_sym_init(
+	void *mem, uint32_t job_cnt, const struct hf_sym_driver *driver, void *driver_ctx)
+{
+	struct hf_sym *s = mem;
+	uint8_t *at = mem;
+
+	memset(mem, 0, hf_sym_footprint(job_cnt)); /* a free job is all zeros, always */
+	s->driver = driver;
+	s->driver_ctx = driver_ctx;
+	s->queue =
+		(struct hf_sym_job **)(void *)(at + HF_ROUND_UP(sizeof(*s), (size_t)HF_CACHE_LINE));
+	hf_pool_init(&s->jobs, at + head_len(job_cnt), sizeof(struct hf_sym_job), job_cnt);
+	return s;
+}
+
+struct hf_sym_job *hf_sym_take(struct hf_sym *s)
+{
+	struct hf_sym_job *job = hf_pool_take(&s->jobs);
+
+	if (!job) {
+		s->stats.refused++;
+		return NULL;
+	}
+	s->stats.jobs++;
+	job->state = TAKEN;
+	return job;
+}
+
+void hf_sym_give(struct hf_sym *s, struct hf_sym_job *job)
+{
+	HF_ASSERT(job->state == TAKEN);
+	hf_wipe(job, sizeof(*job));
+	hf_pool_give(&s->jobs, job);
+	s->stats.jobs--;
+}
+
+void hf_sym_submit(struct hf_sym *s, struct hf_sym_job *job)
+{
+	HF_ASSERT(job->state == TAKEN && job->kind < HF_SYM_KIND_CNT);
+	job->state = QUEUED;
+	job->at = s->queue_cnt;
+	s->queue[s->queue_cnt++] = job;
+}
+
+static void complete(struct hf_sym *s, struct hf_sym_job *job)
+{
+	job->state = DONE;
+	job->next = NULL;
+	*(s->done_tail ? &s->done_tail->next : &s->done_head) = job;
+	s->done_tail = job;
+}
+
+void hf_sym_cancel(struct hf_sym *s, struct hf_sym_job *job)
+{
+	HF_ASSERT(job->state == QUEUED || job->state == DONE);
+	if (job->status == HF_SYM_CANCELLED)
+		return;
+	job->status = HF_SYM_CANCELLED;
+	s->stats.cancelled++;
+	if (job->state == QUEUED) {
+		struct hf_sym_job *last = s->queue[--s->queue_cnt];
+		last->at = job->at;
+		s->queue[job->at] = last;
+		complete(s, job);
+	}
+}
+
+static void count(struct hf_sym_stats *st, const struct hf_sym_job *job)
+{
+	if (job->status == HF_SYM_ERROR) {
+		st->errors++;
+		return;
+	}
+	if (job->status == HF_SYM_BAD_RECORD) {
+		st->bad_records++;
+		return;
+	}
+	switch ((enum hf_sym_kind)job->kind) {
+	case HF_SYM_SEAL:
+		st->seals++;
+		st->sealed_bytes += job->len;
+		break;
+	case HF_SYM_OPEN:
+		st->opens++;
+		st->opened_bytes += job->out_len;
+		break;
+	case HF_SYM_HASH:
+		st->hashes++;
+		break;
+	case HF_SYM_PRF:
+		st->prfs++;
+		break;
+	case HF_SYM_KIND_CNT:
+		break;
+	}
+}
+
+uint32_t hf_sym_flush(struct hf_sym *s)
+{
+	uint32_t cnt = s->queue_cnt;
+
+	if (cnt == 0)
+		return 0;
+	s->driver->burst(s->driver_ctx, s->queue, cnt);
+	s->stats.bursts++;
+	s->stats.burst_max = HF_MAX(s->stats.burst_max, cnt);
+	for (uint32_t i = 0; i < cnt; i++) {
+		count(&s->stats, s->queue[i]);
+		complete(s, s->queue[i]);
+	}
+	s->queue_cnt = 0;
+	return cnt;
+}
+
+struct hf_sym_job *hf_sym_done(struct hf_sym *s)
+{
+	struct hf_sym_job *job = s->done_head;
+
+	if (job) {
+		s->done_head = job->next;
+		if (!s->done_head)
+			s->done_tail = NULL;
+		job->state = TAKEN;
+	}
+	return job;
+}
+
+void hf_sym_forget(struct hf_sym *s, uint64_t keys_id)
+{
+	s->driver->forget(s->driver_ctx, keys_id);
+}
+
+const struct hf_sym_stats *hf_sym_stats(const struct hf_sym *s)
+{
+	return &s->stats;
+}

@@ -1,0 +1,24 @@
+/* drivers.h -- every driver by name, and the tables a program chooses from: best first, the last
+ * one works on every machine we run on. A driver that its machine cannot run, or that HF_CPU hides
+ * (the tiers of lib/os), says so by probe(); which one serves is then shown and never a surprise.
+ * Tables live in drivers.c, which only the daemon links; tests and benches name the driver they
+ * mean. Threads: constants. */
+#ifndef HF_DRIVERS_H
+#define HF_DRIVERS_H
+
+#include "lib/base/base.h"
+
+struct hf_pk_engine;
+struct hf_sym_driver;
+struct hf_pki_driver;
+
+extern const struct hf_pk_engine hf_pk_libcrypto;
+extern const struct hf_sym_driver hf_sym_libcrypto;
+extern const struct hf_pki_driver hf_pki_libcrypto;
+
+/* NULL-terminated. */
+extern const struct hf_pk_engine *const hf_pk_engines[];
+extern const struct hf_sym_driver *const hf_sym_drivers[];
+extern const struct hf_pki_driver *const hf_pki_drivers[];
+
+#endif

@@ -1,0 +1,323 @@
+/* sym_records.c -- what our SEAL makes, an independent composition of plain EVP calls must open, and
+ * the other way round, for every cipher, all lengths up to 300 and the largest record; and every way
+ * in which a record can be spoilt is refused with the one status BAD_RECORD. The composition here
+ * follows RFC 5246 6.2.3 word by word and shares no code with the driver. */
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include "drivers/drivers.h"
+#include "lib/base/rand.h"
+#include "lib/crypto/sym.h"
+#include "tests/support/test.h"
+
+#define VERSION 0x0303u
+#define TEXT_MAX 16384u
+#define RECORD_MAX (HF_SYM_PREFIX_MAX + TEXT_MAX + 256u + HF_SYM_TAIL_MAX)
+
+static struct hf_rand rnd;
+static void *driver_ctx;
+static struct hf_sym *sym;
+
+static int setup(void **state)
+{
+	uint8_t seed[HF_RAND_SEED_LEN] = {42};
+
+	(void)state;
+	hf_rand_seed(&rnd, seed);
+	driver_ctx = test_alloc(hf_sym_libcrypto.size(16));
+	assert_true(hf_sym_libcrypto.probe());
+	assert_int_equal(hf_sym_libcrypto.init(driver_ctx, 16), 0);
+	sym = hf_sym_init(test_alloc(hf_sym_footprint(8)), 8, &hf_sym_libcrypto, driver_ctx);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	hf_sym_libcrypto.fini(driver_ctx);
+	free(driver_ctx);
+	free(sym);
+	return 0;
+}
+
+static void new_keys(struct hf_sym_keys *k, enum hf_cipher cipher)
+{
+	static uint64_t next_id;
+
+	k->id = ++next_id;
+	k->cipher = (uint8_t)cipher;
+	hf_rand_bytes(&rnd, k->key, sizeof(k->key));
+	hf_rand_bytes(&rnd, k->mac, sizeof(k->mac));
+	hf_rand_bytes(&rnd, k->iv, sizeof(k->iv));
+}
+
+/* ---- our side: one job, through the queue ---- */
+
+struct record {
+	const struct hf_sym_keys *keys;
+	uint64_t seq;
+	uint8_t type;
+	uint32_t len; /* of the plaintext or of the fragment */
+	uint8_t *data;
+	uint32_t out_off, out_len;
+};
+
+static enum hf_sym_status run(enum hf_sym_kind kind, struct record *r)
+{
+	struct hf_sym_job *job = hf_sym_take(sym);
+	enum hf_sym_status status;
+
+	assert_non_null(job);
+	job->kind = (uint8_t)kind;
+	job->keys = r->keys;
+	job->seq = r->seq;
+	job->type = r->type;
+	job->version = VERSION;
+	job->data = r->data;
+	job->len = r->len;
+	hf_rand_bytes(&rnd, job->iv, sizeof(job->iv));
+	hf_sym_submit(sym, job);
+	assert_int_equal(hf_sym_flush(sym), 1);
+	assert_ptr_equal(hf_sym_done(sym), job);
+	assert_null(hf_sym_done(sym));
+	status = job->status;
+	r->out_off = job->out_off;
+	r->out_len = job->out_len;
+	hf_sym_give(sym, job);
+	return status;
+}
+
+/* ---- the other side: RFC 5246 6.2.3.2 and 6.2.3.3, RFC 5288 3 by plain EVP calls ---- */
+
+static const EVP_MD *mac_md(const struct hf_sym_keys *k)
+{
+	return k->cipher == HF_CIPHER_AES128_CBC_SHA256 ? EVP_sha256() : EVP_sha1();
+}
+
+static const EVP_CIPHER *plain_cipher(const struct hf_sym_keys *k)
+{
+	switch (k->cipher) {
+	case HF_CIPHER_AES128_GCM:
+		return EVP_aes_128_gcm();
+	case HF_CIPHER_AES256_GCM:
+		return EVP_aes_256_gcm();
+	case HF_CIPHER_AES256_CBC_SHA1:
+		return EVP_aes_256_cbc();
+	default:
+		return EVP_aes_128_cbc();
+	}
+}
+
+static void ref_head(uint8_t h[13], const struct record *r, uint32_t len)
+{
+	for (int i = 0; i < 8; i++)
+		h[i] = (uint8_t)(r->seq >> (56 - 8 * i));
+	h[8] = r->type;
+	h[9] = VERSION >> 8;
+	h[10] = VERSION & 0xff;
+	h[11] = (uint8_t)(len >> 8);
+	h[12] = (uint8_t)len;
+}
+
+static void ref_mac(const struct record *r, const uint8_t *text, uint32_t len, uint8_t *out)
+{
+	uint8_t *m = malloc(13 + (size_t)len);
+	uint32_t mac_len = hf_cipher_info[r->keys->cipher].tag_len;
+
+	ref_head(m, r, len);
+	memcpy(m + 13, text, len);
+	assert_non_null(HMAC(mac_md(r->keys), r->keys->mac, (int)mac_len, m, 13 + len, out, NULL));
+	free(m);
+}
+
+static void ref_cbc(
+	const struct record *r, bool enc, const uint8_t iv[16], uint8_t *p, uint32_t len)
+{
+	EVP_CIPHER_CTX *x = EVP_CIPHER_CTX_new();
+	int n;
+
+	assert_true(EVP_CipherInit_ex(x, plain_cipher(r->keys), NULL, r->keys->key, iv, enc));
+	EVP_CIPHER_CTX_set_padding(x, 0);
+	assert_true(EVP_CipherUpdate(x, p, &n, p, (int)len));
+	assert_int_equal(n, (int)len);
+	EVP_CIPHER_CTX_free(x);
+}
+
+/* Enciphers iv || p, a finished GenericBlockCipher content, into r->data. */
+static void ref_cbc_wrap(struct record *r, const uint8_t *p, uint32_t len)
+{
+	hf_rand_bytes(&rnd, r->data, 16);
+	memcpy(r->data + 16, p, len);
+	ref_cbc(r, true, r->data, r->data + 16, len);
+	r->len = 16 + len;
+}
+
+/* pad_len: value of the padding bytes, any that fits the block size. */
+static void ref_seal_cbc(struct record *r, const uint8_t *text, uint32_t len, uint32_t pad_len)
+{
+	uint32_t mac_len = hf_cipher_info[r->keys->cipher].tag_len;
+	uint32_t total = len + mac_len + pad_len + 1;
+	uint8_t *p = malloc(total);
+
+	assert_int_equal(total % 16, 0);
+	memcpy(p, text, len);
+	ref_mac(r, text, len, p + len);
+	memset(p + len + mac_len, (int)pad_len, pad_len + 1);
+	ref_cbc_wrap(r, p, total);
+	free(p);
+}
+
+static uint32_t least_pad(const struct record *r, uint32_t len)
+{
+	return 15 - (len + hf_cipher_info[r->keys->cipher].tag_len) % 16;
+}
+
+static uint32_t ref_open_cbc(const struct record *r, uint8_t *out)
+{
+	uint32_t mac_len = hf_cipher_info[r->keys->cipher].tag_len, len = r->out_len - 16;
+	uint8_t mac[64], *p = malloc(len);
+	uint32_t pad;
+
+	memcpy(p, r->data + 16, len);
+	ref_cbc(r, false, r->data, p, len);
+	pad = p[len - 1];
+	assert_true(pad + 1 + mac_len <= len);
+	for (uint32_t i = 0; i <= pad; i++)
+		assert_int_equal(p[len - 1 - i], pad);
+	len -= pad + 1 + mac_len;
+	ref_mac(r, p, len, mac);
+	assert_memory_equal(mac, p + len, mac_len);
+	memcpy(out, p, len);
+	free(p);
+	return len;
+}
+
+static void ref_gcm(const struct record *r, bool enc, uint8_t *data, uint32_t len)
+{
+	EVP_CIPHER_CTX *x = EVP_CIPHER_CTX_new();
+	uint8_t nonce[12], head[13];
+	int n;
+
+	memcpy(nonce, r->keys->iv, 4);
+	memcpy(nonce + 4, data, 8);
+	ref_head(head, r, len);
+	assert_true(EVP_CipherInit_ex(x, plain_cipher(r->keys), NULL, r->keys->key, nonce, enc));
+	if (!enc)
+		assert_true(EVP_CIPHER_CTX_ctrl(x, EVP_CTRL_AEAD_SET_TAG, 16, data + 8 + len));
+	assert_true(EVP_CipherUpdate(x, NULL, &n, head, 13));
+	assert_true(EVP_CipherUpdate(x, data + 8, &n, data + 8, (int)len));
+	assert_int_equal(EVP_CipherFinal_ex(x, data + 8 + len, &n), 1);
+	if (enc)
+		assert_true(EVP_CIPHER_CTX_ctrl(x, EVP_CTRL_AEAD_GET_TAG, 16, data + 8 + len));
+	EVP_CIPHER_CTX_free(x);
+}
+
+static void ref_seal(struct record *r, const uint8_t *text, uint32_t len)
+{
+	if (!hf_cipher_info[r->keys->cipher].aead) {
+		ref_seal_cbc(r, text, len, least_pad(r, len));
+		return;
+	}
+	hf_rand_bytes(&rnd, r->data, 8); /* any explicit nonce must be understood */
+	memcpy(r->data + 8, text, len);
+	ref_gcm(r, true, r->data, len);
+	r->len = 8 + len + 16;
+}
+
+static uint32_t ref_open(const struct record *r, uint8_t *out)
+{
+	if (!hf_cipher_info[r->keys->cipher].aead)
+		return ref_open_cbc(r, out);
+	ref_gcm(r, false, r->data, r->out_len - 24);
+	memcpy(out, r->data + 8, r->out_len - 24);
+	return r->out_len - 24;
+}
+
+/* ---- tests ---- */
+
+static uint8_t text[TEXT_MAX + 1], back[TEXT_MAX + 1], data[RECORD_MAX];
+
+static void both_ways(enum hf_cipher cipher, uint32_t len)
+{
+	const struct hf_cipher_info *info = &hf_cipher_info[cipher];
+	struct hf_sym_keys out_keys, in_keys;
+	struct record r = {.data = data, .type = (uint8_t)(20 + len % 4)};
+	uint8_t guard[HF_SYM_TAIL_MAX];
+	uint32_t room = info->prefix_len + len + HF_SYM_TAIL_MAX;
+
+	new_keys(&out_keys, cipher);
+	new_keys(&in_keys, cipher);
+	r.seq = hf_rand_u64(&rnd);
+	hf_rand_bytes(&rnd, text, len);
+	memset(guard, 0x5c, sizeof(guard));
+	memset(data, 0x5c, sizeof(data));
+	memcpy(data + info->prefix_len, text, len);
+	r.keys = &out_keys;
+	r.len = len;
+	assert_int_equal(run(HF_SYM_SEAL, &r), HF_SYM_OK);
+	assert_true(r.out_len <= room);
+	assert_memory_equal(data + room, guard, sizeof(guard));
+	assert_int_equal(ref_open(&r, back), len);
+	assert_memory_equal(back, text, len);
+	if (info->aead)
+		for (int i = 0; i < 8; i++)
+			assert_int_equal(data[i], (uint8_t)(r.seq >> (56 - 8 * i)));
+
+	r.keys = &in_keys;
+	ref_seal(&r, text, len);
+	memset(data + r.len, 0x5c, sizeof(guard));
+	assert_int_equal(run(HF_SYM_OPEN, &r), HF_SYM_OK);
+	assert_int_equal(r.out_off, info->prefix_len);
+	assert_int_equal(r.out_len, len);
+	assert_memory_equal(data + r.out_off, text, len);
+	assert_memory_equal(data + r.len, guard, sizeof(guard));
+}
+
+static void each_length_both_ways(void **state)
+{
+	(void)state;
+	for (int c = HF_CIPHER_NONE + 1; c < HF_CIPHER_CNT; c++) {
+		for (uint32_t len = 0; len <= 300; len++)
+			both_ways((enum hf_cipher)c, len);
+		for (uint32_t len = 1000; len < TEXT_MAX; len += 1237)
+			both_ways((enum hf_cipher)c, len);
+		both_ways((enum hf_cipher)c, TEXT_MAX - 1);
+		both_ways((enum hf_cipher)c, TEXT_MAX);
+	}
+}
+
+/* Sealed twice with the same iv and history in between: the same bytes. */
+static void sealing_has_no_memory(void **state)
+{
+	uint8_t first[64 + HF_SYM_PREFIX_MAX + HF_SYM_TAIL_MAX];
+
+	(void)state;
+	for (int c = HF_CIPHER_NONE + 1; c < HF_CIPHER_CNT; c++) {
+		struct hf_sym_keys k;
+		struct record r = {.keys = &k, .data = data, .type = 23, .seq = 7};
+
+		new_keys(&k, (enum hf_cipher)c);
+		for (int round = 0; round < 2; round++) {
+			struct hf_rand same = {{0}, {0}, 0, 0};
+			uint8_t seed[HF_RAND_SEED_LEN] = {9};
+
+			hf_rand_seed(&same, seed);
+			rnd = same;
+			memset(data, 0x11, sizeof(data));
+			r.len = 64;
+			assert_int_equal(run(HF_SYM_SEAL, &r), HF_SYM_OK);
+			if (round == 0)
+				memcpy(first, data, r.out_len);
+			else
+				assert_memory_equal(first, data, r.out_len);
+		}
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(each_length_both_ways),
+		cmocka_unit_test(sealing_has_no_memory),
+	};
+	return cmocka_run_group_tests(tests, setup, teardown);
+}

@@ -57,6 +57,7 @@ dpdk_libs    = $(shell pkg-config --libs libdpdk 2>/dev/null)
 
 $(B)/drivers/port/dpdk.o $(B)/app/handfast/main.o $(B)/app/handfast/telemetry.o: \
 	CFLAGS += -std=gnu17 $(dpdk_cflags) -Wno-conversion
+$(B)/tests/unit/dpdk/%.o: CFLAGS += -std=gnu17 $(dpdk_cflags) -Wno-conversion
 $(B)/lib/os/%.o $(B)/lib/client/%.o $(B)/lib/config/%.o $(B)/drivers/%.o $(B)/app/%.o $(B)/bench/%.o $(B)/tests/%.o: \
 	CPPFLAGS += -D_GNU_SOURCE
 # The instruction set comes from the file name.
@@ -107,11 +108,13 @@ $(B)/hfbench: $(call obj,$(wildcard bench/hfbench/*.c)) $(call archive,base)
 
 # ---- tests ---------------------------------------------------------------------------------------
 # tests/unit/<module>/*.c link with that module and what it may know, nothing else.
-# tests/{unit/drivers,vectors,diff}/*.c add the drivers; tests/sim/*.c are one program.
+# tests/{unit/drivers,vectors,diff}/*.c add the drivers, tests/unit/dpdk/*.c the DPDK port;
+# tests/sim/*.c are one program.
 unit_src   := $(wildcard $(foreach m,$(modules),tests/unit/$(m)/*.c))
 drvt_src   := $(wildcard tests/unit/drivers/*.c tests/vectors/*.c tests/diff/*.c)
 support    := $(call obj,$(wildcard tests/support/*.c))
-unit_bin   := $(patsubst %.c,$(B)/%,$(unit_src) $(drvt_src))
+dpdkt_src  := $(wildcard tests/unit/dpdk/*.c)
+unit_bin   := $(patsubst %.c,$(B)/%,$(unit_src) $(drvt_src) $(dpdkt_src))
 
 define unit_rule
 $(patsubst %.c,$(B)/%,$(wildcard tests/unit/$(1)/*.c)): $(B)/%: $(B)/%.o $(support) $(call libs_of,$(1))
@@ -121,6 +124,10 @@ $(foreach m,$(modules),$(eval $(call unit_rule,$(m))))
 
 $(patsubst %.c,$(B)/%,$(drvt_src)): $(B)/%: $(B)/%.o $(support) $(B)/libdrivers.a $(pure_libs) $(call archive,os)
 	$(link) -lcmocka -lIPSec_MB -lcrypto -lpthread
+
+$(patsubst %.c,$(B)/%,$(dpdkt_src)): $(B)/%: $(B)/%.o $(support) $(call obj,drivers/port/dpdk.c) \
+		$(call libs_of,net) $(call archive,os)
+	$(link) $(dpdk_libs) -lcmocka -lpthread
 
 sim_src := $(wildcard tests/sim/*.c)
 $(B)/sim: $(call obj,$(sim_src) $(wildcard tests/doubles/*.c)) $(support) $(B)/libdrivers.a $(pure_libs) $(call archive,os)

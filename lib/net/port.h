@@ -50,7 +50,7 @@ struct hf_port_stats {
 #define HF_COUNTER(name, help) uint64_t name;
 #include "lib/net/port_stats.def"
 #undef HF_COUNTER
-};
+} HF_ALIGNED(HF_CACHE_LINE); /* writers of neighbouring queues share no line */
 
 struct hf_port {
 	const struct hf_port_class *cls;

@@ -50,13 +50,13 @@ struct hf_app_worker {
 	struct hf_app *app;
 	struct hf_worker *w;
 	uint32_t index;
-	int wake_fd; /* eventfd: wakes this worker; control rings it after an order, backends too */
-	/* eventfds of the attached endpoints. Control sets [e] before it orders ENDPOINT_UP for e
-	 * and closes it after HF_EVENT_ENDPOINT_FREE; the worker rings them in between. */
-	int bell_fd[HF_ENDPOINT_MAX];
-	/* the worker's, read racily */
-	uint64_t sleeps, slept_ns;
+	/* With `idle: adaptive` the worker sleeps on this epoll descriptor, never longer than
+	 * HF_APP_SLEEP_NS. Control adds each endpoint's wake descriptor, edge-triggered. */
+	int epoll_fd;
+	uint64_t sleeps, slept_ns; /* the worker's, read racily */
 };
+
+#define HF_APP_SLEEP_NS (200 * HF_NS_US)
 
 struct hf_app {
 	const char *config_path;
@@ -68,7 +68,10 @@ struct hf_app {
 	uint32_t port_cnt;
 	struct hf_app_worker worker[HF_WORKER_MAX];
 	uint32_t worker_cnt;
-	_Atomic bool stop;     /* control -> workers: leave the loop */
+	/* Eventfds of the attached endpoints. Control sets [e] before it orders ENDPOINT_UP for e and
+	 * closes it once every worker has said ENDPOINT_FREE; workers ring them in between. */
+	int bell_fd[HF_ENDPOINT_MAX];
+	_Atomic bool stop;     /* main -> workers: leave the loop */
 	_Atomic int signal_no; /* last of SIGTERM, SIGINT, SIGHUP not yet acted upon; 0: none */
 	int signal_fd;         /* eventfd rung with it */
 	struct hf_control *control;

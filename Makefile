@@ -5,6 +5,7 @@
 CC       ?= gcc
 B        ?= build
 SAN      ?=
+FUZZ     ?=
 OPT      ?= -O2 -g
 WARN     := -Wall -Wextra -Wconversion -Wshadow -Wvla -Wstrict-prototypes -Wmissing-prototypes -Werror
 ARCH     := -march=x86-64-v2
@@ -15,6 +16,15 @@ LDFLAGS  += -Wl,--as-needed
 ifneq ($(SAN),)
 B        := build/san
 CFLAGS   += -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+LDFLAGS  += -fsanitize=address,undefined
+endif
+
+# FUZZ=1 is what tests/fuzz/run.sh builds with: clang's coverage in every object. Warnings are gcc's.
+ifneq ($(FUZZ),)
+B        := build/fuzz
+CC       := clang
+WARN     :=
+CFLAGS   += -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 LDFLAGS  += -fsanitize=address,undefined
 endif
 
@@ -180,4 +190,4 @@ help:
 
 .PHONY: all unit check test fuzz run clean format help
 
--include $(shell find $(B) -name '*.d' -not -path '$(B)/san/*' 2>/dev/null)
+-include $(shell find $(B) -name '*.d' -not -path '$(B)/san/*' -not -path '$(B)/fuzz/*' 2>/dev/null)

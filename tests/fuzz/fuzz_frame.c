@@ -1,0 +1,123 @@
+/* fuzz_frame -- any bytes as a received frame, through the three doors of net and back out as a reply.
+ * The first byte chooses what a worker's configuration would: trust, the device's verdict, whether
+ * the frame is addressed to us; and it may put the ICMP checksum right, which blind search cannot.
+ * max_len: 1600 */
+#include <stdlib.h>
+#include "lib/net/checksum.h"
+#include "lib/net/reply.h"
+
+enum {
+	TRUST = 1,
+	CSUM_GOOD = 2,
+	CSUM_BAD = 4,
+	FIX_ICMP = 8,
+	FOR_US = 16,
+	FROM_GATEWAY = 32,
+	NO_TX_FRAME = 64,
+};
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
+
+/* Makes the ICMP message behind an IPv4 header without options sum up. */
+static void fix_icmp(uint8_t *p, size_t len)
+{
+	const size_t icmp = HF_ETH_HDR_LEN + HF_IP4_HDR_LEN;
+	size_t total, sum;
+	if (len < icmp + 4)
+		return;
+	total = HF_MIN(HF_ETH_HDR_LEN + (size_t)(p[16] << 8 | p[17]), len);
+	if (total < icmp + 4)
+		return;
+	p[icmp + 2] = p[icmp + 3] = 0;
+	sum = hf_csum_finish(hf_csum(p + icmp, total - icmp));
+	p[icmp + 2] = (uint8_t)(sum >> 8);
+	p[icmp + 3] = (uint8_t)sum;
+}
+
+static bool is_within(struct hf_span s, const struct hf_frame *f)
+{
+	return s.p >= f->data && s.len <= f->len && s.p + s.len <= f->data + f->len;
+}
+
+static void check_packet(const struct hf_packet *p, const struct hf_frame *f)
+{
+	struct hf_tcpopt opt;
+	HF_ASSERT(hf_addr_is_v4(&p->src) && hf_addr_is_v4(&p->dst));
+	HF_ASSERT(hf_wire_mac_is_host(p->eth_src));
+	if (p->kind == HF_PACKET_ARP)
+		return;
+	HF_ASSERT(is_within(p->payload, f));
+	if (p->kind != HF_PACKET_TCP)
+		return;
+	HF_ASSERT(is_within(p->options, f) && p->options.len <= 40 && p->options.len % 4 == 0);
+	HF_ASSERT(p->payload.p == p->options.p + p->options.len);
+	hf_tcpopt_parse(p->options, &opt);
+	HF_ASSERT(opt.sack_cnt <= HF_ARRAY_LEN(opt.sack));
+	HF_ASSERT(opt.has_wscale || opt.wscale == 0);
+}
+
+/* What we send must be readable by us, and go back to where the question came from. */
+static void check_reply(const struct hf_packet *p, const struct hf_frame *out)
+{
+	struct hf_packet back;
+	enum hf_net_verdict v = hf_net_parse(out, false, &back);
+	HF_ASSERT(out->len >= HF_ETH_LEN_MIN && out->len <= out->cap);
+	HF_ASSERT(memcmp(out->data, p->eth_src, HF_ETH_ADDR_LEN) == 0);
+	if (p->kind == HF_PACKET_ARP) {
+		HF_ASSERT(v == HF_NET_OK && back.kind == HF_PACKET_ARP);
+		HF_ASSERT(back.arp_op == HF_ARP_REPLY && hf_addr_eq(&back.dst, &p->src));
+	} else {
+		/* An echo reply; or the address we were told to own cannot be a host's. */
+		HF_ASSERT(v == HF_NET_ICMP_IGNORED || v == HF_NET_IP_SOURCE);
+		HF_ASSERT(out->len >= 38 + p->payload.len);
+		HF_ASSERT(memcmp(out->data + 38, p->payload.p, p->payload.len) == 0);
+	}
+}
+
+static void answer(const struct hf_packet *p, unsigned choice)
+{
+	static uint8_t bytes[1514];
+	struct hf_frame out = {.data = bytes, .cap = sizeof(bytes)};
+	struct hf_net_host host = {.mac = {2, 0, 0, 0, 0, 1}, .mtu = 1500};
+	enum hf_net_verdict v;
+	if (choice & FOR_US) {
+		host.addr = &p->dst;
+		host.addr_cnt = 1;
+		if (hf_wire_mac_is_host(p->eth_dst))
+			memcpy(host.mac, p->eth_dst, sizeof(host.mac));
+	}
+	if (choice & FROM_GATEWAY)
+		host.gateway = p->src;
+	v = hf_net_accept(&host, p);
+	if (v != HF_NET_OK || p->kind == HF_PACKET_TCP)
+		return;
+	v = hf_net_reply(&host, p, choice & NO_TX_FRAME ? NULL : &out);
+	HF_ASSERT(v != HF_NET_OK && v < HF_NET_VERDICT_CNT);
+	HF_ASSERT((v == HF_NET_ARP_REPLIED || v == HF_NET_ECHO_REPLIED) == (out.len > 0));
+	if (out.len)
+		check_reply(p, &out);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+	unsigned choice = len ? data[0] : 0;
+	struct hf_frame f = {.len = (uint32_t)(len ? len - 1 : 0)};
+	struct hf_packet p;
+	uint8_t *copy =
+		malloc(f.len ? f.len : 1); /* of exactly its length: the sanitizer watches */
+	HF_ASSERT(copy);
+	if (f.len)
+		memcpy(copy, data + 1, f.len);
+	if (choice & FIX_ICMP)
+		fix_icmp(copy, f.len);
+	f.data = copy;
+	f.cap = f.len;
+	f.flags = (choice & CSUM_GOOD ? HF_FRAME_CSUM_GOOD : 0u) |
+		  (choice & CSUM_BAD ? HF_FRAME_CSUM_BAD : 0u);
+	if (hf_net_parse(&f, choice & TRUST, &p) == HF_NET_OK) {
+		check_packet(&p, &f);
+		answer(&p, choice);
+	}
+	free(copy);
+	return 0;
+}

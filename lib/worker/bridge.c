@@ -36,14 +36,16 @@ static bool lingers(const struct hf_conn *c)
 
 static hf_ns deadline_of(const struct hf_worker *w, const struct hf_conn *c)
 {
+	const struct hf_site_limits *l = &w->site->limits;
 	hf_ns due;
 
 	if (lingers(c))
-		return c->active_at + w->cfg.linger_ns;
+		return c->active_at + c->linger_ns;
 	if (!c->established)
-		return c->tls.opened_at + w->cfg.handshake_ns;
-	due = c->active_at + (c->stream == HF_STREAM_WANTED ? w->cfg.backend_ns : w->cfg.idle_ns);
-	return c->record_since ? HF_MIN(due, c->record_since + w->cfg.record_ns) : due;
+		return c->tls.opened_at +
+		       (c->tls.suite ? l->handshake_ns : HF_MIN(l->hello_ns, l->handshake_ns));
+	due = c->active_at + (c->stream == HF_STREAM_WANTED ? l->backend_ns : l->idle_ns);
+	return c->record_since ? HF_MIN(due, c->record_since + l->record_ns) : due;
 }
 
 /* Stages may move a deadline nearer; a later one is noticed when the timer fires. */
@@ -489,6 +491,7 @@ void hf_bridge_open(struct hf_worker *w, uint32_t i)
 {
 	struct hf_conn *c = &w->conn[i];
 	const struct hf_tcp_info *t = hf_tcp_info(w->tcp, i);
+	const struct hf_site_listener *l;
 
 	memset(c, 0, sizeof(*c));
 	c->ref = t->ref;
@@ -502,8 +505,10 @@ void hf_bridge_open(struct hf_worker *w, uint32_t i)
 		conn_abort(w, i, HF_LINK_RESET_LIMIT);
 		return;
 	}
-	c->backend = w->site->listener[t->listener].backend;
-	hf_tls_open(&w->tls, &c->tls, &w->site->listener[t->listener].tls, c->ref, w->now);
+	l = &w->site->listener[t->listener];
+	c->backend = l->backend;
+	c->linger_ns = l->linger_ns;
+	hf_tls_open(&w->tls, &c->tls, &l->tls, c->ref, w->now);
 	deadline_arm(w, c);
 }
 
@@ -563,7 +568,7 @@ void hf_bridge_deadline(struct hf_worker *w, uint32_t i)
 	} else if (!c->established) {
 		w->stats.timeout_handshake++;
 		hf_tls_fail(&w->tls, &c->tls, HF_TLS_R_TIMED_OUT);
-	} else if (c->record_since && c->record_since + w->cfg.record_ns <= w->now) {
+	} else if (c->record_since && c->record_since + w->site->limits.record_ns <= w->now) {
 		w->stats.timeout_record++;
 		hf_tls_fail(&w->tls, &c->tls, HF_TLS_R_STALLED);
 	} else if (c->stream == HF_STREAM_WANTED) {
@@ -575,7 +580,7 @@ void hf_bridge_deadline(struct hf_worker *w, uint32_t i)
 		hf_tls_close(&w->tls, &c->tls);
 		c->closing = true;
 		c->active_at = w->now;
-		hf_wheel_arm(&w->wheel, &c->timer, w->now + w->cfg.linger_ns);
+		hf_wheel_arm(&w->wheel, &c->timer, w->now + c->linger_ns);
 	}
 	hf_fifo_push(&w->run, i);
 }

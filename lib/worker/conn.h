@@ -27,6 +27,7 @@ struct hf_conn {
 	struct hf_link_stream link; /* credit both ways, and which halves are closed */
 	uint32_t window;            /* credit that we let be outstanding; grows with use */
 	uint32_t reserved;          /* link chunks set aside for link.rx_credit + from_link */
+	hf_ns linger_ns;            /* of its listener */
 	hf_ns active_at;       /* last byte of application data either way, or last stage change */
 	hf_ns record_since;    /* when the record that is now incomplete began; 0: none is */
 	struct hf_timer timer; /* the nearest deadline, armed lazily */

@@ -20,7 +20,7 @@ static struct hf_site *layout(uint8_t **at, const struct hf_site_spec *spec, boo
 
 	if (fill)
 		*s = (struct hf_site){spec->generation, tcp, listener, spec->listener_cnt,
-			spec->worker_cnt, use, older};
+			spec->worker_cnt, spec->limits, use, older};
 	return s;
 }
 
@@ -48,6 +48,7 @@ struct hf_site *hf_site_init(void *mem, const struct hf_site_spec *spec)
 			.tls = {spec->generation, l->vhost, l->vhost_cnt, spec->suite,
 				spec->suite_cnt, s->use},
 			.backend = l->backend,
+			.linger_ns = l->linger_ns,
 		};
 	}
 	return s;

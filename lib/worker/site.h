@@ -12,12 +12,22 @@
 #include "lib/tcp/tcp.h"
 #include "lib/tls/tls.h"
 
+/* How long a client may take. */
+struct hf_site_limits {
+	hf_ns hello_ns;     /* from the third ACK to the whole ClientHello */
+	hf_ns handshake_ns; /* from the third ACK to Finished */
+	hf_ns record_ns;    /* an incomplete record may wait this long */
+	hf_ns idle_ns;      /* no byte of application data either way */
+	hf_ns backend_ns;   /* a stream waits this long for a backend endpoint to appear */
+};
+
 struct hf_site_listener_spec {
 	struct hf_addr addr; /* all zero: any address of the ports */
 	uint16_t port;
 	uint16_t backend;                 /* index of the backend pool that gets its streams */
 	const struct hf_tls_vhost *vhost; /* [0] is the default; at least one */
 	uint32_t vhost_cnt;
+	hf_ns linger_ns; /* one side has closed: time for the other */
 };
 
 struct hf_site_spec {
@@ -27,11 +37,13 @@ struct hf_site_spec {
 	const uint16_t *suite; /* preference order, for all listeners */
 	uint32_t suite_cnt;
 	uint32_t worker_cnt;
+	struct hf_site_limits limits;
 };
 
 struct hf_site_listener {
 	struct hf_tls_site tls;
 	uint16_t backend;
+	hf_ns linger_ns;
 };
 
 struct hf_site {
@@ -39,6 +51,7 @@ struct hf_site {
 	struct hf_tcp_listener *tcp; /* id = index; what hf_tcp_listen wants */
 	struct hf_site_listener *listener;
 	uint32_t listener_cnt, worker_cnt;
+	struct hf_site_limits limits;
 	struct hf_tls_use *use; /* [worker]: handshakes and jobs of that worker that point here */
 	struct hf_site **older; /* [worker]: that worker's chain of retired generations */
 };

@@ -455,7 +455,7 @@ static struct hf_tcp_cfg tcp_cfg(const struct hf_worker_cfg *c)
 		.snd_queue_max = c->snd_queue_max,
 		.syn_life_ns = c->syn_life_ns,
 		.time_wait_ns = c->time_wait_ns,
-		.close_ns = c->linger_ns,
+		.close_ns = c->close_ns,
 		.reflect = c->reflect,
 	};
 }

@@ -59,14 +59,10 @@ struct hf_worker_cfg {
 	uint32_t pk_job_cnt, sym_job_cnt;
 	uint32_t order_cnt, event_cnt, cross_cnt, trace_cnt; /* powers of two */
 	uint32_t rcv_wnd_max, snd_queue_max;
-	hf_ns handshake_ns; /* from the third ACK to Finished */
-	hf_ns record_ns;    /* an incomplete record may wait this long */
-	hf_ns idle_ns;      /* no byte either way */
-	hf_ns linger_ns;    /* one side has closed: time for the other */
-	hf_ns backend_ns;   /* a stream waits this long for a backend endpoint to appear */
 	hf_ns syn_life_ns, time_wait_ns;
-	bool reflect; /* l2: reflect | gateway */
-	bool keylog;  /* HF_EVENT_KEYLOG events are made */
+	hf_ns close_ns; /* our FIN was acknowledged, the peer's must come within this */
+	bool reflect;   /* l2: reflect | gateway */
+	bool keylog;    /* HF_EVENT_KEYLOG events are made */
 	struct hf_worker_port_cfg port[HF_TCP_PORT_MAX];
 	uint32_t port_cnt;
 };

@@ -33,11 +33,6 @@ void hf_worker_tell(struct hf_worker *w, const struct hf_event *e)
 
 /* ---- 1, 2: take frames, hand strays over, feed TCP ---- */
 
-static void outcome(struct hf_worker *w, enum hf_net_verdict v)
-{
-	w->net_stats.outcome[v]++;
-}
-
 /* ARP and echo: answered at once if the port has a frame, else not at all. */
 static enum hf_net_verdict reply(
 	struct hf_worker *w, struct hf_worker_port *p, const struct hf_packet *pkt)
@@ -65,55 +60,59 @@ static enum hf_net_verdict reply(
 	return v;
 }
 
-static void frame_in(struct hf_worker *w, struct hf_worker_port *p, const struct hf_frame *f)
-{
-	struct hf_packet pkt;
-	enum hf_net_verdict v;
-
-	w->net_stats.frames_in++;
-	if (!p->trust_csum && !(f->flags & (HF_FRAME_CSUM_GOOD | HF_FRAME_CSUM_BAD)))
-		w->net_stats.csum_checked++;
-	v = hf_net_parse(f, p->trust_csum, &pkt);
-	if (v == HF_NET_OK)
-		v = hf_net_accept(&p->host, &pkt);
-	if (v == HF_NET_OK && pkt.kind != HF_PACKET_TCP)
-		v = reply(w, p, &pkt);
-	if (v == HF_NET_OK) {
-		v = HF_NET_TCP;
-		hf_tcp_input(w->tcp, (uint32_t)(p - w->port), &pkt, w->now);
-	}
-	outcome(w, v);
-}
-
-/* Which worker a frame belongs to; frames without a flow belong to whoever has them. */
+/* Which worker a segment belongs to. A device that spreads flows has decided already; the others mix
+ * them (af_packet's rollover does), and then the keyed hash says, the same in every worker. */
 static uint32_t owner_of(
-	const struct hf_worker *w, const struct hf_worker_port *p, const struct hf_frame *f)
+	const struct hf_worker *w, const struct hf_worker_port *p, const struct hf_packet *pkt)
 {
-	struct hf_flow_key k;
+	struct hf_flow_key k = hf_packet_flow(pkt);
 
-	if (w->cfg.worker_cnt == 1 || p->port->info.rss || !hf_net_flow_of(f, &k))
+	if (w->cfg.worker_cnt == 1 || p->port->info.rss)
 		return w->cfg.index;
 	return (uint32_t)(hf_flow_hash(w->env.steer_key, &k) % w->cfg.worker_cnt);
 }
 
-static void hand_over(struct hf_worker *w, uint32_t owner, uint16_t port, const struct hf_frame *f)
+static enum hf_net_verdict hand_over(
+	struct hf_worker *w, uint32_t owner, uint32_t port, const struct hf_frame *f)
 {
 	struct cross_frame x;
 
-	w->net_stats.frames_in++;
-	if (f->len > CROSS_FRAME_MAX) {
-		outcome(w, HF_NET_CROSS_FULL);
-		return;
-	}
+	if (f->len > CROSS_FRAME_MAX)
+		return HF_NET_CROSS_FULL;
 	x.len = (uint16_t)f->len;
-	x.port = port;
+	x.port = (uint16_t)port;
 	memcpy(x.data, f->data, f->len);
-	if (hf_spsc_push(w->all[owner]->cross[w->cfg.index], &x, 1) == 0) {
-		outcome(w, HF_NET_CROSS_FULL);
-		return;
-	}
+	if (hf_spsc_push(w->all[owner]->cross[w->cfg.index], &x, 1) == 0)
+		return HF_NET_CROSS_FULL;
 	w->stats.crossed_out++;
-	outcome(w, HF_NET_CROSSED);
+	return HF_NET_CROSSED;
+}
+
+static enum hf_net_verdict frame_in(struct hf_worker *w, uint32_t port, const struct hf_frame *f)
+{
+	struct hf_worker_port *p = &w->port[port];
+	struct hf_packet pkt;
+	enum hf_net_verdict v;
+	uint32_t owner;
+
+	v = hf_net_parse(f, p->trust_csum, &pkt);
+	if (v == HF_NET_OK)
+		v = hf_net_accept(&p->host, &pkt);
+	if (v != HF_NET_OK)
+		return v;
+	if (pkt.kind != HF_PACKET_TCP)
+		return reply(w, p, &pkt);
+	owner = owner_of(w, p, &pkt);
+	if (owner != w->cfg.index)
+		return hand_over(w, owner, port, f);
+	hf_tcp_input(w->tcp, port, &pkt, w->now);
+	return HF_NET_TCP;
+}
+
+static void frame_count(struct hf_worker *w, uint32_t port, const struct hf_frame *f)
+{
+	w->net_stats.frames_in++;
+	w->net_stats.outcome[frame_in(w, port, f)]++;
 }
 
 static void take(struct hf_worker *w, uint32_t port)
@@ -125,14 +124,8 @@ static void take(struct hf_worker *w, uint32_t port)
 	if (cnt == 0)
 		return;
 	w->busy = true;
-	for (uint32_t i = 0; i < cnt; i++) {
-		uint32_t owner = owner_of(w, p, &f[i]);
-
-		if (owner == w->cfg.index)
-			frame_in(w, p, &f[i]);
-		else
-			hand_over(w, owner, (uint16_t)port, &f[i]);
-	}
+	for (uint32_t i = 0; i < cnt; i++)
+		frame_count(w, port, &f[i]);
 	p->port->cls->rx_give(p->port, p->queue, f, cnt);
 }
 
@@ -149,7 +142,7 @@ static void take_crossed(struct hf_worker *w)
 
 			w->stats.crossed_in++;
 			w->busy = true;
-			frame_in(w, &w->port[x.port], &f);
+			frame_count(w, x.port, &f);
 		}
 	}
 }

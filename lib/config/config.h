@@ -35,7 +35,7 @@ struct hf_config_cidr {
 };
 
 struct hf_config_endpoint {
-	struct hf_addr addr; /* 0.0.0.0 for "*" */
+	struct hf_addr addr; /* 0.0.0.0: every address of every port */
 	uint16_t port;
 };
 
@@ -96,6 +96,7 @@ struct hf_config_pos {
 struct hf_config {
 #include "lib/config/options.def"
 	const char *file;          /* name for errors */
+	struct hf_config_pos *pos; /* of each section, in the order of options.def */
 	struct hf_config_mem *mem; /* all that is pointed to */
 };
 #undef HF_MAP
@@ -108,11 +109,14 @@ struct hf_config {
 /* ---- errors ---- */
 
 #define HF_CONFIG_ERRORS_MAX 32u
+#define HF_CONFIG_PATH_LEN 96u
+#define HF_CONFIG_REASON_LEN 256u
+#define HF_CONFIG_REMEDY_LEN 448u
 
 struct hf_config_error {
 	struct hf_config_pos pos;
-	char path[96]; /* "listeners[1].certificates[0]" */
-	char reason[256], remedy[192];
+	char path[HF_CONFIG_PATH_LEN]; /* "listeners[1].certificates[0]" */
+	char reason[HF_CONFIG_REASON_LEN], remedy[HF_CONFIG_REMEDY_LEN];
 };
 
 struct hf_config_errors {
@@ -143,7 +147,7 @@ void hf_config_free(struct hf_config *cfg);
 
 /* Adds an error of the program's own about one option: field is the address of that option inside
  * cfg (&cfg->certificates[2].key, &cfg->listeners[0].alpn.v[1], &cfg->ports[0] for the whole
- * element), which gives path, line and column. */
+ * element, &cfg->ports for the section), which gives path, line and column. */
 void hf_config_error_at(const struct hf_config *cfg, struct hf_config_errors *errs,
 	const void *field, const char *remedy, const char *fmt, ...) HF_PRINTF(5, 6);
 

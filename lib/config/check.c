@@ -1,0 +1,461 @@
+/* check.c -- the rules that one value alone cannot break.
+ * First what the file says about itself (names, references, addresses, sums), then what this
+ * machine must have (files, folders, users, cores, devices). A value that was refused before is
+ * zero or absent here, and every rule passes over it: one mistake, one message. */
+#include <errno.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <pwd.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "lib/config/rows.h"
+
+struct check {
+	struct hf_config *cfg;
+	struct hf_config_errors *errs;
+};
+
+#define ERROR(c, field, remedy, ...) \
+	hf_config_error_at((c)->cfg, (c)->errs, field, remedy, __VA_ARGS__)
+
+static uint32_t v4(const struct hf_addr *a)
+{
+	return (uint32_t)a->b[12] << 24 | (uint32_t)a->b[13] << 16 | (uint32_t)a->b[14] << 8 |
+	       a->b[15];
+}
+
+static bool is_set(const struct hf_addr *a)
+{
+	return hf_addr_is_v4(a);
+}
+
+struct ip_text {
+	char s[16];
+};
+
+static struct ip_text ip_text(const struct hf_addr *a)
+{
+	struct ip_text t;
+	snprintf(t.s, sizeof(t.s), "%u.%u.%u.%u", a->b[12], a->b[13], a->b[14], a->b[15]);
+	return t;
+}
+
+/* ---- names and references ---- */
+
+/* Every element's first option is its name. */
+static const char *const *name_of(
+	const struct check *c, const struct hf_config_section *s, uint32_t i)
+{
+	return (const char *const *)((uint8_t *)hf_config_elem(c->cfg, s, i) + s->row[0].off);
+}
+
+static void names_differ(struct check *c, const struct hf_config_section *s)
+{
+	uint32_t i, j, cnt = hf_config_elem_cnt(c->cfg, s);
+	for (i = 0; i < cnt; i++)
+		for (j = 0; j < i; j++) {
+			const char *const *a = name_of(c, s, i), *const *b = name_of(c, s, j);
+			if (!*a || !*b || strcmp(*a, *b) != 0)
+				continue;
+			ERROR(c, a, "give every one its own name",
+				"\"%s\" is the name of %s[%u] already", *a, s->key, j);
+			break;
+		}
+}
+
+static void resolve(struct check *c, const struct hf_config_section *to, struct hf_config_ref *ref)
+{
+	struct hf_config_hint hint = {ref->name, NULL, 0};
+	uint32_t i, cnt = hf_config_elem_cnt(c->cfg, to);
+	char remedy[96];
+	if (!ref->name || cnt == 0) /* no section at all is an error of its own */
+		return;
+	for (i = 0; i < cnt; i++) {
+		const char *name = *name_of(c, to, i);
+		if (!name)
+			continue;
+		if (strcmp(name, ref->name) == 0) {
+			ref->index = i;
+			return;
+		}
+		hf_config_hint_offer(&hint, name);
+	}
+	snprintf(
+		remedy, sizeof(remedy), "use a name from the section %s, or add it there", to->key);
+	if (hint.best)
+		ERROR(c, ref, remedy, "no such name in %s: \"%s\", did you mean \"%s\"?", to->key,
+			ref->name, hint.best);
+	else
+		ERROR(c, ref, remedy, "no such name in %s: \"%s\"", to->key, ref->name);
+}
+
+static void names_twice(struct check *c, const char *const *v, uint32_t cnt)
+{
+	uint32_t i, j;
+	for (i = 0; i < cnt; i++)
+		for (j = 0; j < i; j++)
+			if (v[i] && v[j] && strcmp(v[i], v[j]) == 0) {
+				ERROR(c, &v[i], "keep one", "\"%s\" is in the list already", v[i]);
+				break;
+			}
+}
+
+static void numbers_twice(struct check *c, const uint32_t *v, uint32_t cnt)
+{
+	uint32_t i, j;
+	for (i = 0; i < cnt; i++)
+		for (j = 0; j < i; j++)
+			if (v[i] == v[j]) {
+				ERROR(c, &v[i], "keep one", "%u is in the list already", v[i]);
+				break;
+			}
+}
+
+/* ---- ports ---- */
+
+static uint32_t net_mask(uint32_t prefix_len)
+{
+	return prefix_len ? ~0u << (32 - prefix_len) : 0;
+}
+
+/* A host's own address: not the network's, not its broadcast, not a group's (RFC 1122 3.2.1.3). */
+static void address_is_a_host(struct check *c, const struct hf_config_cidr *a)
+{
+	uint32_t ip = v4(&a->addr), host = ip & ~net_mask(a->prefix_len);
+	if (ip >> 28 >= 0xe || ip >> 24 == 0 || ip >> 24 == 127)
+		ERROR(c, a, "write a unicast address", "%s cannot be a port's address",
+			ip_text(&a->addr).s);
+	else if (a->prefix_len < 31 && (host == 0 || host == ~net_mask(a->prefix_len)))
+		ERROR(c, a, "write a host's address within the network",
+			"%s is the %s address of its network", ip_text(&a->addr).s,
+			host == 0 ? "network" : "broadcast");
+}
+
+/* The address among those before it: of earlier ports and earlier in the same list. */
+static void address_is_new(struct check *c, uint32_t port, uint32_t item)
+{
+	const struct hf_config_cidr *a = &c->cfg->ports[port].addresses.v[item], *b;
+	uint32_t p, i;
+	for (p = 0; p <= port; p++)
+		for (i = 0; i < c->cfg->ports[p].addresses.cnt; i++) {
+			b = &c->cfg->ports[p].addresses.v[i];
+			if (b == a)
+				return;
+			if (!hf_addr_eq(&a->addr, &b->addr))
+				continue;
+			ERROR(c, a, "keep one", "ports[%u] has the address %s already", p,
+				ip_text(&a->addr).s);
+			return;
+		}
+}
+
+static void gateway_fits(struct check *c, const struct hf_config_port *p)
+{
+	uint32_t i;
+	if (!is_set(&p->gateway)) {
+		if (p->l2 == HF_L2_GATEWAY)
+			ERROR(c, &p->l2,
+				"add gateway: with the router's address, or write l2: reflect",
+				"l2: gateway needs a gateway");
+		return;
+	}
+	for (i = 0; i < p->addresses.cnt; i++) {
+		const struct hf_config_cidr *a = &p->addresses.v[i];
+		if (((v4(&a->addr) ^ v4(&p->gateway)) & net_mask(a->prefix_len)) == 0)
+			return;
+	}
+	if (p->addresses.cnt > 0)
+		ERROR(c, &p->gateway, "write a router inside the network of one of the addresses",
+			"%s is in none of the port's networks", ip_text(&p->gateway).s);
+}
+
+/* The part that names the device: what comes before its arguments. */
+static size_t device_len(const char *device)
+{
+	return strcspn(device, ",");
+}
+
+static void device_is_new(struct check *c, uint32_t port)
+{
+	const char *a = c->cfg->ports[port].device, *b;
+	uint32_t p;
+	for (p = 0; a && p < port; p++) {
+		b = c->cfg->ports[p].device;
+		if (!b || device_len(a) != device_len(b) || strncmp(a, b, device_len(a)) != 0)
+			continue;
+		ERROR(c, &c->cfg->ports[port].device, "give every port a device of its own",
+			"ports[%u] has the device %.*s already", p, (int)device_len(a), a);
+		return;
+	}
+}
+
+static bool is_pci(const char *d)
+{
+	unsigned dom, bus, dev, fn;
+	int end = 0;
+	return sscanf(d, "%4x:%2x:%2x.%1x%n", &dom, &bus, &dev, &fn, &end) == 4 &&
+	       (d[end] == '\0' || d[end] == ',');
+}
+
+static void check_ports(struct check *c)
+{
+	uint32_t p, i;
+	for (p = 0; p < c->cfg->ports_cnt; p++) {
+		const struct hf_config_port *port = &c->cfg->ports[p];
+		for (i = 0; i < port->addresses.cnt; i++) {
+			address_is_a_host(c, &port->addresses.v[i]);
+			address_is_new(c, p, i);
+		}
+		gateway_fits(c, port);
+		device_is_new(c, p);
+		if (port->device && !is_pci(port->device) && strncmp(port->device, "net_", 4) != 0)
+			ERROR(c, &port->device,
+				"write a virtual device such as net_af_packet0,iface=eth0, or a "
+				"PCI "
+				"address such as 0000:01:00.0",
+				"\"%.64s\" is no DPDK network device", port->device);
+	}
+}
+
+/* ---- listeners ---- */
+
+static bool on_some_port(const struct hf_config *cfg, const struct hf_addr *a)
+{
+	uint32_t p, i;
+	if (v4(a) == 0)
+		return true;
+	for (p = 0; p < cfg->ports_cnt; p++) {
+		if (cfg->ports[p].addresses.cnt == 0)
+			return true; /* its list was refused: the address may have been in it */
+		for (i = 0; i < cfg->ports[p].addresses.cnt; i++)
+			if (hf_addr_eq(&cfg->ports[p].addresses.v[i].addr, a))
+				return true;
+	}
+	return cfg->ports_cnt == 0;
+}
+
+static bool overlap(const struct hf_config_endpoint *a, const struct hf_config_endpoint *b)
+{
+	return a->port == b->port &&
+	       (hf_addr_eq(&a->addr, &b->addr) || v4(&a->addr) == 0 || v4(&b->addr) == 0);
+}
+
+static void endpoint_is_free(struct check *c, uint32_t listener)
+{
+	const struct hf_config_endpoint *a = &c->cfg->listeners[listener].address, *b;
+	uint32_t l;
+	for (l = 0; l < listener; l++) {
+		b = &c->cfg->listeners[l].address;
+		if (!is_set(&b->addr) || !overlap(a, b))
+			continue;
+		ERROR(c, a, "give every listener an address and port of its own",
+			"%s:%u overlaps with listeners[%u], which has %s:%u", ip_text(&a->addr).s,
+			a->port, l, ip_text(&b->addr).s, b->port);
+		return;
+	}
+}
+
+static void check_listeners(struct check *c)
+{
+	const struct hf_config_section *certs = &hf_config_sections[HF_SECTION_certificate];
+	const struct hf_config_section *backends = &hf_config_sections[HF_SECTION_backend];
+	uint32_t i, j;
+	for (i = 0; i < c->cfg->listeners_cnt; i++) {
+		struct hf_config_listener *l = &c->cfg->listeners[i];
+		for (j = 0; j < l->certificates.cnt; j++)
+			resolve(c, certs, &l->certificates.v[j]);
+		resolve(c, backends, &l->backend);
+		names_twice(c, l->alpn.v, l->alpn.cnt);
+		if (l->linger_ns == 0)
+			l->linger_ns = c->cfg->timeouts.linger_ns;
+		if (!is_set(&l->address.addr))
+			continue;
+		endpoint_is_free(c, i);
+		if (!on_some_port(c->cfg, &l->address.addr))
+			ERROR(c, &l->address,
+				"use an address from the section ports, or add it there",
+				"no port has the address %s", ip_text(&l->address.addr).s);
+	}
+}
+
+/* ---- the rest ---- */
+
+static void sockets_differ(struct check *c)
+{
+	uint32_t i, j;
+	for (i = 0; i < c->cfg->backends_cnt; i++) {
+		const char *const *a = &c->cfg->backends[i].socket;
+		for (j = 0; j < i; j++)
+			if (*a && c->cfg->backends[j].socket &&
+				strcmp(*a, c->cfg->backends[j].socket) == 0) {
+				ERROR(c, a, "give every backend a socket of its own",
+					"backends[%u] has this socket already", j);
+				break;
+			}
+		if (*a && c->cfg->stats.socket && strcmp(*a, c->cfg->stats.socket) == 0)
+			ERROR(c, a, "give every backend a socket of its own",
+				"this is the control socket, stats.socket");
+	}
+}
+
+static void check_sums(struct check *c)
+{
+	const struct hf_config *cfg = c->cfg;
+	const struct hf_config_workers *w = &cfg->workers;
+	if (w->cores.cnt && w->count && w->cores.cnt != w->count)
+		ERROR(c, &w->cores, "list one core for each worker, or none",
+			"%u are listed, workers.count is %u", w->cores.cnt, w->count);
+	if (cfg->memory.conns && cfg->memory.handshakes > cfg->memory.conns)
+		ERROR(c, &cfg->memory.handshakes, "write at most memory.connections",
+			"%u handshakes are more than the %u connections", cfg->memory.handshakes,
+			cfg->memory.conns);
+	if (cfg->timeouts.handshake_ns && cfg->timeouts.hello_ns > cfg->timeouts.handshake_ns)
+		ERROR(c, &cfg->timeouts.hello_ns, "write at most timeouts.handshake",
+			"the hello may take longer than the whole handshake");
+}
+
+void hf_config_check_rules(struct hf_config *cfg, struct hf_config_errors *errs)
+{
+	struct check c = {cfg, errs};
+	uint32_t s, i, j;
+	for (s = 0; s < HF_SECTION_CNT; s++)
+		if (hf_config_sections[s].list)
+			names_differ(&c, &hf_config_sections[s]);
+	check_ports(&c);
+	check_listeners(&c);
+	sockets_differ(&c);
+	check_sums(&c);
+	numbers_twice(&c, cfg->workers.cores.v, cfg->workers.cores.cnt);
+	for (i = 0; i < cfg->tls.suites.cnt; i++)
+		for (j = 0; j < i; j++)
+			if (cfg->tls.suites.v[i] == cfg->tls.suites.v[j])
+				ERROR(&c, &cfg->tls.suites.v[i], "keep one",
+					"the suite is in the list already");
+}
+
+/* ---- this machine ---- */
+
+static void file_is_readable(struct check *c, const char *const *path)
+{
+	struct stat st;
+	int fd;
+	if (!*path)
+		return;
+	fd = open(*path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0) {
+		ERROR(c, path,
+			errno == ENOENT ? "put the file there, or correct the path"
+					: "let the user that starts handfast read it",
+			"%.160s: %s", *path, strerror(errno));
+		return;
+	}
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+		ERROR(c, path, "name a PEM file", "%.160s: not a regular file", *path);
+	close(fd);
+}
+
+/* The folder that a socket or log will be made in. */
+static void folder_exists(struct check *c, const char *const *path)
+{
+	char dir[1024];
+	struct stat st;
+	char *slash;
+	if (!*path)
+		return;
+	snprintf(dir, sizeof(dir), "%s", *path);
+	slash = strrchr(dir, '/');
+	if (!slash || slash == dir)
+		return;
+	*slash = '\0';
+	if (stat(dir, &st) < 0)
+		ERROR(c, path, "make the folder, or correct the path", "%.160s: %s", dir,
+			strerror(errno));
+	else if (!S_ISDIR(st.st_mode))
+		ERROR(c, path, "correct the path", "%.160s: not a folder", dir);
+}
+
+/* A name must be known; a number need not, its group is then the same number. */
+static void look_up_user(struct check *c, struct hf_config_user *u)
+{
+	char buf[4096];
+	struct passwd pw, *got = NULL;
+	bool number;
+	if (!u->name)
+		return;
+	number = u->name[strspn(u->name, "0123456789")] == '\0';
+	if (number)
+		(void)getpwuid_r(u->uid, &pw, buf, sizeof(buf), &got);
+	else
+		(void)getpwnam_r(u->name, &pw, buf, sizeof(buf), &got);
+	if (got) {
+		u->uid = got->pw_uid;
+		u->gid = got->pw_gid;
+	} else if (!number) {
+		ERROR(c, u, "make the user, or write another's name or number",
+			"this machine has no user \"%.63s\"", u->name);
+	}
+}
+
+static void cores_exist(struct check *c)
+{
+	const struct hf_config_workers *w = &c->cfg->workers;
+	cpu_set_t set;
+	uint32_t i;
+	if (sched_getaffinity(0, sizeof(set), &set) < 0)
+		return;
+	for (i = 0; i < w->cores.cnt; i++)
+		if (w->cores.v[i] >= CPU_SETSIZE || !CPU_ISSET(w->cores.v[i], &set))
+			ERROR(c, &w->cores.v[i], "choose from those that `taskset -p $$` shows",
+				"this process may not run on core %u", w->cores.v[i]);
+	if (w->count > (uint32_t)CPU_COUNT(&set))
+		ERROR(c, &w->count, "write at most one worker per core",
+			"%u workers for the %d cores this process may run on", w->count,
+			CPU_COUNT(&set));
+}
+
+/* A virtual device on top of an interface names it: iface=hf0. */
+static void device_exists(struct check *c, const struct hf_config_port *p)
+{
+	char name[256];
+	const char *arg;
+	if (!p->device)
+		return;
+	if (is_pci(p->device)) {
+		snprintf(name, sizeof(name), "/sys/bus/pci/devices/%.*s",
+			(int)device_len(p->device), p->device);
+		if (access(name, F_OK) < 0)
+			ERROR(c, &p->device, "choose from those that `dpdk-devbind.py -s` shows",
+				"no PCI device %.*s", (int)device_len(p->device), p->device);
+		return;
+	}
+	arg = strstr(p->device, ",iface=");
+	if (!arg)
+		return;
+	arg += strlen(",iface=");
+	snprintf(name, sizeof(name), "%.*s", (int)strcspn(arg, ","), arg);
+	if (if_nametoindex(name) == 0)
+		ERROR(c, &p->device, "choose from those that `ip link` shows here",
+			"no interface \"%.64s\"", name);
+}
+
+void hf_config_machine_rules(struct hf_config *cfg, struct hf_config_errors *errs)
+{
+	struct check c = {cfg, errs};
+	uint32_t i;
+	for (i = 0; i < cfg->ports_cnt; i++)
+		device_exists(&c, &cfg->ports[i]);
+	for (i = 0; i < cfg->certificates_cnt; i++) {
+		file_is_readable(&c, &cfg->certificates[i].chain);
+		file_is_readable(&c, &cfg->certificates[i].key);
+	}
+	for (i = 0; i < cfg->backends_cnt; i++) {
+		folder_exists(&c, &cfg->backends[i].socket);
+		look_up_user(&c, &cfg->backends[i].user);
+	}
+	cores_exist(&c);
+	folder_exists(&c, &cfg->tls.keylog);
+	folder_exists(&c, &cfg->stats.socket);
+	look_up_user(&c, &cfg->process.run_as);
+}

@@ -66,8 +66,8 @@ static HF_UNUSED void rsa_key_from(struct rsa_key *k, EVP_PKEY *pkey, uint32_t p
 		k->key.prime[i] = p;
 		k->key.exponent[i] = rsa_key_number(pkey, exponent[i], p.len);
 		if (i)
-			k->key.coefficient[i] =
-				rsa_key_number(pkey, coefficient[i], k->key.prime[i].len);
+			k->key.coefficient[i] = rsa_key_number(
+				pkey, coefficient[i], k->key.prime[i == 1 ? 0 : i].len);
 	}
 }
 

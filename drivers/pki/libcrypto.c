@@ -1,0 +1,574 @@
+/* libcrypto.c -- reads PEM with OpenSSL and believes nothing: the key must be consistent in itself
+ * (RFC 8017 3.2) and belong to the first certificate, or we refuse it; a chain out of order, a date
+ * gone by or a missing name is served as the operator wishes, with a warning, as clients decide
+ * about those. File contents are read into the tail of the caller's locked memory and wiped there;
+ * OpenSSL clears its own copies of key numbers when it frees them. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/core_names.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/provider.h>
+#include <openssl/rsa.h>
+#include <openssl/x509v3.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+#include "drivers/drivers.h"
+#include "lib/crypto/pki.h"
+
+struct load {
+	struct hf_pki_mem *mem;
+	const struct hf_pki_source *src;
+	struct hf_pki_cert *out;
+	struct hf_pki_report *report;
+	OSSL_LIB_CTX *lib;
+	X509 *cert[HF_PKI_CHAIN_MAX];
+	uint32_t cert_cnt;
+	EVP_PKEY *key;
+};
+
+/* ---- words and memory ---- */
+
+HF_PRINTF(2, 3) static int fail(struct load *l, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(l->report->error, sizeof(l->report->error), fmt, args);
+	va_end(args);
+	return -1;
+}
+
+HF_PRINTF(2, 3) static void warn(struct load *l, const char *fmt, ...)
+{
+	struct hf_pki_report *r = l->report;
+	va_list args;
+
+	if (r->warning_cnt == HF_PKI_WARNING_MAX)
+		return;
+	va_start(args, fmt);
+	vsnprintf(r->warning[r->warning_cnt++], sizeof(r->warning[0]), fmt, args);
+	va_end(args);
+}
+
+static const char *reason(void)
+{
+	const char *text = ERR_reason_error_string(ERR_peek_last_error());
+
+	return text ? text : "unknown reason";
+}
+
+static int no_room(struct load *l, const char *file)
+{
+	return fail(l,
+		"%s: chain, key and names need more than %u bytes; leave out what clients do "
+		"not need",
+		file, HF_PKI_CERT_MEM);
+}
+
+/* The next len bytes of the area, or NULL. */
+static void *carve(struct load *l, size_t len)
+{
+	size_t at = HF_ROUND_UP(l->mem->used, sizeof(void *));
+
+	if (at > l->mem->len || l->mem->len - at < len)
+		return NULL;
+	l->mem->used = at + len;
+	return l->mem->base + at;
+}
+
+static const char *keep_text(struct load *l, const char *text, size_t len)
+{
+	char *p = carve(l, len + 1);
+
+	if (p) {
+		memcpy(p, text, len);
+		p[len] = 0;
+	}
+	return p;
+}
+
+/* ---- files ---- */
+
+struct file {
+	uint8_t *p; /* lies at the end of the area, behind all that is kept */
+	size_t len, room;
+	mode_t mode;
+};
+
+static int read_file(struct load *l, const char *path, struct file *f)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	struct stat st;
+	ssize_t n = 0;
+
+	*f = (struct file){.p = l->mem->base + l->mem->used, .room = l->mem->len - l->mem->used};
+	if (fd < 0)
+		return fail(l, "%s: cannot be opened: %s", path, strerror(errno));
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+		close(fd);
+		return fail(l, "%s: is not a regular file", path);
+	}
+	f->mode = st.st_mode;
+	while (f->len < f->room && (n = read(fd, f->p + f->len, f->room - f->len)) > 0)
+		f->len += (size_t)n;
+	close(fd);
+	if (n == 0 && f->len < f->room)
+		return 0;
+	hf_wipe(f->p, f->len);
+	if (n < 0)
+		return fail(l, "%s: cannot be read: %s", path, strerror(errno));
+	return fail(l, "%s: is larger than the %zu bytes there are for it", path, f->room);
+}
+
+static void wipe_file(struct file *f)
+{
+	hf_wipe(f->p, f->len);
+}
+
+/* A file without the PEM block that was looked for: what is it then? */
+static const char *what_else(const struct file *f)
+{
+	if (f->len == 0)
+		return "it is empty";
+	if (f->p[0] == 0x30)
+		return "it looks like DER; convert it with openssl ... -inform DER -outform PEM";
+	return "expected PEM text";
+}
+
+/* ---- the chain ---- */
+
+static int next_cert(struct load *l, BIO *bio, const struct file *f)
+{
+	const char *path = l->src->cert_file;
+	X509 *x = X509_new_ex(l->lib, NULL);
+
+	ERR_clear_error();
+	if (x && PEM_read_bio_X509(bio, &x, NULL, NULL)) {
+		if (l->cert_cnt < HF_PKI_CHAIN_MAX) {
+			l->cert[l->cert_cnt++] = x;
+			return 1;
+		}
+		X509_free(x);
+		return fail(l,
+			"%s: has more than %u certificates; leave only the server's and its "
+			"issuers'",
+			path, HF_PKI_CHAIN_MAX);
+	}
+	X509_free(x);
+	if (ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE)
+		return fail(l, "%s: certificate %u cannot be read: %s", path, l->cert_cnt + 1,
+			reason());
+	if (l->cert_cnt == 0)
+		return fail(l, "%s: no certificate (-----BEGIN CERTIFICATE-----) in it: %s", path,
+			what_else(f));
+	return 0;
+}
+
+static int read_chain(struct load *l)
+{
+	struct file f;
+	BIO *bio;
+	int more = 1;
+
+	if (read_file(l, l->src->cert_file, &f))
+		return -1;
+	bio = BIO_new_mem_buf(f.p, (int)f.len);
+	while (bio && more > 0)
+		more = next_cert(l, bio, &f);
+	BIO_free(bio);
+	wipe_file(&f); /* it may hold the key too */
+	return bio ? more : fail(l, "out of memory");
+}
+
+/* ---- the key ---- */
+
+static int refuse_passphrase(char *buf, int size, int writing, void *asked)
+{
+	(void)buf;
+	(void)size;
+	(void)writing;
+	*(bool *)asked = true;
+	return -1;
+}
+
+static int read_key(struct load *l)
+{
+	const char *path = l->src->key_file;
+	struct file f;
+	BIO *bio;
+	bool asked = false;
+	int error;
+
+	if (read_file(l, path, &f))
+		return -1;
+	bio = BIO_new_mem_buf(f.p, (int)f.len);
+	ERR_clear_error();
+	l->key =
+		bio ? PEM_read_bio_PrivateKey_ex(bio, NULL, refuse_passphrase, &asked, l->lib, NULL)
+		    : NULL;
+	BIO_free(bio);
+	if (l->key)
+		error = 0;
+	else if (asked)
+		error = fail(l,
+			"%s: the key is encrypted; decrypt it with openssl pkey -in %s, and "
+			"keep the file to yourself (chmod 600)",
+			path, path);
+	else if (!memmem(f.p, f.len, "PRIVATE KEY-----", 16))
+		error = fail(l, "%s: no private key (-----BEGIN PRIVATE KEY-----) in it: %s", path,
+			what_else(&f));
+	else
+		error = fail(l, "%s: the private key cannot be read: %s", path, reason());
+	wipe_file(&f);
+	if (!error && f.mode & (S_IRGRP | S_IWGRP | S_IROTH | S_IWOTH))
+		warn(l, "%s: others may read or change the key (mode %04o); chmod 600 it", path,
+			(unsigned)f.mode & 07777);
+	return error;
+}
+
+static int check_key(struct load *l)
+{
+	const char *path = l->src->key_file;
+	int bits = EVP_PKEY_get_bits(l->key);
+	EVP_PKEY_CTX *x;
+	bool consistent;
+
+	if (!EVP_PKEY_is_a(l->key, "RSA"))
+		return fail(l, "%s: is a key of type %s; RSA keys are served", path,
+			EVP_PKEY_get0_type_name(l->key));
+	if (bits != 2048 && bits != 3072 && bits != 4096)
+		return fail(l, "%s: is an RSA key of %d bits; 2048, 3072 and 4096 are served", path,
+			bits);
+	if (X509_check_private_key(l->cert[0], l->key) != 1) {
+		for (uint32_t i = 1; i < l->cert_cnt; i++)
+			if (X509_check_private_key(l->cert[i], l->key) == 1)
+				return fail(l,
+					"%s: the key belongs to certificate %u of %s; put "
+					"that certificate first",
+					path, i + 1, l->src->cert_file);
+		return fail(l, "%s: the key does not belong to the first certificate of %s", path,
+			l->src->cert_file);
+	}
+	x = EVP_PKEY_CTX_new_from_pkey(l->lib, l->key, NULL);
+	consistent = x && EVP_PKEY_check(x) == 1;
+	EVP_PKEY_CTX_free(x);
+	return consistent ? 0
+			  : fail(l,
+				    "%s: the numbers of the key contradict each other (%s); have "
+				    "it issued anew",
+				    path, reason());
+}
+
+/* A number of the key, left-padded to len bytes (0: its own length). False if the key has none. */
+static bool keep_number(struct load *l, const char *name, size_t len, struct hf_span *out)
+{
+	BIGNUM *bn = NULL;
+	uint8_t *p = NULL;
+
+	if (EVP_PKEY_get_bn_param(l->key, name, &bn) == 1) {
+		if (len == 0)
+			len = (size_t)BN_num_bytes(bn);
+		p = carve(l, len);
+		if (p && BN_bn2binpad(bn, p, (int)len) != (int)len)
+			p = NULL;
+	}
+	BN_clear_free(bn);
+	*out = hf_span(p, len);
+	return p != NULL;
+}
+
+static bool keep_primes(struct load *l, struct hf_pk_key *k)
+{
+	/* clang-format off */
+	static const char *const prime[] = {OSSL_PKEY_PARAM_RSA_FACTOR1, OSSL_PKEY_PARAM_RSA_FACTOR2,
+		OSSL_PKEY_PARAM_RSA_FACTOR3, OSSL_PKEY_PARAM_RSA_FACTOR4,
+		OSSL_PKEY_PARAM_RSA_FACTOR5};
+	static const char *const exponent[] = {OSSL_PKEY_PARAM_RSA_EXPONENT1,
+		OSSL_PKEY_PARAM_RSA_EXPONENT2, OSSL_PKEY_PARAM_RSA_EXPONENT3,
+		OSSL_PKEY_PARAM_RSA_EXPONENT4};
+	static const char *const coefficient[] = {NULL, OSSL_PKEY_PARAM_RSA_COEFFICIENT1,
+		OSSL_PKEY_PARAM_RSA_COEFFICIENT2, OSSL_PKEY_PARAM_RSA_COEFFICIENT3};
+	/* clang-format on */
+	struct hf_span fifth;
+
+	while (k->prime_cnt < HF_RSA_PRIME_MAX &&
+		keep_number(l, prime[k->prime_cnt], 0, &k->prime[k->prime_cnt]))
+		k->prime_cnt++;
+	if (k->prime_cnt < 2 || keep_number(l, prime[HF_RSA_PRIME_MAX], 0, &fifth))
+		return false;
+	for (uint32_t i = 0; i < k->prime_cnt; i++) {
+		/* t_2 = qInv is modulo the first prime, t_i modulo its own */
+		size_t t_len = k->prime[i == 1 ? 0 : i].len;
+
+		if (!keep_number(l, exponent[i], k->prime[i].len, &k->exponent[i]) ||
+			(i && !keep_number(l, coefficient[i], t_len, &k->coefficient[i])))
+			return false;
+	}
+	return true;
+}
+
+static bool keep_pkcs8(struct load *l, struct hf_pk_key *k)
+{
+	PKCS8_PRIV_KEY_INFO *info = EVP_PKEY2PKCS8(l->key);
+	uint8_t *der = NULL, *p = NULL;
+	int len = info ? i2d_PKCS8_PRIV_KEY_INFO(info, &der) : -1;
+
+	if (len > 0)
+		p = carve(l, (size_t)len);
+	if (p) {
+		memcpy(p, der, (size_t)len);
+		k->pkcs8 = hf_span(p, (size_t)len);
+	}
+	if (len > 0)
+		OPENSSL_clear_free(der, (size_t)len);
+	PKCS8_PRIV_KEY_INFO_free(info);
+	return p != NULL;
+}
+
+static int keep_key(struct load *l)
+{
+	struct hf_pk_key *k = &l->out->key;
+
+	*k = (struct hf_pk_key){.id = l->src->key_id, .type = HF_PK_RSA};
+	k->bits = (uint16_t)EVP_PKEY_get_bits(l->key);
+	if (keep_number(l, OSSL_PKEY_PARAM_RSA_N, 0, &k->n) &&
+		keep_number(l, OSSL_PKEY_PARAM_RSA_E, 0, &k->e) &&
+		keep_number(l, OSSL_PKEY_PARAM_RSA_D, k->n.len, &k->d) && keep_primes(l, k) &&
+		keep_pkcs8(l, k))
+		return 0;
+	return fail(l,
+		"%s: the key has no two to four primes with their CRT numbers, or does not fit "
+		"into %u bytes with its chain",
+		l->src->key_file, HF_PKI_CERT_MEM);
+}
+
+/* ---- what clients will say to the chain ---- */
+
+static int64_t seconds(const ASN1_TIME *t)
+{
+	struct tm tm;
+
+	return ASN1_TIME_to_tm(t, &tm) == 1 ? (int64_t)timegm(&tm) : 0;
+}
+
+static void check_dates(struct load *l, uint32_t i)
+{
+	int64_t from = seconds(X509_get0_notBefore(l->cert[i]));
+	int64_t to = seconds(X509_get0_notAfter(l->cert[i]));
+
+	if (l->src->now_s < from)
+		warn(l, "%s: certificate %u is not valid yet, only in %lld hours; check the clock",
+			l->src->cert_file, i + 1, (long long)(from - l->src->now_s) / 3600);
+	if (l->src->now_s > to)
+		warn(l, "%s: certificate %u expired %lld days ago; renew it", l->src->cert_file,
+			i + 1, (long long)(l->src->now_s - to) / 86400);
+}
+
+/* RFC 5246 7.4.2: each certificate MUST certify the one before it; the root may be left out. */
+static void check_order(struct load *l)
+{
+	for (uint32_t i = 0; i + 1 < l->cert_cnt; i++) {
+		if (X509_verify(l->cert[i], X509_get0_pubkey(l->cert[i + 1])) == 1)
+			continue;
+		warn(l,
+			"%s: certificate %u is not signed by certificate %u; put each one's issuer "
+			"behind it",
+			l->src->cert_file, i + 1, i + 2);
+	}
+	if (l->cert_cnt > 1 && X509_self_signed(l->cert[l->cert_cnt - 1], 1) == 1) {
+		warn(l, "%s: certificate %u is a root, which clients have already; it is not sent",
+			l->src->cert_file, l->cert_cnt);
+		X509_free(l->cert[--l->cert_cnt]);
+	}
+}
+
+/* RFC 5246 7.4.2: for RSA key exchange the key must be allowed to encipher; RFC 5280 4.2.1.12. */
+static void check_usage(struct load *l)
+{
+	uint32_t usage = X509_get_key_usage(l->cert[0]); /* all ones without the extension */
+	uint32_t extended = X509_get_extended_key_usage(l->cert[0]);
+
+	if (!(usage & KU_KEY_ENCIPHERMENT))
+		warn(l,
+			"%s: key usage without keyEncipherment: clients may refuse RSA key "
+			"exchange",
+			l->src->cert_file);
+	if (!(usage & KU_DIGITAL_SIGNATURE))
+		warn(l, "%s: key usage without digitalSignature: clients may refuse ECDHE suites",
+			l->src->cert_file);
+	if (!(extended & (XKU_SSL_SERVER | XKU_ANYEKU)))
+		warn(l, "%s: extended key usage without serverAuth: clients will refuse it",
+			l->src->cert_file);
+}
+
+/* ---- what is kept of the chain ---- */
+
+static int keep_chain(struct load *l)
+{
+	const char *path = l->src->cert_file;
+	size_t total = 0;
+	struct hf_writer w;
+	uint8_t *p;
+
+	for (uint32_t i = 0; i < l->cert_cnt; i++)
+		total += 3 + (size_t)i2d_X509(l->cert[i], NULL);
+	p = carve(l, total);
+	if (!p)
+		return no_room(l, path);
+	w = hf_writer(p, total);
+	for (uint32_t i = 0; i < l->cert_cnt; i++) {
+		uint8_t *der = NULL;
+		int len = i2d_X509(l->cert[i], &der);
+
+		if (len <= 0)
+			return fail(l, "%s: certificate %u: %s", path, i + 1, reason());
+		hf_writer_u24(&w, (uint32_t)len);
+		hf_writer_bytes(&w, der, (size_t)len);
+		OPENSSL_free(der);
+	}
+	HF_ASSERT(!w.overflow && w.len == total);
+	l->out->list = hf_span(p, total);
+	l->out->cert_cnt = l->cert_cnt;
+	return 0;
+}
+
+static const char *keep_dn(struct load *l, const X509_NAME *dn)
+{
+	BIO *bio = BIO_new(BIO_s_mem());
+	const char *kept = NULL;
+	char *text;
+	long len;
+
+	if (bio && X509_NAME_print_ex(bio, dn, 0, XN_FLAG_RFC2253) >= 0) {
+		len = BIO_get_mem_data(bio, &text);
+		kept = keep_text(l, text, (size_t)len);
+	}
+	BIO_free(bio);
+	return kept;
+}
+
+/* A name of the certificate as text; NULL for kinds that servers are not called by. */
+static const char *keep_name(struct load *l, const GENERAL_NAME *g, bool *room)
+{
+	char text[256];
+	const ASN1_STRING *s = g->type == GEN_DNS ? g->d.dNSName : NULL;
+	const ASN1_OCTET_STRING *a = g->type == GEN_IPADD ? g->d.iPAddress : NULL;
+	size_t len = 0;
+	const char *kept;
+
+	if (s && ASN1_STRING_length(s) < (int)sizeof(text)) {
+		const uint8_t *p = ASN1_STRING_get0_data(s);
+
+		for (len = 0; len < (size_t)ASN1_STRING_length(s); len++) {
+			if (p[len] <= ' ' || p[len] >= 127)
+				return NULL; /* no name a client could ask for */
+			text[len] = (char)(p[len] >= 'A' && p[len] <= 'Z' ? p[len] + 32 : p[len]);
+		}
+	} else if (a && (ASN1_STRING_length(a) == 4 || ASN1_STRING_length(a) == 16)) {
+		int family = ASN1_STRING_length(a) == 4 ? AF_INET : AF_INET6;
+
+		inet_ntop(family, ASN1_STRING_get0_data(a), text, sizeof(text));
+		len = strlen(text);
+	}
+	if (len == 0)
+		return NULL;
+	kept = keep_text(l, text, len);
+	*room = *room && kept;
+	return kept;
+}
+
+static bool keep_names(struct load *l)
+{
+	GENERAL_NAMES *all = X509_get_ext_d2i(l->cert[0], NID_subject_alt_name, NULL, NULL);
+	int cnt = all ? sk_GENERAL_NAME_num(all) : 0;
+	const char **name = carve(l, (size_t)cnt * sizeof(*name));
+	bool room = name != NULL;
+
+	for (int i = 0; room && i < cnt; i++) {
+		const char *text = keep_name(l, sk_GENERAL_NAME_value(all, i), &room);
+		if (text)
+			name[l->out->name_cnt++] = text;
+	}
+	GENERAL_NAMES_free(all);
+	l->out->name = name;
+	if (room && l->out->name_cnt == 0)
+		warn(l,
+			"%s: the certificate names no DNS name or address (subjectAltName): "
+			"clients "
+			"will refuse it",
+			l->src->cert_file);
+	return room;
+}
+
+static int keep_display(struct load *l)
+{
+	X509 *leaf = l->cert[0];
+
+	l->out->not_before_s = seconds(X509_get0_notBefore(leaf));
+	l->out->not_after_s = seconds(X509_get0_notAfter(leaf));
+	l->out->subject = keep_dn(l, X509_get_subject_name(leaf));
+	l->out->issuer = keep_dn(l, X509_get_issuer_name(leaf));
+	if (!l->out->subject || !l->out->issuer || !keep_names(l))
+		return no_room(l, l->src->cert_file);
+	return 0;
+}
+
+/* ---- all of it ---- */
+
+static int load_all(struct load *l)
+{
+	if (read_chain(l) || read_key(l) || check_key(l))
+		return -1;
+	for (uint32_t i = 0; i < l->cert_cnt; i++)
+		check_dates(l, i);
+	check_order(l);
+	check_usage(l);
+	return keep_key(l) || keep_chain(l) || keep_display(l) ? -1 : 0;
+}
+
+static int load(struct hf_pki_mem *mem, const struct hf_pki_source *source,
+	struct hf_pki_cert *cert, struct hf_pki_report *report)
+{
+	struct load l = {.mem = mem, .src = source, .out = cert, .report = report};
+	size_t used = mem->used;
+	OSSL_PROVIDER *provider = NULL;
+	int error;
+
+	HF_ASSERT(source->key_id != 0);
+	memset(cert, 0, sizeof(*cert));
+	report->error[0] = 0;
+	report->warning_cnt = 0;
+	l.lib = OSSL_LIB_CTX_new();
+	if (l.lib)
+		provider = OSSL_PROVIDER_load(l.lib, "default");
+	error = provider ? load_all(&l) : fail(&l, "OpenSSL's default provider is not there");
+	for (uint32_t i = 0; i < l.cert_cnt; i++)
+		X509_free(l.cert[i]);
+	EVP_PKEY_free(l.key);
+	if (provider)
+		OSSL_PROVIDER_unload(provider);
+	OSSL_LIB_CTX_free(l.lib);
+	ERR_clear_error();
+	if (error) {
+		hf_wipe(mem->base + used, mem->used - used);
+		mem->used = used;
+		memset(cert, 0, sizeof(*cert));
+	}
+	return error;
+}
+
+static bool probe(void)
+{
+	return true;
+}
+
+const struct hf_pki_driver hf_pki_libcrypto = {
+	.name = "libcrypto",
+	.probe = probe,
+	.load = load,
+};

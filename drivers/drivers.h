@@ -1,7 +1,8 @@
-/* drivers.h -- every driver by name, and the tables a program chooses from: best first, the last
- * one works on every machine we run on. A driver that its machine cannot run, or that HF_CPU hides
- * (the tiers of lib/os), says so by probe(); which one serves is then shown and never a surprise.
- * Tables live in drivers.c, which only the daemon links; tests and benches name the driver they
+/* drivers.h -- the drivers a program chooses from, best first; the last of each table works on every
+ * machine we name. A driver its machine cannot run, or that HF_CPU hides (the tiers of lib/os), says
+ * so by probe(); which one serves is shown, never a surprise. Ports are not chosen but asked for by
+ * the options, each made by its own header in drivers/port.
+ * The tables live in drivers.c, which only the daemon links; tests and benches name the driver they
  * mean. Threads: constants. */
 #ifndef HF_DRIVERS_H
 #define HF_DRIVERS_H

@@ -17,8 +17,6 @@
 #include "lib/stats/stats.h"
 #include "lib/worker/worker.h"
 
-#define HF_APP_ENGINE_MAX 4u
-
 /* ---- plan.c ---- */
 
 struct hf_plan {
@@ -26,7 +24,7 @@ struct hf_plan {
 	struct hf_dpdk_port_cfg port[HF_TCP_PORT_MAX];
 	uint32_t port_cnt;
 	struct hf_worker_cfg worker; /* of worker 0; ports are not open yet */
-	const struct hf_pk_engine *pk[HF_APP_ENGINE_MAX];
+	const struct hf_pk_engine *pk[HF_PK_ENGINE_MAX];
 	const struct hf_sym_driver *sym;
 	uint32_t pk_cnt, schedule_cnt;
 	size_t worker_bytes, engine_bytes; /* of one worker: its block; its engines' contexts */
@@ -56,8 +54,8 @@ struct hf_app_worker {
 	int epoll_fd;
 	char label[4];             /* its index as text */
 	uint64_t sleeps, slept_us; /* the worker's, read racily */
-	const struct hf_pk_engine *pk[HF_APP_ENGINE_MAX];
-	void *pk_ctx[HF_APP_ENGINE_MAX], *sym_ctx;
+	const struct hf_pk_engine *pk[HF_PK_ENGINE_MAX];
+	void *pk_ctx[HF_PK_ENGINE_MAX], *sym_ctx;
 };
 
 struct hf_app {

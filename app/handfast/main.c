@@ -22,6 +22,9 @@
 #define IDLE_TURNS 100u
 #define IDLE_FIRST_NS (50 * HF_NS_US)
 
+/* From this many waiting operations a batch beats computing them one by one. */
+#define MIN_FILL 3u
+
 static const char help[] =
 	"usage: handfast FILE             serve what the options file says\n"
 	"       handfast --check FILE     validate it; 0 when it could be served\n"
@@ -75,7 +78,7 @@ static int worker_run(void *arg)
 
 static int options(struct hf_app *app, struct hf_config_errors *errs)
 {
-	errs->cnt = errs->dropped = 0;
+	*errs = (struct hf_config_errors){.cnt = 0};
 	if (hf_os_cpu_env_check()) {
 		hf_log(HF_LOG_ERROR, "main", "HF_CPU names no tier; unset it");
 		return -1;
@@ -188,7 +191,8 @@ static int engines(struct hf_app *app, struct hf_app_worker *aw, struct hf_worke
 		}
 		aw->pk[env->pk_cnt] = p->pk[i];
 		aw->pk_ctx[env->pk_cnt] = ctx;
-		env->pk[env->pk_cnt++] = (struct hf_pk_engine_ref){p->pk[i], ctx};
+		env->pk[env->pk_cnt++] = (struct hf_pk_engine_ref){
+			.engine = p->pk[i], .ctx = ctx, .min_fill = MIN_FILL};
 	}
 	env->sym = p->sym;
 	env->sym_ctx = hf_os_mem_carve(&app->mem, p->sym->size(p->schedule_cnt), HF_CACHE_LINE);
@@ -280,7 +284,7 @@ static void shut_down(struct hf_app *app)
 		app->port[i]->cls->fini(app->port[i]);
 	for (i = 0; i < app->worker_cnt; i++) {
 		struct hf_app_worker *aw = &app->worker[i];
-		for (j = 0; j < HF_APP_ENGINE_MAX && aw->pk[j]; j++)
+		for (j = 0; j < HF_PK_ENGINE_MAX && aw->pk[j]; j++)
 			aw->pk[j]->fini(aw->pk_ctx[j]);
 		app->plan.sym->fini(aw->sym_ctx);
 		(void)close(aw->epoll_fd);

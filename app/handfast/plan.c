@@ -22,7 +22,6 @@
 #define DPDK_AROUND (32u << 20) /* its heap, queues and tables, beside the packet buffers */
 
 static const hf_ns SYN_LIFE_NS = 10 * HF_NS_S; /* SYN-ACK sent four times, RFC 6298 backoff */
-static const hf_ns BACKEND_NS = 5 * HF_NS_S;   /* a relay that restarts is back by then */
 
 static void plan_cores(struct hf_plan *p, const struct hf_config *cfg, struct hf_config_errors *e)
 {
@@ -92,13 +91,9 @@ static struct hf_worker_cfg plan_worker(const struct hf_plan *p, const struct hf
 		.trace_cnt = TRACE_CNT,
 		.rcv_wnd_max = WINDOW_MAX,
 		.snd_queue_max = WINDOW_MAX,
-		.handshake_ns = cfg->timeouts.handshake_ns,
-		.record_ns = cfg->timeouts.hello_ns,
-		.idle_ns = cfg->timeouts.idle_ns,
-		.linger_ns = cfg->timeouts.linger_ns,
-		.backend_ns = BACKEND_NS,
 		.syn_life_ns = SYN_LIFE_NS,
 		.time_wait_ns = cfg->timeouts.time_wait_ns,
+		.close_ns = cfg->timeouts.close_ns,
 		.reflect = cfg->ports[0].l2 == HF_L2_REFLECT,
 		.keylog = cfg->tls.keylog != NULL,
 		.port_cnt = p->port_cnt,
@@ -110,7 +105,7 @@ static void plan_engines(struct hf_plan *p)
 {
 	uint32_t i;
 	for (i = 0; hf_pk_engines[i]; i++)
-		if (hf_pk_engines[i]->probe() && p->pk_cnt < HF_APP_ENGINE_MAX) {
+		if (hf_pk_engines[i]->probe() && p->pk_cnt < HF_PK_ENGINE_MAX) {
 			p->pk[p->pk_cnt++] = hf_pk_engines[i];
 			p->engine_bytes += HF_ROUND_UP(hf_pk_engines[i]->size(), HF_CACHE_LINE);
 		}

@@ -159,6 +159,9 @@ $(foreach f,$(fuzz_name),$(B)/fuzz_$(f)): $(B)/fuzz_%: $(B)/tests/fuzz/fuzz_%.o 
 unit: $(unit_bin)
 	$(Q)tests/run unit $(unit_bin)
 
+# Every object of the product, linked or not: what `make check` looks at.
+objects: $(call obj,$(src_lib) $(src_drv) $(wildcard lib/*/*/*.c app/*/*.c bench/*/*.c))
+
 ##  check          format, warnings, layer rule, purity of lib/, and that planted sins are caught
 check:
 	$(Q)tests/check/check.sh
@@ -188,6 +191,6 @@ help:
 	@echo "make targets (SAN=1 builds with ASan and UBSan into build/san, V=1 shows commands):"; \
 	grep -hE '^##' $(MAKEFILE_LIST) | sed 's/^##//'
 
-.PHONY: all unit check test fuzz run clean format help
+.PHONY: all objects unit check test fuzz run clean format help
 
 -include $(shell find $(B) -name '*.d' -not -path '$(B)/san/*' -not -path '$(B)/fuzz/*' 2>/dev/null)

@@ -29,10 +29,8 @@ report() {
 check_format() {
 	command -v clang-format >/dev/null || { echo "clang-format is missing: apt-get install it"; return; }
 	git ls-files '*.c' '*.h' | xargs -r clang-format --dry-run -Werror 2>&1 |
-		sed -n 's/^\([^:]*\):.*-Wclang-format-violations.*/\1/p' | uniq -c |
-		while read -r cnt file; do
-			echo "$file: $cnt places differ from .clang-format. Run \`make format\`."
-		done
+		sed -n 's/^\([^:]*:[^:]*\):.*-Wclang-format-violations.*/\1/p' | sort -t: -u -k1,1 |
+		sed 's/$/: not as .clang-format lays it out. Run `make format`./'
 }
 
 check_warnings() {

@@ -1,7 +1,9 @@
-/* app.h -- the daemon's own types: what main.c boots and control.c then looks after.
+/* app.h -- the daemon's own types: what main.c boots and serve.c then looks after.
  *   main.c       options -> plan -> memory -> drivers -> workers -> control, and back
  *   plan.c       from the options: cores, queues, bytes of every pool
- *   control.c    sockets, first site and reloads, admission of backends, events -> logs, drain
+ *   serve.c      the main thread: reloads, admission of backends, events -> logs, drain
+ *   site_load.c  from the options to one generation of the site: certificates, keys, names
+ *   control.c    the command socket: one request line, text or JSON
  *   telemetry.c  which row table lies where, DPDK telemetry, the last words of a panic
  * Threads: one per worker (DPDK lcores 1 .. n, pinned) and the main thread, which is control.
  * Between the two: worker.h's order and event rings, and the few fields below that say so.
@@ -74,25 +76,25 @@ struct hf_app {
 	int bell_fd[HF_ENDPOINT_MAX];
 	int signal_fd;     /* signalfd: SIGTERM, SIGINT, SIGHUP */
 	_Atomic bool stop; /* main -> workers: leave the loop */
-	struct hf_control *control;
+	struct hf_serve *serve;
 };
 
-/* ---- control.c ---- */
+/* ---- serve.c ---- */
 
 /* Loads the site of these options without serving it: certificates, keys, whether they match. For
  * `--check`, and the first thing at boot and at a reload. */
-HF_MUST_CHECK int hf_control_check(const struct hf_config *cfg, struct hf_config_errors *errs);
+HF_MUST_CHECK int hf_serve_check(const struct hf_config *cfg, struct hf_config_errors *errs);
 /* While still root, before the workers run: loads the first site and orders it, opens the sockets
  * and the key log. */
-HF_MUST_CHECK int hf_control_open(struct hf_app *app);
+HF_MUST_CHECK int hf_serve_open(struct hf_app *app);
 /* The main thread's life: serves its sockets, the workers' events and app->signal_fd. SIGHUP
  * reloads. SIGTERM and SIGINT drain: the function returns when no connection is left or the time
  * for it is over, at once at the second signal. The workers still run then. */
-void hf_control_run(struct hf_app *app);
+void hf_serve_run(struct hf_app *app);
 /* After the workers have left: unlinks sockets, wipes keys. Also after a failed open. */
-void hf_control_close(struct hf_app *app);
+void hf_serve_close(struct hf_app *app);
 /* Its own row tables: links, endpoints, sockets. Returns how many were written to v. */
-uint32_t hf_control_sources(const struct hf_app *app, struct hf_stats_source *v, uint32_t max);
+uint32_t hf_serve_sources(const struct hf_app *app, struct hf_stats_source *v, uint32_t max);
 
 /* ---- telemetry.c ---- */
 

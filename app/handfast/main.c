@@ -84,7 +84,7 @@ static int options(struct hf_app *app, struct hf_config_errors *errs)
 		return -1;
 	}
 	return hf_config_load(app->config_path, &app->cfg, errs) ||
-			       hf_control_check(&app->cfg, errs) ||
+			       hf_serve_check(&app->cfg, errs) ||
 			       hf_plan_make(&app->plan, &app->cfg, errs)
 		       ? -1
 		       : 0;
@@ -279,7 +279,7 @@ static void shut_down(struct hf_app *app)
 	uint32_t i, j;
 	atomic_store(&app->stop, true);
 	rte_eal_mp_wait_lcore();
-	hf_control_close(app);
+	hf_serve_close(app);
 	for (i = 0; i < app->port_cnt; i++)
 		app->port[i]->cls->fini(app->port[i]);
 	for (i = 0; i < app->worker_cnt; i++) {
@@ -306,10 +306,10 @@ static int serve(struct hf_app *app)
 		return 1;
 	failed = ports(app, &errs);
 	hf_config_errors_print(&errs, stderr);
-	failed = failed || workers(app) || hf_control_open(app) || hf_telemetry_init(app) ||
+	failed = failed || workers(app) || hf_serve_open(app) || hf_telemetry_init(app) ||
 		 drop_root(app) || launch(app);
 	if (!failed)
-		hf_control_run(app);
+		hf_serve_run(app);
 	shut_down(app);
 	return failed;
 }

@@ -62,7 +62,7 @@ uint32_t hf_app_sources(struct hf_app *app, struct hf_stats_source *v, uint32_t 
 			add(&l, &hf_port_stat_table, &app->port[i]->stats[q], app->worker[q].label,
 				name);
 	}
-	return l.cnt + hf_control_sources(app, v + l.cnt, max - l.cnt);
+	return l.cnt + hf_serve_sources(app, v + l.cnt, max - l.cnt);
 }
 
 /* ---- DPDK telemetry ---- */

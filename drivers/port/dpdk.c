@@ -361,7 +361,9 @@ static void runtime_dir_remove(void)
 int hf_dpdk_init(const struct hf_dpdk_cfg *cfg, struct hf_dpdk_why *why)
 {
 	struct arg_list a = {.cnt = 0};
+	char *given[ARGS_MAX];
 	uint32_t i;
+	int err = 0;
 	arg(&a, "handfast");
 	arg_lcores(&a, cfg);
 	arg_devices(&a, cfg);
@@ -382,14 +384,16 @@ int hf_dpdk_init(const struct hf_dpdk_cfg *cfg, struct hf_dpdk_why *why)
 	}
 	for (i = 0; i < cfg->arg_cnt; i++)
 		arg(&a, "%s", cfg->args[i]);
+	memcpy(given, a.v, sizeof(given)); /* getopt shuffles what it is given */
+	(void)atexit(runtime_dir_remove);  /* before DPDK registers its own: runs after it */
 	if (a.full)
-		return fail(why, "write fewer dpdk.args", "too many arguments for DPDK");
-	/* DPDK keeps pointers into the arguments: they stay allocated. */
-	(void)atexit(runtime_dir_remove); /* before DPDK registers its own: runs after it */
-	if (rte_eal_init((int)a.cnt, a.v) < 0)
-		return fail(why, "see DPDK's own lines above; process.log_level: debug shows more",
+		err = fail(why, "write fewer dpdk.args", "too many arguments for DPDK");
+	else if (rte_eal_init((int)a.cnt, a.v) < 0)
+		err = fail(why, "see DPDK's own lines above; process.log_level: debug shows more",
 			"DPDK does not start: %s", rte_strerror(rte_errno));
-	return 0;
+	while (a.cnt)
+		free(given[--a.cnt]);
+	return err;
 }
 
 void hf_dpdk_fini(void)

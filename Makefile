@@ -133,7 +133,7 @@ endef
 $(foreach m,$(modules),$(eval $(call unit_rule,$(m))))
 
 $(patsubst %.c,$(B)/%,$(drvt_src)): $(B)/%: $(B)/%.o $(support) $(B)/libdrivers.a $(pure_libs) $(call archive,os)
-	$(link) -lcmocka -lIPSec_MB -lcrypto -lpthread
+	$(link) -lcmocka -lIPSec_MB -lssl -lcrypto -lpthread
 
 $(patsubst %.c,$(B)/%,$(dpdkt_src)): $(B)/%: $(B)/%.o $(support) $(call obj,drivers/port/dpdk.c) \
 		$(call libs_of,net) $(call archive,os)

@@ -1,0 +1,182 @@
+/* tls12.c -- TLS 1.2 as a table: in this state this message, at most so long, handled by that,
+ * leads there. Whatever has no row is out of order. A handler checks, then either does all of its
+ * work or, when a chunk or job is short, nothing: it will be called again with the same message.
+ * What takes computing is only begun here and goes on in tls_keys.c.
+ *
+ *   ClientHello          -> ServerHello Certificate ServerHelloDone
+ *   ClientKeyExchange    -> (premaster, master, keys)
+ *   ChangeCipherSpec     -> read with the new keys
+ *   Finished             -> [NewSessionTicket] ChangeCipherSpec Finished */
+#include "lib/tls/tls_hs.h"
+#include "lib/base/secret.h"
+
+#define RENEGOTIATION_MAX 3u /* polite refusals before the connection is ended */
+
+/* ---- ClientHello: agree, then say all that we say before the client's key exchange --------------
+ */
+
+static void count_name(struct hf_tls_stats *s, enum hf_tls_name_match match)
+{
+	switch (match) {
+	case HF_TLS_NAME_NONE:
+		s->name_none++;
+		break;
+	case HF_TLS_NAME_UNKNOWN:
+		s->name_unknown++;
+		break;
+	case HF_TLS_NAME_EXACT:
+		s->name_exact++;
+		break;
+	case HF_TLS_NAME_WILDCARD:
+		s->name_wildcard++;
+		break;
+	}
+}
+
+/* The message is about to be left: keep what is needed later. */
+static void keep_hello(
+	struct hf_tls *t, const struct hf_tls_hello *h, const struct hf_tls_choice *c)
+{
+	struct hf_tls_hs *hs = t->hs;
+
+	hs->choice = *c;
+	hs->client_version = h->version;
+	memcpy(hs->client_random, h->random.p, HF_TLS_RANDOM_LEN);
+	hs->name_len = (uint8_t)h->name.len;
+	if (h->name.len > 0)
+		memcpy(hs->name, h->name.p, h->name.len);
+	t->version = HF_TLS_12;
+	t->suite = c->suite->id;
+}
+
+static int on_client_hello(struct hf_tls_call *c, struct hf_span body)
+{
+	uint8_t buf[HF_TLS_SERVER_HELLO_MAX + HF_TLS_MSG_HEAD_LEN + 3];
+	static const uint8_t done[HF_TLS_MSG_HEAD_LEN] = {HF_TLS_MSG_SERVER_HELLO_DONE};
+	struct hf_writer w = hf_writer(buf, sizeof(buf));
+	struct hf_tls_ctx *x = c->x;
+	struct hf_tls_hs *hs = c->t->hs;
+	struct hf_tls_choice choice;
+	struct hf_tls_hello hello;
+	struct hf_span list;
+	int err = hf_tls_hello_parse(body, &hello);
+
+	if (!err)
+		err = hf_tls_hello_choose(c->t->site, &hello, &choice);
+	if (err)
+		return err;
+	if (!hf_transcript_fits(x->bufs, &hs->log, sizeof(buf) + sizeof(done)))
+		return HF_TLS_WAIT_MEM;
+	keep_hello(c->t, &hello, &choice);
+	hf_rand_bytes(x->rand, hs->server_random, HF_TLS_RANDOM_LEN);
+	list = choice.vhost->cert->list;
+	hf_tls_hello_answer(&w, &choice, hs->server_random);
+	hf_writer_u8(&w, HF_TLS_MSG_CERTIFICATE);
+	hf_writer_u24(&w, (uint32_t)list.len + 3);
+	hf_writer_u24(&w, (uint32_t)list.len);
+	HF_ASSERT(!w.overflow);
+	hs->sent = hf_transcript_len(&hs->log);
+	hf_transcript_put(x->bufs, &hs->log, hf_span(buf, w.len));
+	hf_transcript_put_cert(&hs->log, list);
+	hf_transcript_put(x->bufs, &hs->log, hf_span(done, sizeof(done)));
+	hs->send_end = hf_transcript_len(&hs->log);
+	count_name(&x->stats, choice.name);
+	x->stats.extended_master += choice.extended_master;
+	return 0;
+}
+
+/* ---- the client's second flight
+ * ------------------------------------------------------------------ */
+
+/* RFC 5246 7.4.7.1. What is checked here is public: that the vector fills the message. Its length
+ * against the key's, and everything about its content, is pk's. */
+static int on_client_key_exchange(struct hf_tls_call *c, struct hf_span body)
+{
+	struct hf_reader r = hf_reader_of(body);
+	struct hf_span ciphertext;
+
+	if (hf_reader_vec16(&r, &ciphertext) || hf_reader_left(&r) > 0)
+		return -HF_TLS_R_KEY_EXCHANGE_SYNTAX;
+	return hf_tls_keys_exchange(c, ciphertext);
+}
+
+static int on_change_cipher_spec(struct hf_tls_call *c, struct hf_span body)
+{
+	struct hf_tls *t = c->t;
+
+	if (body.len != 1 || body.p[0] != 1)
+		return -HF_TLS_R_BAD_CCS;
+	t->rd.keys.cipher = t->hs->choice.suite->cipher;
+	t->rd.seq = 0;
+	return 0;
+}
+
+static int on_finished(struct hf_tls_call *c, struct hf_span body)
+{
+	if (body.len != HF_TLS_VERIFY_LEN)
+		return -HF_TLS_R_FINISHED_SYNTAX;
+	if (!hf_ct_bytes_eq(body.p, c->t->hs->verify, HF_TLS_VERIFY_LEN))
+		return -HF_TLS_R_FINISHED_MISMATCH;
+	return hf_tls_keys_finish(c);
+}
+
+/* ---- afterwards
+ * ---------------------------------------------------------------------------------- */
+
+/* RFC 5246 7.2.2: no_renegotiation is a warning; the client may go on with what it has. */
+static int on_client_hello_again(struct hf_tls_call *c, struct hf_span body)
+{
+	(void)body;
+	if (c->t->again_cnt++ == RENEGOTIATION_MAX)
+		return -HF_TLS_R_RENEGOTIATION;
+	c->t->alerts |= HF_TLS_SAY_NO_RENEGOTIATION;
+	c->x->stats.renegotiations_refused++;
+	return 0;
+}
+
+static const struct row {
+	uint8_t state;
+	uint16_t message;
+	uint16_t max_len;
+	int (*handle)(struct hf_tls_call *c, struct hf_span body);
+	uint8_t next;
+} hs12[] = {
+	/* clang-format off */
+	{HF_TLS_ST_HELLO,    HF_TLS_MSG_CLIENT_HELLO,        HF_TLS_HELLO_MAX,        on_client_hello,        HF_TLS_ST_KEY},
+	{HF_TLS_ST_KEY,      HF_TLS_MSG_CLIENT_KEY_EXCHANGE, HF_TLS_KEY_EXCHANGE_MAX, on_client_key_exchange, HF_TLS_ST_CCS},
+	{HF_TLS_ST_CCS,      HF_TLS_MSG_CCS,                 HF_TLS_RECORD_MAX,       on_change_cipher_spec,  HF_TLS_ST_FINISHED},
+	{HF_TLS_ST_FINISHED, HF_TLS_MSG_FINISHED,            64,                      on_finished,            HF_TLS_ST_LAST_FLIGHT},
+	{HF_TLS_ST_DONE,     HF_TLS_MSG_CLIENT_HELLO,        HF_TLS_HELLO_MAX,        on_client_hello_again,  HF_TLS_ST_DONE},
+	/* clang-format on */
+};
+
+static const struct row *row_of(const struct hf_tls *t, unsigned type)
+{
+	for (size_t i = 0; i < HF_ARRAY_LEN(hs12); i++)
+		if (hs12[i].state == t->state && hs12[i].message == type)
+			return &hs12[i];
+	return NULL;
+}
+
+int hf_tls12_check(const struct hf_tls *t, unsigned type, uint32_t len)
+{
+	const struct row *row = row_of(t, type);
+
+	if (!row)
+		return type == HF_TLS_MSG_CCS ? -HF_TLS_R_UNEXPECTED_CCS
+					      : -HF_TLS_R_UNEXPECTED_MESSAGE;
+	return len > row->max_len ? -HF_TLS_R_MESSAGE_TOO_LONG : 0;
+}
+
+int hf_tls12_message(struct hf_tls_call *c, unsigned type, struct hf_span body)
+{
+	const struct row *row = row_of(c->t, type);
+	int err = row->handle(c, body);
+
+	if (err)
+		return err;
+	c->t->state = row->next;
+	hf_trace(
+		c->x->trace, c->x->now, (uint32_t)c->t->owner, HF_TRACE_TLS_STATE, row->next, 0, 0);
+	return 0;
+}

@@ -1,0 +1,209 @@
+/* tls_hs.h -- what the files of lib/tls share and nobody else sees: numbers of the wire, the parsed
+ * hello, the handshake part of a connection, and which file does what. Private to lib/tls.
+ * Threads, memory, units: as tls.h. Errors: int functions of a handshake step return 0, -reason
+ * (enum hf_tls_reason), or a positive set of waits with nothing done, to be called again. */
+#ifndef HF_TLS_TLS_HS_H
+#define HF_TLS_TLS_HS_H
+
+#include "lib/tls/tls.h"
+#include "lib/tls/transcript.h"
+
+#define HF_TLS_12 0x0303u
+#define HF_TLS_HEADER_LEN 5u /* of a record */
+#define HF_TLS_MSG_HEAD_LEN 4u
+#define HF_TLS_RANDOM_LEN 32u
+#define HF_TLS_MASTER_LEN 48u
+#define HF_TLS_VERIFY_LEN 12u
+#define HF_TLS_HELLO_MAX 16384u
+#define HF_TLS_SLIVER \
+	1024u /* smaller records than this are sent only when there is no more to say */
+/* A ciphertext longer than any modulus served is not an error here: pk answers it like every other
+ * bad one. Only what is longer than any RSA key in use is refused by its size. */
+#define HF_TLS_KEY_EXCHANGE_MAX (2u + 2048u)
+
+enum { /* ContentType, RFC 5246 6.2.1 */
+	HF_TLS_CT_CCS = 20,
+	HF_TLS_CT_ALERT = 21,
+	HF_TLS_CT_HANDSHAKE = 22,
+	HF_TLS_CT_DATA = 23,
+};
+
+enum { /* HandshakeType, RFC 5246 7.4 */
+	HF_TLS_MSG_CLIENT_HELLO = 1,
+	HF_TLS_MSG_SERVER_HELLO = 2,
+	HF_TLS_MSG_NEW_SESSION_TICKET = 4, /* RFC 5077 3.3 */
+	HF_TLS_MSG_CERTIFICATE = 11,
+	HF_TLS_MSG_SERVER_HELLO_DONE = 14,
+	HF_TLS_MSG_CLIENT_KEY_EXCHANGE = 16,
+	HF_TLS_MSG_FINISHED = 20,
+	HF_TLS_MSG_CCS = 0x100, /* not a message: ChangeCipherSpec's row in the table */
+};
+
+enum { /* AlertDescription, RFC 5246 7.2, RFC 7301 3.2 */
+	HF_TLS_ALERT_CLOSE_NOTIFY = 0,
+	HF_TLS_ALERT_UNEXPECTED_MESSAGE = 10,
+	HF_TLS_ALERT_BAD_RECORD_MAC = 20,
+	HF_TLS_ALERT_RECORD_OVERFLOW = 22,
+	HF_TLS_ALERT_HANDSHAKE_FAILURE = 40,
+	HF_TLS_ALERT_ILLEGAL_PARAMETER = 47,
+	HF_TLS_ALERT_DECODE_ERROR = 50,
+	HF_TLS_ALERT_DECRYPT_ERROR = 51,
+	HF_TLS_ALERT_PROTOCOL_VERSION = 70,
+	HF_TLS_ALERT_INTERNAL_ERROR = 80,
+	HF_TLS_ALERT_NO_RENEGOTIATION = 100,
+	HF_TLS_ALERT_NO_APPLICATION_PROTOCOL = 120,
+	HF_TLS_ALERT_NONE = 255, /* ours: say nothing */
+};
+enum { HF_TLS_LEVEL_WARNING = 1, HF_TLS_LEVEL_FATAL = 2 };
+
+/* hf_tls.state: what the client must say next. */
+enum {
+	HF_TLS_ST_HELLO,
+	HF_TLS_ST_KEY,
+	HF_TLS_ST_CCS,
+	HF_TLS_ST_FINISHED,
+	HF_TLS_ST_LAST_FLIGHT, /* nothing: our Finished is being made or sent */
+	HF_TLS_ST_DONE,
+};
+
+/* hf_tls.alerts: alerts to be sent, in this order. */
+enum {
+	HF_TLS_SAY_NO_RENEGOTIATION = 1,
+	HF_TLS_SAY_FATAL = 2, /* which one: by hf_tls.reason */
+	HF_TLS_SAY_CLOSE = 4,
+	HF_TLS_SAID_LAST = 128, /* close_notify or a fatal alert is out: nothing may follow */
+};
+
+/* hf_tls.out_state */
+enum {
+	HF_TLS_OUT_IDLE,    /* no buffer, or one whose bytes are ready to go */
+	HF_TLS_OUT_TAKEN,   /* between write_begin and write_commit; seal_job is taken, too */
+	HF_TLS_OUT_FILLED,  /* a record waits for a seal job */
+	HF_TLS_OUT_SEALING, /* the job is with sym */
+};
+
+struct hf_tls_suite {
+	uint16_t id;
+	uint8_t cipher; /* enum hf_cipher */
+	uint8_t hash;   /* of PRF and transcript */
+	const char *name;
+};
+const struct hf_tls_suite *hf_tls_suite(uint16_t id); /* NULL: not served */
+
+/* ---- tls_hello.c --------------------------------------------------------------------------------
+ */
+
+/* A ClientHello as parsed: spans point into the message. */
+struct hf_tls_hello {
+	uint16_t version;
+	struct hf_span random, session_id, suites, compressions;
+	/* from extensions; a span with p NULL was not offered */
+	struct hf_span name, alpn, versions;
+	bool extended_master, session_ticket, secure_renegotiation;
+};
+/* body: the message without its header. 0 or -reason. */
+HF_MUST_CHECK int hf_tls_hello_parse(struct hf_span body, struct hf_tls_hello *out);
+
+enum hf_tls_name_match {
+	HF_TLS_NAME_NONE, /* the client said none */
+	HF_TLS_NAME_UNKNOWN,
+	HF_TLS_NAME_EXACT,
+	HF_TLS_NAME_WILDCARD,
+};
+
+/* What is agreed. */
+struct hf_tls_choice {
+	const struct hf_tls_vhost *vhost;
+	const struct hf_tls_suite *suite;
+	struct hf_span alpn; /* the site's; empty: none */
+	enum hf_tls_name_match name;
+	bool extended_master, session_ticket, secure_renegotiation;
+};
+HF_MUST_CHECK int hf_tls_hello_choose(
+	const struct hf_tls_site *site, const struct hf_tls_hello *h, struct hf_tls_choice *out);
+/* Every extension at its largest: 4 + 2 + 32 + 1 + 2 + 1 + 2, and extensions of 5, 4, 4, 4, 262. */
+#define HF_TLS_SERVER_HELLO_MAX 336u
+void hf_tls_hello_answer(struct hf_writer *w, const struct hf_tls_choice *c,
+	const uint8_t random[HF_TLS_RANDOM_LEN]);
+
+/* ---- the handshake part -------------------------------------------------------------------------
+ */
+
+/* Hello, our flight, key exchange, both Finished and a ticket over chunks; two more for the hole.
+ */
+#define HF_TLS_TRANSCRIPT_MAX \
+	(HF_TLS_HELLO_MAX + HF_TLS_SERVER_HELLO_MAX + HF_TLS_KEY_EXCHANGE_MAX + 128u)
+#define HF_TLS_SPAN_MAX 16u
+static_assert(HF_TLS_TRANSCRIPT_MAX / HF_CHUNK_DATA + 1 + 2 <= HF_TLS_SPAN_MAX, "a hash fits");
+
+struct hf_tls_hs {
+	struct hf_transcript log;
+	size_t msg_at;                 /* where in the log the current message begins */
+	size_t sent, send_end, ccs_at; /* our flight: log[sent .. send_end), CCS before ccs_at */
+	bool ccs_due;
+	struct hf_tls_choice choice;
+	uint16_t client_version;
+	/* jobs out, and what to do when all are back */
+	struct hf_pk_job *pk_job;
+	struct hf_sym_job *job[2];
+	uint8_t step;
+	struct hf_span hash_v[HF_TLS_SPAN_MAX], prf_v[2][4];
+	/* secrets */
+	uint8_t client_random[HF_TLS_RANDOM_LEN], server_random[HF_TLS_RANDOM_LEN];
+	uint8_t premaster[HF_PREMASTER_LEN], master[HF_TLS_MASTER_LEN];
+	uint8_t hash[HF_HASH_MAX]; /* of the transcript at the latest point that needed one */
+	uint8_t block[128];        /* key block, RFC 5246 6.3 */
+	uint8_t verify[HF_TLS_VERIFY_LEN];
+	uint8_t name[HF_TLS_NAME_MAX];
+	uint8_t name_len;
+};
+
+/* One call of hf_tls_run and what it works on. */
+struct hf_tls_call {
+	struct hf_tls_ctx *x;
+	struct hf_tls *t;
+	struct hf_tls_io *io;
+};
+
+/* ---- tls12.c: the protocol as a table
+ * ------------------------------------------------------------ */
+/* May such a message come now, this long? 0 or -reason. */
+HF_MUST_CHECK int hf_tls12_check(const struct hf_tls *t, unsigned type, uint32_t len);
+/* A checked message that is whole. */
+HF_MUST_CHECK int hf_tls12_message(struct hf_tls_call *c, unsigned type, struct hf_span body);
+
+/* ---- tls_keys.c: what is computed after a message, step by step ---------------------------------
+ */
+HF_MUST_CHECK int hf_tls_keys_exchange(struct hf_tls_call *c, struct hf_span ciphertext);
+HF_MUST_CHECK int hf_tls_keys_finish(struct hf_tls_call *c);
+/* Takes the next step if all jobs are back: 0 went on, positive: waits, negative: -reason. */
+HF_MUST_CHECK int hf_tls_keys_step(struct hf_tls_call *c);
+void hf_tls_keys_sym_done(struct hf_tls_ctx *x, struct hf_tls *t, struct hf_sym_job *job);
+void hf_tls_keys_cancel(struct hf_tls_ctx *x, struct hf_tls_hs *hs);
+
+/* ---- tls_record.c -------------------------------------------------------------------------------
+ */
+/* Takes the next whole record of io->in into t->rec, plain or on its way through an open job. */
+HF_MUST_CHECK int hf_tls_record_next(struct hf_tls_call *c);
+void hf_tls_record_opened(struct hf_tls_ctx *x, struct hf_tls *t, struct hf_sym_job *job);
+void hf_tls_record_drop(struct hf_tls_ctx *x, struct hf_tls *t); /* gives t->rec back */
+/* t->rec holds application data. */
+HF_MUST_CHECK int hf_tls_record_data(struct hf_tls_call *c);
+/* Sends flight, data and alerts as far as it can. Returns what it waits for; 0: all is out. */
+HF_MUST_CHECK unsigned hf_tls_record_send(struct hf_tls_call *c);
+void hf_tls_record_sealed(struct hf_tls_ctx *x, struct hf_tls *t, struct hf_sym_job *job);
+void hf_tls_record_out_drop(struct hf_tls_ctx *x, struct hf_tls *t); /* gives t->out back */
+
+/* ---- tls_hs.c -----------------------------------------------------------------------------------
+ */
+HF_MUST_CHECK bool hf_tls_hs_take(struct hf_tls_ctx *x, struct hf_tls *t);
+/* The whole of our last flight is on its way. */
+void hf_tls_established(struct hf_tls_ctx *x, struct hf_tls *t);
+uint8_t hf_tls_reason_alert(enum hf_tls_reason r);
+
+static inline bool hf_tls_flight_pending(const struct hf_tls *t)
+{
+	return t->hs && t->hs->sent < t->hs->send_end;
+}
+
+#endif

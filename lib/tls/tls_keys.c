@@ -1,0 +1,345 @@
+/* tls_keys.c -- key derivation as a program of steps, each of which submits jobs and says what
+ * comes when all are back; the protocol stands still meanwhile. The transcript is hashed twice
+ * only: up to ClientKeyExchange (for the extended master secret and the client's Finished alike,
+ * and while the private key is at work) and up to our own Finished.
+ *
+ *   exchange: premaster, hash -> master -> key block, client's verify_data -> install
+ *   finish:   hash -> our verify_data -> Finished into the flight */
+#include "lib/tls/tls_hs.h"
+#include "lib/base/secret.h"
+
+enum { STEP_NONE, STEP_MASTER, STEP_BLOCK, STEP_INSTALL, STEP_VERIFY, STEP_FINISHED };
+
+/* RFC 5246 5: SHA-256, or the suite's own hash where it is stronger. */
+static const struct hf_tls_suite suites[] = {
+	/* clang-format off */
+	{0x002f, HF_CIPHER_AES128_CBC_SHA1,   HF_SHA256, "TLS_RSA_WITH_AES_128_CBC_SHA"},
+	{0x0035, HF_CIPHER_AES256_CBC_SHA1,   HF_SHA256, "TLS_RSA_WITH_AES_256_CBC_SHA"},
+	{0x003c, HF_CIPHER_AES128_CBC_SHA256, HF_SHA256, "TLS_RSA_WITH_AES_128_CBC_SHA256"},
+	{0x009c, HF_CIPHER_AES128_GCM,        HF_SHA256, "TLS_RSA_WITH_AES_128_GCM_SHA256"},
+	{0x009d, HF_CIPHER_AES256_GCM,        HF_SHA384, "TLS_RSA_WITH_AES_256_GCM_SHA384"},
+	/* clang-format on */
+};
+
+const struct hf_tls_suite *hf_tls_suite(uint16_t id)
+{
+	for (size_t i = 0; i < HF_ARRAY_LEN(suites); i++)
+		if (suites[i].id == id)
+			return &suites[i];
+	return NULL;
+}
+
+const char *hf_tls_suite_name(uint16_t id)
+{
+	const struct hf_tls_suite *s = hf_tls_suite(id);
+
+	return s ? s->name : "unknown";
+}
+
+static size_t hash_len(const struct hf_tls_hs *hs)
+{
+	return hs->choice.suite->hash == HF_SHA384 ? 48 : 32;
+}
+
+/* ---- jobs
+ * ---------------------------------------------------------------------------------------- */
+
+/* Both jobs or none. */
+static bool take_jobs(struct hf_tls_call *c, uint32_t cnt)
+{
+	struct hf_tls_hs *hs = c->t->hs;
+
+	for (uint32_t i = 0; i < cnt; i++) {
+		hs->job[i] = hf_sym_take(c->x->sym);
+		if (hs->job[i])
+			continue;
+		while (i-- > 0) {
+			hf_sym_give(c->x->sym, hs->job[i]);
+			hs->job[i] = NULL;
+		}
+		return false;
+	}
+	for (uint32_t i = 0; i < cnt; i++) {
+		hs->job[i]->owner = c->t->owner;
+		hs->job[i]->hash = hs->choice.suite->hash;
+	}
+	return true;
+}
+
+static void submit_hash(struct hf_tls_call *c, struct hf_sym_job *job)
+{
+	struct hf_tls_hs *hs = c->t->hs;
+
+	job->kind = HF_SYM_HASH;
+	job->v = hs->hash_v;
+	job->v_cnt = hf_transcript_spans(&hs->log, hs->hash_v, HF_TLS_SPAN_MAX);
+	job->out = hs->hash;
+	hf_sym_submit(c->x->sym, job);
+}
+
+#define LABEL(text) hf_span(text, sizeof(text) - 1)
+
+/* PRF(secret, label, seed || seed2) of RFC 5246 5 as job i. */
+static void submit_prf(struct hf_tls_call *c, uint32_t i, struct hf_span secret,
+	struct hf_span label, struct hf_span seed, struct hf_span seed2, uint8_t *out,
+	uint32_t out_len)
+{
+	struct hf_tls_hs *hs = c->t->hs;
+	struct hf_sym_job *job = hs->job[i];
+	struct hf_span *v = hs->prf_v[i];
+
+	v[0] = secret;
+	v[1] = label;
+	v[2] = seed;
+	v[3] = seed2;
+	job->kind = HF_SYM_PRF;
+	job->v = v;
+	job->v_cnt = seed2.len > 0 ? 4 : 3;
+	job->out = out;
+	job->out_len = out_len;
+	hf_sym_submit(c->x->sym, job);
+}
+
+static struct hf_span master_of(const struct hf_tls_hs *hs)
+{
+	return hf_span(hs->master, HF_TLS_MASTER_LEN);
+}
+
+static struct hf_span hash_of(const struct hf_tls_hs *hs)
+{
+	return hf_span(hs->hash, hash_len(hs));
+}
+
+static const struct hf_span nothing;
+
+/* ---- the client's key exchange
+ * ------------------------------------------------------------------- */
+
+/* The fallback is drawn for every handshake and before anything is known of the ciphertext (RFC
+ * 5246 7.4.7.1); the rest of the handshake never learns which of the two it works with. */
+static void submit_premaster(
+	struct hf_tls_call *c, struct hf_pk_job *job, struct hf_span ciphertext)
+{
+	struct hf_tls *t = c->t;
+	struct hf_tls_use *use = &t->site->use[c->x->worker];
+
+	job->key = t->hs->choice.vhost->cert->key;
+	job->owner = t->owner;
+	job->op = HF_PK_RSA_PREMASTER;
+	job->client_version = t->hs->client_version;
+	job->in_len = (uint32_t)HF_MIN(ciphertext.len, sizeof(job->in));
+	if (job->in_len > 0)
+		memcpy(job->in, ciphertext.p, job->in_len);
+	hf_rand_bytes(c->x->rand, job->fallback, sizeof(job->fallback));
+	hf_rand_bytes(c->x->rand, job->seed, sizeof(job->seed));
+	job->user = use; /* the job points to the site's key, whatever becomes of the connection */
+	use->cnt++;
+	hf_pk_submit(c->x->pk, job, c->x->now);
+	hf_trace(c->x->trace, c->x->now, (uint32_t)t->owner, HF_TRACE_PK_SUBMIT, job->op, 0, 0);
+}
+
+int hf_tls_keys_exchange(struct hf_tls_call *c, struct hf_span ciphertext)
+{
+	struct hf_tls_hs *hs = c->t->hs;
+	struct hf_pk_job *job;
+
+	if (!take_jobs(c, 1))
+		return HF_TLS_WAIT_MEM;
+	job = hf_pk_take(c->x->pk);
+	if (!job) {
+		hf_sym_give(c->x->sym, hs->job[0]);
+		hs->job[0] = NULL;
+		return HF_TLS_WAIT_MEM;
+	}
+	hs->pk_job = job;
+	submit_premaster(c, job, ciphertext);
+	submit_hash(c, hs->job[0]);
+	hs->step = STEP_MASTER;
+	return 0;
+}
+
+void hf_tls_pk_done(struct hf_tls_ctx *x, struct hf_tls *t, struct hf_pk_job *job)
+{
+	struct hf_tls_use *use = job->user;
+
+	use->cnt--;
+	hf_trace(x->trace, x->now, (uint32_t)job->owner, HF_TRACE_PK_DONE, job->status, 0, 0);
+	if (t && t->hs && t->hs->pk_job == job) {
+		t->hs->pk_job = NULL;
+		if (job->status == HF_PK_OK)
+			memcpy(t->hs->premaster, job->out, HF_PREMASTER_LEN);
+		else
+			hf_tls_fail(x, t, HF_TLS_R_PK_FAILED);
+	}
+	hf_pk_give(x->pk, job);
+}
+
+/* RFC 5246 8.1; RFC 7627 4, where the hash of the handshake so far takes the randoms' place. */
+static int step_master(struct hf_tls_call *c)
+{
+	struct hf_tls_hs *hs = c->t->hs;
+	struct hf_span premaster = hf_span(hs->premaster, HF_PREMASTER_LEN);
+
+	if (!take_jobs(c, 1))
+		return HF_TLS_WAIT_MEM;
+	if (hs->choice.extended_master)
+		submit_prf(c, 0, premaster, LABEL("extended master secret"), hash_of(hs), nothing,
+			hs->master, HF_TLS_MASTER_LEN);
+	else
+		submit_prf(c, 0, premaster, LABEL("master secret"),
+			hf_span(hs->client_random, HF_TLS_RANDOM_LEN),
+			hf_span(hs->server_random, HF_TLS_RANDOM_LEN), hs->master,
+			HF_TLS_MASTER_LEN);
+	return 0;
+}
+
+static uint32_t block_len(const struct hf_cipher_info *info)
+{
+	return 2 * ((uint32_t)info->mac_key_len + info->key_len + info->iv_len);
+}
+
+static int step_block(struct hf_tls_call *c)
+{
+	struct hf_tls_hs *hs = c->t->hs;
+	uint32_t len = block_len(&hf_cipher_info[hs->choice.suite->cipher]);
+
+	if (!take_jobs(c, 2))
+		return HF_TLS_WAIT_MEM;
+	hf_wipe(hs->premaster, sizeof(hs->premaster));
+	HF_ASSERT(len <= sizeof(hs->block));
+	submit_prf(c, 0, master_of(hs), LABEL("key expansion"),
+		hf_span(hs->server_random, HF_TLS_RANDOM_LEN),
+		hf_span(hs->client_random, HF_TLS_RANDOM_LEN), hs->block, len);
+	submit_prf(c, 1, master_of(hs), LABEL("client finished"), hash_of(hs), nothing, hs->verify,
+		HF_TLS_VERIFY_LEN);
+	return 0;
+}
+
+static const uint8_t *cut(const uint8_t **at, size_t len)
+{
+	const uint8_t *p = *at;
+
+	*at += len;
+	return p;
+}
+
+/* RFC 5246 6.3: client's and server's MAC keys, keys, fixed IVs, in this order. Both directions
+ * have their keys now and go on without them until ChangeCipherSpec. */
+static int step_install(struct hf_tls_call *c)
+{
+	struct hf_tls_hs *hs = c->t->hs;
+	const struct hf_cipher_info *info = &hf_cipher_info[hs->choice.suite->cipher];
+	struct hf_sym_keys *rd = &c->t->rd.keys, *wr = &c->t->wr.keys;
+	const uint8_t *at = hs->block;
+
+	memcpy(rd->mac, cut(&at, info->mac_key_len), info->mac_key_len);
+	memcpy(wr->mac, cut(&at, info->mac_key_len), info->mac_key_len);
+	memcpy(rd->key, cut(&at, info->key_len), info->key_len);
+	memcpy(wr->key, cut(&at, info->key_len), info->key_len);
+	memcpy(rd->iv, cut(&at, info->iv_len), info->iv_len);
+	memcpy(wr->iv, cut(&at, info->iv_len), info->iv_len);
+	rd->id = c->x->next_keys_id++;
+	wr->id = c->x->next_keys_id++;
+	hf_wipe(hs->block, sizeof(hs->block));
+	return 0;
+}
+
+/* ---- our Finished
+ * -------------------------------------------------------------------------------- */
+
+/* The client's Finished is right. A ticket that we acknowledged is owed before ChangeCipherSpec,
+ * and may be empty: "I have none for you after all" (RFC 5077 3.3). */
+int hf_tls_keys_finish(struct hf_tls_call *c)
+{
+	static const uint8_t no_ticket[] = {
+		HF_TLS_MSG_NEW_SESSION_TICKET, 0, 0, 6, 0, 0, 0, 0, 0, 0};
+	struct hf_tls_hs *hs = c->t->hs;
+
+	if (!hf_transcript_fits(c->x->bufs, &hs->log, sizeof(no_ticket)) || !take_jobs(c, 1))
+		return HF_TLS_WAIT_MEM;
+	hs->sent = hs->send_end = hf_transcript_len(&hs->log);
+	if (hs->choice.session_ticket)
+		hf_transcript_put(c->x->bufs, &hs->log, hf_span(no_ticket, sizeof(no_ticket)));
+	submit_hash(c, hs->job[0]);
+	hs->step = STEP_VERIFY;
+	return 0;
+}
+
+static int step_verify(struct hf_tls_call *c)
+{
+	struct hf_tls_hs *hs = c->t->hs;
+
+	if (!take_jobs(c, 1))
+		return HF_TLS_WAIT_MEM;
+	submit_prf(c, 0, master_of(hs), LABEL("server finished"), hash_of(hs), nothing, hs->verify,
+		HF_TLS_VERIFY_LEN);
+	return 0;
+}
+
+static int step_finished(struct hf_tls_call *c)
+{
+	static const uint8_t head[] = {HF_TLS_MSG_FINISHED, 0, 0, HF_TLS_VERIFY_LEN};
+	struct hf_tls_hs *hs = c->t->hs;
+
+	if (!hf_transcript_fits(c->x->bufs, &hs->log, sizeof(head) + HF_TLS_VERIFY_LEN))
+		return HF_TLS_WAIT_MEM;
+	hs->ccs_at = hf_transcript_len(&hs->log);
+	hs->ccs_due = true;
+	hf_transcript_put(c->x->bufs, &hs->log, hf_span(head, sizeof(head)));
+	hf_transcript_put(c->x->bufs, &hs->log, hf_span(hs->verify, HF_TLS_VERIFY_LEN));
+	hs->send_end = hf_transcript_len(&hs->log);
+	hf_wipe(hs->verify, sizeof(hs->verify));
+	return 0;
+}
+
+/* ---- the program
+ * --------------------------------------------------------------------------------- */
+
+static const struct {
+	int (*take)(struct hf_tls_call *c);
+	uint8_t next;
+} steps[] = {
+	/* clang-format off */
+	[STEP_MASTER]   = {step_master,   STEP_BLOCK},
+	[STEP_BLOCK]    = {step_block,    STEP_INSTALL},
+	[STEP_INSTALL]  = {step_install,  STEP_NONE},
+	[STEP_VERIFY]   = {step_verify,   STEP_FINISHED},
+	[STEP_FINISHED] = {step_finished, STEP_NONE},
+	/* clang-format on */
+};
+
+int hf_tls_keys_step(struct hf_tls_call *c)
+{
+	struct hf_tls_hs *hs = c->t->hs;
+	int wait = hs->pk_job ? HF_TLS_WAIT_PK : 0, err;
+
+	if (hs->job[0] || hs->job[1])
+		wait |= HF_TLS_WAIT_SYM;
+	if (wait)
+		return wait;
+	err = steps[hs->step].take(c);
+	if (!err)
+		hs->step = steps[hs->step].next;
+	return err;
+}
+
+void hf_tls_keys_sym_done(struct hf_tls_ctx *x, struct hf_tls *t, struct hf_sym_job *job)
+{
+	for (uint32_t i = 0; i < HF_ARRAY_LEN(t->hs->job); i++) {
+		if (t->hs->job[i] != job)
+			continue;
+		t->hs->job[i] = NULL;
+		if (job->status != HF_SYM_OK)
+			hf_tls_fail(x, t, HF_TLS_R_INTERNAL);
+		return;
+	}
+}
+
+void hf_tls_keys_cancel(struct hf_tls_ctx *x, struct hf_tls_hs *hs)
+{
+	for (uint32_t i = 0; i < HF_ARRAY_LEN(hs->job); i++)
+		if (hs->job[i])
+			hf_sym_cancel(x->sym, hs->job[i]);
+	if (hs->pk_job)
+		hf_pk_cancel(x->pk, hs->pk_job);
+}

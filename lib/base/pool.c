@@ -47,10 +47,8 @@ void hf_pool_give(struct hf_pool *p, void *slot)
 	uint32_t i = hf_pool_index(p, slot);
 	HF_ASSERT(i < p->cnt && slot == hf_pool_at(p, i));
 	HF_ASSERT(p->next[i] == HF_POOL_TAKEN);
-	p->gen[i]++;
-	if (p->gen[i] ==
-		0) /* wrapped: generation 0 is no tenant, so that reference 0 is never live */
-		p->gen[i] = 1;
+	/* Generation 0 is nobody's, so that reference 0 is never live. */
+	p->gen[i] = p->gen[i] == UINT32_MAX ? 1 : p->gen[i] + 1;
 	p->next[i] = p->free_head;
 	p->free_head = i;
 	p->used--;

@@ -90,7 +90,7 @@ static struct hf_addr addr_of_ip4(struct hf_span s)
 static enum hf_net_verdict parse_ip4(struct hf_reader *r, const struct context *c)
 {
 	const uint8_t *hdr = r->p;
-	size_t avail = hf_reader_left(r), hdr_len;
+	size_t hdr_len;
 	struct hf_span src, dst, payload;
 	uint8_t version_ihl, proto;
 	uint16_t total_len, fragment;
@@ -105,8 +105,7 @@ static enum hf_net_verdict parse_ip4(struct hf_reader *r, const struct context *
 		return HF_NET_IP_HEADER;
 	if (c->verify && !csum_is_good(hf_csum(hdr, hdr_len)))
 		return HF_NET_IP_BAD_SUM;
-	if (total_len < hdr_len || total_len > avail ||
-		hf_reader_bytes(r, total_len - hdr_len, &payload))
+	if (total_len < hdr_len || hf_reader_bytes(r, total_len - hdr_len, &payload))
 		return HF_NET_IP_LENGTH;
 	if (fragment & IP4_FRAGMENT_MASK)
 		return HF_NET_IP_FRAGMENT;

@@ -89,6 +89,25 @@ static void consume_at_every_distance_from_a_border(void **state)
 	assert_panics(hf_chain_consume(&f->bufs, &f->chain, 1));
 }
 
+/* A cursor whose chunk goes away must let go of it, at the byte and not one later. */
+static void cursor_survives_consuming_its_chunk(void **state)
+{
+	struct fixture *f = *state;
+	static uint8_t bytes[3 * HF_CHUNK_DATA];
+	fill(bytes, 0, sizeof(bytes));
+	for (size_t n = HF_CHUNK_DATA - 1; n <= HF_CHUNK_DATA + 1; n++) {
+		struct hf_cursor cur = {0};
+		uint8_t got[100];
+		size_t len = hf_chain_append(&f->bufs, &f->chain, bytes, sizeof(bytes));
+		hf_chain_copy(&f->chain, 5, got, 1, &cur); /* now in the first chunk */
+		hf_chain_consume_cursor(&f->bufs, &f->chain, &cur, n);
+		len += hf_chain_append(&f->bufs, &f->chain, bytes, 1); /* takes a freed chunk */
+		hf_chain_copy(&f->chain, 0, got, sizeof(got), &cur);
+		assert_memory_equal(got, bytes + n, sizeof(got));
+		hf_chain_consume(&f->bufs, &f->chain, len - n);
+	}
+}
+
 static void emptied_chunks_are_wiped(void **state)
 {
 	struct fixture *f = *state;
@@ -216,6 +235,7 @@ int main(void)
 		TEST(append_takes_what_there_is),
 		TEST(room_counts_tail_and_pool),
 		TEST(consume_at_every_distance_from_a_border),
+		TEST(cursor_survives_consuming_its_chunk),
 		TEST(emptied_chunks_are_wiped),
 		TEST(records_are_wiped_and_counted),
 		TEST(joined_chains_read_as_one),

@@ -9,7 +9,7 @@ struct fixture {
 	struct hf_addr addr[2];
 	struct hf_net_host host;
 	struct packet in;
-	uint8_t out_bytes[1514];
+	uint8_t out_bytes[1600];
 	struct hf_frame out;
 };
 
@@ -124,11 +124,11 @@ static void echo_is_bounded(void **state)
 	packet_echo(&f->in, &s);
 	assert_int_equal(through(f, &f->out), HF_NET_ECHO_REPLIED);
 	assert_int_equal(f->out.len, 1514);
-	f->out.cap = 1513;
+	f->out.cap = 1513; /* a frame that is too small */
 	assert_int_equal(through(f, &f->out), HF_NET_ECHO_TOO_LONG);
 	assert_int_equal(f->out.len, 0);
-	f->out.cap = 1514;
-	s.payload_len++; /* came by a link of larger MTU */
+	f->out.cap = sizeof(f->out_bytes);
+	s.payload_len++; /* came from where the MTU is larger than ours */
 	packet_echo(&f->in, &s);
 	assert_int_equal(through(f, &f->out), HF_NET_ECHO_TOO_LONG);
 	assert_int_equal(through(f, NULL), HF_NET_NO_TX_FRAME);

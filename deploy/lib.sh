@@ -147,7 +147,8 @@ farm_begin() {
 	trap 'exit 130' INT
 	trap 'exit 143' TERM
 	trap 'exit 129' HUP
-	mkdir -m 755 "$FARM_DIR" || farm_fail "cannot make $FARM_DIR"
+	# The appliance gives up root and must still be able to unlink its sockets at the end.
+	install -d -m 755 -o "$FARM_USER" "$FARM_DIR" || farm_fail "cannot make $FARM_DIR"
 	farm_wire || farm_fail "cannot make the namespaces and the veth between them"
 	farm_authority || farm_fail "cannot make the demo authority: $FARM_DIR/pki.log"
 	farm_certificate www "$FARM_SNI" || farm_fail "cannot make the certificate"

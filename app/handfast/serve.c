@@ -4,6 +4,7 @@
  * then is memory given back: sites when every worker has let go, endpoints likewise. */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
@@ -46,8 +47,7 @@ int hf_serve_check(const struct hf_config *cfg, struct hf_config_errors *errs)
 	return 0;
 }
 
-static int site_next(
-	struct hf_app *app, const struct hf_config *cfg, struct hf_config_errors *errs)
+static int site_next(struct hf_app *app, const struct hf_config *cfg, struct hf_config_errors *errs)
 {
 	struct hf_serve *sv = app->serve;
 	struct hf_loaded_site *s =
@@ -111,8 +111,8 @@ static void wake_watch(struct hf_app *app, uint32_t e, int op)
 	for (uint32_t i = 0; i < app->worker_cnt; i++) {
 		struct epoll_event ev = {.events = EPOLLIN | EPOLLET};
 
-		if (epoll_ctl(app->worker[i].epoll_fd, op, hf_links_wake_fd(app->serve->links, e, i),
-			    &ev))
+		if (epoll_ctl(app->worker[i].epoll_fd, op,
+			    hf_links_wake_fd(app->serve->links, e, i), &ev))
 			hf_log(HF_LOG_WARN, "links",
 				"worker %u cannot watch endpoint %u (%s): it sleeps longer", i, e,
 				strerror(errno));
@@ -268,7 +268,8 @@ static bool signals(struct hf_app *app)
 	while (read(app->signal_fd, &s, sizeof(s)) == sizeof(s)) {
 		if (s.ssi_signo == SIGHUP) {
 			if (hf_serve_reload(app, stderr))
-				hf_log(HF_LOG_ERROR, "site", "reload refused; the old site serves on");
+				hf_log(HF_LOG_ERROR, "site",
+					"reload refused; the old site serves on");
 			continue;
 		}
 		if (app->serve->stopping)
@@ -276,7 +277,8 @@ static bool signals(struct hf_app *app)
 		app->serve->stopping = true;
 		hf_serve_drain(app, true);
 		hf_log(HF_LOG_INFO, "main",
-			"draining: %llu connections have %llu s to end; a second signal ends them now",
+			"draining: %llu connections have %llu s to end; a second signal ends them "
+			"now",
 			(unsigned long long)conns_now(app), DRAIN_NS / HF_NS_S);
 	}
 	return true;
@@ -285,7 +287,7 @@ static bool signals(struct hf_app *app)
 static bool drained(struct hf_app *app)
 {
 	return app->serve->stopping &&
-		(conns_now(app) == 0 || hf_os_now_ns() > app->serve->drain_until);
+	       (conns_now(app) == 0 || hf_os_now_ns() > app->serve->drain_until);
 }
 
 /* ---- opening, running, closing ---- */
@@ -304,7 +306,8 @@ static int keylog_open(struct hf_app *app)
 		return -1;
 	}
 	hf_log(HF_LOG_WARN, "keylog",
-		"the secrets of every connection go to %s: whoever reads it reads all traffic", path);
+		"the secrets of every connection go to %s: whoever reads it reads all traffic",
+		path);
 	return 0;
 }
 
@@ -347,9 +350,9 @@ int hf_serve_open(struct hf_app *app)
 	if (sv->epoll_fd < 0 || keylog_open(app) || links_open(app) || hf_commands_open(app))
 		return -1;
 	return watch(sv, app->signal_fd) || watch(sv, hf_links_fd(sv->links)) ||
-			watch(sv, hf_commands_fd(app))
-		? -1
-		: 0;
+			       watch(sv, hf_commands_fd(app))
+		       ? -1
+		       : 0;
 }
 
 void hf_serve_run(struct hf_app *app)

@@ -32,8 +32,8 @@ struct hf_serve {
 	uint64_t generation, key_id;
 	struct hf_links *links;
 	struct hf_links_backend backend[HF_LINKS_BACKEND_MAX];
-	bool closing[HF_ENDPOINT_MAX];     /* workers were told to let go of it */
-	uint32_t let_go[HF_ENDPOINT_MAX];  /* workers that have */
+	bool closing[HF_ENDPOINT_MAX];                      /* workers were told to let go of it */
+	uint32_t let_go[HF_ENDPOINT_MAX];                   /* workers that have */
 	struct hf_serve_failure failure[HF_SERVE_FAILURES]; /* ring, the last failure_cnt of them */
 	uint64_t failure_cnt;
 	struct hf_serve_stats stats;

@@ -22,8 +22,7 @@ static int cert_load(struct hf_loaded_site *s, const struct hf_config *cfg, uint
 	uint64_t *key_id, struct hf_config_errors *errs)
 {
 	const struct hf_config_certificate *c = &cfg->certificates[i];
-	struct hf_pki_mem mem = {
-		.base = hf_os_mem_carve(&s->keys, HF_PKI_CERT_MEM, HF_CACHE_LINE),
+	struct hf_pki_mem mem = {.base = hf_os_mem_carve(&s->keys, HF_PKI_CERT_MEM, HF_CACHE_LINE),
 		.len = HF_PKI_CERT_MEM};
 	struct hf_pki_source source = {.cert_file = c->chain,
 		.key_file = c->key,
@@ -59,8 +58,9 @@ static void listener_fill(struct hf_loaded_site *s, const struct hf_config *cfg,
 
 	for (uint32_t a = 0; a < l->alpn.cnt; a++)
 		s->alpn[(*alpn_cnt)++] = hf_span(l->alpn.v[a], strlen(l->alpn.v[a]));
-	*v++ = (struct hf_tls_vhost){
-		.cert = &s->tls_cert[l->certificates.v[0].index], .alpn = alpn, .alpn_cnt = l->alpn.cnt};
+	*v++ = (struct hf_tls_vhost){.cert = &s->tls_cert[l->certificates.v[0].index],
+		.alpn = alpn,
+		.alpn_cnt = l->alpn.cnt};
 	for (uint32_t c = 0; c < l->certificates.cnt; c++) {
 		uint32_t index = l->certificates.v[c].index;
 		const struct hf_pki_cert *cert = &s->cert[index];
@@ -161,7 +161,8 @@ struct hf_loaded_site *hf_site_load(const struct hf_config *cfg, uint64_t genera
 	if (lay_out(s, cfg, generation, worker_cnt) == 0)
 		return s;
 no_memory:
-	hf_config_error_at(cfg, errs, &cfg->certificates[0], "free some memory", "no memory for it");
+	hf_config_error_at(
+		cfg, errs, &cfg->certificates[0], "free some memory", "no memory for it");
 	hf_site_unload(s);
 	return NULL;
 }

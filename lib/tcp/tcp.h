@@ -8,8 +8,8 @@
  *
  * A connection comes to life with the validated third ACK; before that it is a half-open entry,
  * after both FINs it is at most a 48-byte TIME_WAIT entry, each in a bounded pool of its own.
- * Its slot index is its identity: the worker keeps its own per-connection state in a parallel array.
- * The slot stays until the user calls hf_tcp_free, also after HF_TCP_EV_CLOSED.
+ * Its slot index is its identity: the worker keeps its own per-connection state in a parallel
+ * array. The slot stays until the user calls hf_tcp_free, also after HF_TCP_EV_CLOSED.
  *
  * Threads: an hf_tcp belongs to one worker. Memory: the caller's, hf_tcp_footprint bytes; bytes in
  * flight are chunks of the worker's hf_bufs. Units: ns, bytes; sequence numbers as on the wire.
@@ -32,30 +32,26 @@
 
 /* One per outcome of a segment: every frame that is TCP and for us ends in exactly one. */
 enum hf_tcp_outcome {
-#define HF_TCP_OUTCOME(name, help) HF_TCP_O_##name,
+#define HF_TCP_OUTCOME(id, name, help) HF_TCP_O_##id,
 #include "lib/tcp/outcome.def"
 #undef HF_TCP_OUTCOME
 	HF_TCP_OUTCOME_CNT
 };
 
-/* Why a connection ended (in hf_tcp_conn.end once HF_TCP_EV_CLOSED was told). */
+/* Why a connection ended (hf_tcp_info.end once HF_TCP_EV_CLOSED was told). */
 enum hf_tcp_end {
-	HF_TCP_END_NONE,
-	HF_TCP_END_FIN,         /* both sides closed in order */
-	HF_TCP_END_PEER_RST,    /* the peer reset it */
-	HF_TCP_END_ABORTED,     /* the user called hf_tcp_abort */
-	HF_TCP_END_RTO,         /* retransmissions exhausted (RFC 9293 3.8.3, R2) */
-	HF_TCP_END_PROBE,       /* zero-window probes never answered */
-	HF_TCP_END_CLOSE_TIME,  /* our FIN was acknowledged, the peer's never came */
+#define HF_TCP_ENDING(id, name, help) HF_TCP_END_##id,
+#include "lib/tcp/end.def"
+#undef HF_TCP_ENDING
 	HF_TCP_END_CNT
 };
 
 enum hf_tcp_event {
-	HF_TCP_EV_OPENED = 1,    /* a new connection: initialise the parallel slot */
-	HF_TCP_EV_READABLE = 2,  /* bytes were added to rcv */
-	HF_TCP_EV_EOF = 4,       /* the peer's FIN arrived and all before it is in rcv */
-	HF_TCP_EV_WRITABLE = 8,  /* acknowledged bytes left the send queue */
-	HF_TCP_EV_CLOSED = 16,   /* over: read .end, then hf_tcp_free */
+	HF_TCP_EV_OPENED = 1,   /* a new connection: initialise the parallel slot */
+	HF_TCP_EV_READABLE = 2, /* bytes were added to rcv */
+	HF_TCP_EV_EOF = 4,      /* the peer's FIN arrived and all before it is in rcv */
+	HF_TCP_EV_WRITABLE = 8, /* acknowledged bytes left the send queue */
+	HF_TCP_EV_CLOSED = 16,  /* over: read .end, then hf_tcp_free */
 };
 
 struct hf_tcp_listener {
@@ -66,13 +62,13 @@ struct hf_tcp_listener {
 
 struct hf_tcp_cfg {
 	uint32_t conn_cnt, half_open_cnt, time_wait_cnt;
-	uint32_t rcv_wnd_max;    /* bytes a connection may have received and not yet credited */
-	uint32_t snd_queue_max;  /* bytes a connection may have queued or unacknowledged */
-	hf_ns syn_life_ns;       /* a half-open entry lives this long */
+	uint32_t rcv_wnd_max;   /* bytes a connection may have received and not yet credited */
+	uint32_t snd_queue_max; /* bytes a connection may have queued or unacknowledged */
+	hf_ns syn_life_ns;      /* a half-open entry lives this long */
 	hf_ns time_wait_ns;
-	hf_ns close_ns;          /* FIN sent and acknowledged: wait this long for the peer's FIN */
-	hf_ns keepalive_ns;      /* idle time before a keep-alive probe, 0 = off */
-	bool reflect;            /* next hop = source MAC of the flow's last valid frame; else gateway_mac */
+	hf_ns close_ns;     /* FIN sent and acknowledged: wait this long for the peer's FIN */
+	hf_ns keepalive_ns; /* idle time before a keep-alive probe, 0 = off */
+	bool reflect; /* next hop = source MAC of the flow's last valid frame; else gateway_mac */
 };
 
 /* One Ethernet side: who we are there. */
@@ -107,7 +103,6 @@ void hf_tcp_drain(struct hf_tcp *t, bool on);
 /* One segment. p and its spans are only read during the call. */
 enum hf_tcp_outcome hf_tcp_input(
 	struct hf_tcp *t, uint32_t port, const struct hf_packet *p, hf_ns now);
-/* An ICMP error that names one of our flows (RFC 5927): may only inform, never resets. */
 
 /* Runs what is due; at most `max` timers, so that a turn stays bounded. Returns how many. */
 uint32_t hf_tcp_timers(struct hf_tcp *t, hf_ns now, uint32_t max);
@@ -116,6 +111,8 @@ hf_ns hf_tcp_next_due(const struct hf_tcp *t);
 /* The next connection with news: its index, and the set of hf_tcp_event since the last pop. */
 HF_MUST_CHECK bool hf_tcp_ready_pop(struct hf_tcp *t, uint32_t *conn, uint32_t *events);
 
+/* Whether emit may have something to build on this port: if not, no frame needs to be asked for. */
+bool hf_tcp_pending(const struct hf_tcp *t, uint32_t port);
 /* Builds the next segment that this port owes into f (f->len is set, Ethernet header included) and
  * returns its length, or 0 when there is nothing to send. Updates what was sent. Call until 0. */
 uint32_t hf_tcp_emit(struct hf_tcp *t, uint32_t port, struct hf_frame *f, hf_ns now);

@@ -1,0 +1,320 @@
+/* half.c -- from SYN to third ACK in one cache line per peer. An entry remembers what the SYN said
+ * and which SYN-ACK answered it. Entries that were answered equally often wait equally long for the
+ * next step, so each such level is a list in order of time with one timer for all, and the head of
+ * the highest level is the oldest entry there is: the one that goes when a flood fills the pool.
+ * The initial sequence number is a keyed hash of the flow plus a clock (RFC 6528). */
+#include "lib/tcp/tcp_conn.h"
+
+#define TICK (4 * HF_NS_MS)     /* of hf_tcp_half.due: 2^16 of them are 262 s */
+#define ISN_TICK (4 * HF_NS_US) /* RFC 6528 3 */
+#define ISN_JUMP 65536u         /* beyond any window of the previous incarnation (RFC 9293 3.6.1) */
+#define STRANGER_RESERVE 16u /* strangers leave this part (1/16) of the chunks to those we know */
+
+/* ---- time --------------------------------------------------------------------------------------
+ */
+/* When level `level` begins, since the SYN: 0, 1, 3, 7 ... s. */
+static hf_ns level_start(uint32_t level)
+{
+	return ((1ull << level) - 1) * HF_TCP_RTO_FIRST;
+}
+
+/* How long an entry stays in a level; the last one ends with the entry's life. */
+static hf_ns level_len(const struct hf_tcp *t, uint32_t level)
+{
+	hf_ns rest = t->cfg.syn_life_ns - HF_MIN(t->cfg.syn_life_ns, level_start(level));
+	return HF_MIN(HF_TCP_RTO_FIRST << level, rest);
+}
+
+static uint16_t tick_of(hf_ns at)
+{
+	return (uint16_t)(at / TICK);
+}
+
+/* The time until the entry is due, 0 when it is. */
+static hf_ns time_left(const struct hf_tcp_half *h, hf_ns now)
+{
+	int16_t ticks = (int16_t)(uint16_t)(h->due - tick_of(now));
+	return ticks > 0 ? (uint16_t)ticks * TICK : 0;
+}
+
+static void enter_level(struct hf_tcp *t, struct hf_tcp_half *h, uint32_t level, hf_ns now)
+{
+	hf_ns due = now + level_len(t, level) + TICK;
+	h->level = (uint8_t)level;
+	h->due = tick_of(due);
+	hf_tcp_list_push(&t->half_level[level], h);
+	if (!hf_timer_armed(&t->half_timer[level]))
+		hf_wheel_arm(&t->wheel, &t->half_timer[level], due);
+}
+
+/* ---- an entry ----------------------------------------------------------------------------------
+ */
+static void half_drop(struct hf_tcp *t, struct hf_tcp_half *h)
+{
+	hf_tcp_list_remove(&t->half_level[h->level], h);
+	hf_tcp_flow_drop(t, &h->flow);
+	hf_pool_give(&t->halves, h);
+	t->stats.half_open--;
+}
+
+static void evict_oldest(struct hf_tcp *t)
+{
+	for (uint32_t level = HF_TCP_HALF_LEVELS; level-- > 0;) {
+		struct hf_tcp_half *h = hf_tcp_list_first(&t->half_level[level]);
+		if (!h)
+			continue;
+		half_drop(t, h);
+		t->stats.half_evicted++;
+		return;
+	}
+}
+
+static uint32_t first_window(const struct hf_tcp *t)
+{
+	return HF_MIN(t->cfg.rcv_wnd_max, (uint32_t)UINT16_MAX);
+}
+
+/* Each option is answered on its own, and only if the peer offered it. The window of a SYN is never
+ * scaled (RFC 7323 2.2). */
+static void send_syn_ack(struct hf_tcp *t, const struct hf_tcp_half *h)
+{
+	struct hf_tcp_seg s = {
+		.flow = h->flow,
+		.seq = h->iss,
+		.ack = h->irs + 1,
+		.window = (uint16_t)first_window(t),
+		.flags = HF_TCP_SYN | HF_TCP_ACK,
+		.mss = t->side[h->port].mss,
+		.scale = h->scale == HF_TCP_NO_SCALE ? HF_TCP_NO_SCALE : t->rcv_scale,
+		.sack_permitted = h->sack_ok,
+	};
+	hf_tcp_next_hop(t, h->port, h->mac, s.mac);
+	hf_tcp_reply(t, h->port, &s);
+}
+
+uint32_t hf_tcp_half_expire(struct hf_tcp *t, uint32_t level, hf_ns now, uint32_t max)
+{
+	struct hf_tcp_list *list = &t->half_level[level];
+	struct hf_tcp_half *h;
+	uint32_t done = 0;
+	while (done < max && (h = hf_tcp_list_first(list)) && time_left(h, now) == 0) {
+		done++;
+		if (level + 1 == HF_TCP_HALF_LEVELS ||
+			level_start(level + 1) >= t->cfg.syn_life_ns) {
+			half_drop(t, h);
+			t->stats.half_expired++;
+			continue;
+		}
+		hf_tcp_list_remove(list, h);
+		enter_level(t, h, level + 1, now);
+		send_syn_ack(t, h);
+		t->stats.syn_ack_again++;
+	}
+	h = hf_tcp_list_first(list);
+	if (h)
+		hf_wheel_arm(&t->wheel, &t->half_timer[level], now + time_left(h, now));
+	return HF_MAX(done, 1u);
+}
+
+/* ---- LISTEN and CLOSED -------------------------------------------------------------------------
+ */
+static const struct hf_tcp_listener *find_listener(
+	const struct hf_tcp *t, const struct hf_addr *addr, uint16_t port)
+{
+	static const struct hf_addr any;
+	const struct hf_tcp_listener *best = NULL;
+	for (uint32_t i = 0; i < t->listener_cnt; i++) {
+		const struct hf_tcp_listener *l = &t->listener[i];
+		if (l->port != port)
+			continue;
+		if (hf_addr_eq(&l->addr, addr))
+			return l;
+		if (hf_addr_eq(&l->addr, &any))
+			best = l;
+	}
+	return best;
+}
+
+static uint32_t choose_iss(const struct hf_tcp_in *in, const uint32_t *iss_min)
+{
+	uint64_t hash = hf_siphash(in->t->isn_key, &in->flow, sizeof(in->flow));
+	uint32_t iss = (uint32_t)hash + (uint32_t)(in->now / ISN_TICK);
+	if (iss_min && !hf_seq_lt(*iss_min, iss))
+		iss = *iss_min + ISN_JUMP;
+	return iss;
+}
+
+static bool chunks_are_short(const struct hf_tcp *t)
+{
+	const struct hf_pool *p = &t->bufs->chunk;
+	return p->cnt - p->used <= p->cnt / STRANGER_RESERVE;
+}
+
+static void remember_options(struct hf_tcp_half *h, const struct hf_tcp_in *in)
+{
+	uint32_t mss, scale;
+	struct hf_tcpopt o;
+	hf_tcpopt_parse(in->p->options, &o);
+	mss = o.mss ? o.mss : HF_TCP_MSS_DEFAULT;
+	scale = o.has_wscale ? HF_MIN(o.wscale, HF_TCP_SCALE_MAX) : HF_TCP_NO_SCALE;
+	h->mss = (uint16_t)HF_MIN(HF_MAX(mss, HF_TCP_MSS_MIN), in->t->side[in->port].mss);
+	h->scale = scale & 15u;
+	h->sack_ok = o.sack_permitted;
+}
+
+static enum hf_tcp_outcome syn_input(struct hf_tcp_in *in, const uint32_t *iss_min)
+{
+	struct hf_tcp *t = in->t;
+	struct hf_tcp_half *h;
+	if (chunks_are_short(t))
+		return HF_TCP_O_SYN_NO_MEM;
+	if (t->halves.used == t->halves.cnt)
+		evict_oldest(t);
+	h = hf_pool_take(&t->halves);
+	if (!h)
+		return HF_TCP_O_SYN_NO_MEM;
+	*h = (struct hf_tcp_half){
+		.flow = in->flow,
+		.irs = in->seq,
+		.iss = choose_iss(in, iss_min),
+		.link.next = HF_TCP_LIST_OUT,
+		.port = in->port & 7,
+	};
+	memcpy(h->mac, in->p->eth_src, sizeof(h->mac));
+	remember_options(h, in);
+	hf_tcp_flow_add(t, &h->flow, HF_TCP_K_HALF, hf_pool_index(&t->halves, h));
+	t->stats.half_open++;
+	enter_level(t, h, 0, in->now);
+	hf_trace(t->trace, in->now, UINT32_MAX, HF_TRACE_SYN, in->port, h->irs, h->iss);
+	send_syn_ack(t, h);
+	return HF_TCP_O_SYN_NEW;
+}
+
+enum hf_tcp_outcome hf_tcp_listen_input(struct hf_tcp_in *in, const uint32_t *iss_min)
+{
+	uint8_t flags = in->p->tcp_flags;
+	if (flags & HF_TCP_RST)
+		return HF_TCP_O_UNKNOWN_RST;
+	if ((flags & (HF_TCP_SYN | HF_TCP_ACK)) != HF_TCP_SYN) {
+		hf_tcp_reply_rst(in);
+		return HF_TCP_O_UNKNOWN;
+	}
+	if (in->t->draining)
+		return HF_TCP_O_SYN_DRAINING;
+	if (!find_listener(in->t, &in->flow.dst, in->flow.dport)) {
+		hf_tcp_reply_rst(in);
+		return HF_TCP_O_SYN_REFUSED;
+	}
+	return syn_input(in, iss_min);
+}
+
+/* ---- SYN-RECEIVED ------------------------------------------------------------------------------
+ */
+/* For an entry that was answered once. */
+static hf_ns since_syn_ack(const struct hf_tcp *t, const struct hf_tcp_half *h, hf_ns now)
+{
+	hf_ns len = level_len(t, 0);
+	return len - HF_MIN(len, time_left(h, now));
+}
+
+/* Moves the entry into a connection, or NULL: no slot is free. */
+static struct hf_tcp_conn *half_promote(
+	struct hf_tcp_in *in, struct hf_tcp_half *h, uint16_t listener)
+{
+	struct hf_tcp *t = in->t;
+	struct hf_tcp_conn *c = hf_pool_take(&t->conns);
+	bool scaled = h->scale != HF_TCP_NO_SCALE;
+	if (!c)
+		return NULL;
+	*c = (struct hf_tcp_conn){
+		.snd_una = h->iss + 1,
+		.snd_nxt = h->iss + 1,
+		.snd_max = h->iss + 1,
+		.snd_wl1 = in->seq - 1, /* whatever window this segment offers is news */
+		.rcv_nxt = h->irs + 1,
+		.rcv_edge = h->irs + 1 + first_window(t),
+		.snd_scale = scaled ? h->scale : 0,
+		.rcv_scale = scaled ? t->rcv_scale : 0,
+		.sack_ok = h->sack_ok,
+		.due = {HF_NS_NEVER, HF_NS_NEVER, HF_NS_NEVER},
+		.ready_link.next = HF_TCP_LIST_OUT,
+		.out_link.next = HF_TCP_LIST_OUT,
+		.info = {.ref = hf_pool_ref(&t->conns, c),
+			.peer = h->flow.src,
+			.local = h->flow.dst,
+			.peer_port = h->flow.sport,
+			.local_port = h->flow.dport,
+			.listener = listener,
+			.port = h->port,
+			.mss = h->mss,
+			.opened_at = in->now,
+			.rto_ns = h->level > 0 ? HF_TCP_RTO_SYN_LOST : HF_TCP_RTO_FIRST},
+	};
+	memcpy(c->mac, h->mac, sizeof(c->mac));
+	hf_tcp_state_open(c);
+	hf_tcp_cong_open(c, h->level);
+	if (h->level == 0) /* the SYN-ACK measured a round trip, to a tick */
+		hf_tcp_rtt_sample(c, since_syn_ack(t, h, in->now));
+	half_drop(t, h);
+	return c;
+}
+
+static enum hf_tcp_outcome third_ack(struct hf_tcp_in *in, struct hf_tcp_half *h)
+{
+	struct hf_tcp *t = in->t;
+	const struct hf_tcp_listener *l = find_listener(t, &h->flow.dst, h->flow.dport);
+	struct hf_tcp_conn *c;
+	if (!l) { /* the listeners were replaced in between */
+		half_drop(t, h);
+		hf_tcp_reply_rst(in);
+		return HF_TCP_O_UNKNOWN;
+	}
+	c = half_promote(in, h, l->id);
+	if (!c)
+		return HF_TCP_O_OPEN_FULL;
+	hf_tcp_flow_add(t, &in->flow, HF_TCP_K_CONN, hf_pool_index(&t->conns, c));
+	t->stats.conns++;
+	hf_trace(t->trace, in->now, (uint32_t)c->info.ref, HF_TRACE_CONN_NEW, in->port, c->info.ref,
+		0);
+	hf_tcp_tell(t, c, HF_TCP_EV_OPENED);
+	(void)hf_tcp_conn_input(in, c); /* its window, text and FIN; OPENED is the outcome */
+	return HF_TCP_O_OPENED;
+}
+
+/* 3.10.7.4 for SYN-RECEIVED, in its order. A repeated SYN lies before the window, but says only
+ * that our SYN-ACK was lost. */
+enum hf_tcp_outcome hf_tcp_half_input(struct hf_tcp_in *in, struct hf_tcp_half *h)
+{
+	uint8_t flags = in->p->tcp_flags;
+	uint32_t rcv_nxt = h->irs + 1, at = in->seq - rcv_nxt;
+	bool inside = at <= first_window(in->t);
+	if (flags & HF_TCP_RST) {
+		if (!inside)
+			return HF_TCP_O_RST_OUTSIDE;
+		if (at == 0) {
+			half_drop(in->t, h);
+			return HF_TCP_O_HALF_RST;
+		}
+		hf_tcp_reply_ack(in, h->iss + 1, rcv_nxt);
+		return HF_TCP_O_RST_INEXACT;
+	}
+	if (flags & HF_TCP_SYN && !(flags & HF_TCP_ACK) && in->seq == h->irs) {
+		send_syn_ack(in->t, h);
+		return HF_TCP_O_SYN_AGAIN;
+	}
+	if (!inside) {
+		hf_tcp_reply_ack(in, h->iss + 1, rcv_nxt);
+		return HF_TCP_O_OUTSIDE;
+	}
+	if (flags & HF_TCP_SYN) { /* passively opened: back to LISTEN */
+		half_drop(in->t, h);
+		return hf_tcp_listen_input(in, NULL);
+	}
+	if (!(flags & HF_TCP_ACK))
+		return HF_TCP_O_ACK_MISSING;
+	if (in->p->ack != h->iss + 1) {
+		hf_tcp_reply_rst(in);
+		return HF_TCP_O_OPEN_FORGED;
+	}
+	return third_ack(in, h);
+}

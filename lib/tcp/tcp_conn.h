@@ -1,0 +1,333 @@
+/* tcp_conn.h -- the private face of lib/tcp: what a connection, a half-open entry and a TIME_WAIT
+ * entry are made of, and which file does what with them.
+ *
+ *   tcp_input.c  a segment arrives: RFC 9293 3.10.7 step by step
+ *   half.c       between SYN and third ACK          wait.c   after both FINs
+ *   rcv.c        bytes in: reassembly, the window we offer, when to acknowledge
+ *   tcp_emit.c   what to say next, and one segment built from it; replies without a connection
+ *   congestion.c how much to say        timer.c  when to say it again        state.c  what state
+ *   tcp.c        memory, user calls, life and end of a slot
+ *
+ * Sequence variables are named as in RFC 9293 3.3.1. A flow key is as in received frames: src is
+ * the peer. Threads, memory, units: tcp.h. */
+#ifndef HF_TCP_TCP_CONN_H
+#define HF_TCP_TCP_CONN_H
+
+#include "lib/tcp/list.h"
+#include "lib/tcp/tcp.h"
+
+/* ---- constants --------------------------------------------------------------------------------
+ */
+#define HF_TCP_MSS_DEFAULT 536u /* RFC 9293 3.7.1: the peer offered no MSS option */
+#define HF_TCP_MSS_MIN 64u   /* what a peer asks below this only makes us work (CVE-2019-11479) */
+#define HF_TCP_MTU_MIN 576u  /* RFC 791 3.1: what every host must accept */
+#define HF_TCP_SCALE_MAX 14u /* RFC 7323 2.3 */
+#define HF_TCP_NO_SCALE 15u  /* window scaling was not negotiated */
+
+#define HF_TCP_RTO_FIRST HF_NS_S          /* RFC 6298 2.1 */
+#define HF_TCP_RTO_MIN (200 * HF_NS_MS)   /* as Linux; RFC 6298 2.4 asks for 1 s, nobody waits */
+#define HF_TCP_RTO_MAX (60 * HF_NS_S)     /* RFC 6298 2.5 */
+#define HF_TCP_RTO_SYN_LOST (3 * HF_NS_S) /* RFC 6298 5.7 */
+/* 200 ms doubled 8 times is 102 s, the patience that RFC 9293 3.8.3 asks for (R2, SHLD-11). */
+#define HF_TCP_REXMIT_MAX 8u
+#define HF_TCP_PROBE_MAX 8u                     /* probes in a row that nobody answered */
+#define HF_TCP_KEEP_INTERVAL_MAX (10 * HF_NS_S) /* between keep-alive probes */
+
+#define HF_TCP_ACK_DELAY (40 * HF_NS_MS) /* RFC 9293 3.8.6.3 allows 500 ms; Linux takes 40 */
+#define HF_TCP_ACK_EVERY 2u              /* at least every second segment, same section */
+#define HF_TCP_QUICK_LEN 16384u          /* a handshake's worth of bytes is acknowledged at once */
+#define HF_TCP_STARVED_CHECK (50 * HF_NS_MS)  /* the chunk pool closed our window: look again */
+#define HF_TCP_CHALLENGE_GAP (500 * HF_NS_MS) /* RFC 5961 7: at most one per connection and gap */
+
+#define HF_TCP_HALF_LEVELS 6u /* SYN-ACKs at 0, 1, 3, 7, 15 and 31 s if the entry lives so long */
+#define HF_TCP_REPLY_CNT 128u /* per port; a burst of 32 frames owes at most 32 */
+
+/* ---- sequence numbers live on a circle (RFC 9293 3.4) ------------------------------------------
+ */
+static inline bool hf_seq_lt(uint32_t a, uint32_t b)
+{
+	return (int32_t)(a - b) < 0;
+}
+
+static inline bool hf_seq_le(uint32_t a, uint32_t b)
+{
+	return (int32_t)(a - b) <= 0;
+}
+
+static inline uint32_t hf_seq_max(uint32_t a, uint32_t b)
+{
+	return hf_seq_lt(a, b) ? b : a;
+}
+
+/* ---- a connection ------------------------------------------------------------------------------
+ */
+/* RFC 9293 3.3.2, from the third ACK on. LISTEN and SYN-RECEIVED are half.c's, and who reaches
+ * TIME_WAIT is an entry of wait.c from then on. */
+enum hf_tcp_state {
+	HF_TCP_S_CLOSED,
+	HF_TCP_S_ESTABLISHED,
+	HF_TCP_S_FIN_WAIT_1,
+	HF_TCP_S_FIN_WAIT_2,
+	HF_TCP_S_CLOSE_WAIT,
+	HF_TCP_S_CLOSING,
+	HF_TCP_S_LAST_ACK,
+	HF_TCP_S_TIME_WAIT,
+	HF_TCP_S_CNT
+};
+
+/* What moves a connection from state to state. */
+enum hf_tcp_move {
+	HF_TCP_M_USER_CLOSES,
+	HF_TCP_M_FIN_ACKED, /* the peer acknowledged our FIN */
+	HF_TCP_M_FIN_CAME,  /* the peer's, in order */
+	HF_TCP_M_ENDS,      /* reset, given up, aborted or moved to wait.c */
+	HF_TCP_M_CNT
+};
+
+/* The deadlines that share the one timer of a connection. */
+enum hf_tcp_due {
+	HF_TCP_DUE_REXMIT, /* retransmission (RFC 6298), or the next probe of a zero window */
+	HF_TCP_DUE_ACK,    /* a delayed ACK, or another look at a window that the pool closed */
+	HF_TCP_DUE_LIFE,   /* keep-alive, or the peer's FIN that does not come */
+	HF_TCP_DUE_CNT
+};
+
+struct hf_tcp_conn {
+	/* both directions, each segment */
+	uint32_t snd_una,
+		snd_nxt;  /* snd_nxt goes back to snd_una when a retransmission times out */
+	uint32_t snd_max; /* end of everything ever sent */
+	uint32_t snd_wnd, snd_wl1, snd_wl2;
+	uint32_t snd_wnd_max; /* the widest window the peer ever offered */
+	uint32_t rcv_nxt;
+	uint32_t rcv_edge; /* right edge of the widest window that we promised: never moves back */
+	uint32_t rcv_held; /* received in order and not yet credited by the user */
+	uint32_t fin_seq;  /* of the peer's FIN, if fin_known */
+	uint32_t cwnd, ssthresh, recover; /* congestion.c; recover: RFC 6582 */
+	uint8_t state, events;
+	uint8_t snd_scale, rcv_scale;
+	uint8_t dup_cnt;         /* duplicate ACKs in a row */
+	uint8_t dup_owed;        /* duplicate ACKs that we owe, one per out-of-order segment */
+	uint8_t unacked_cnt;     /* segments received since our last ACK */
+	uint8_t rexmit_cnt;      /* timeouts since the last progress */
+	uint8_t probe_cnt;       /* probes since the last segment from the peer */
+	uint8_t persist_backoff; /* probes since the window closed */
+	uint8_t ooo_cnt;         /* chunks in ooo_head */
+	bool fin_known : 1;      /* the peer's FIN was seen, perhaps ahead of its time */
+	bool sack_ok : 1;
+	bool recovering : 1; /* fast recovery, RFC 6582 */
+	bool partial_seen : 1;
+	bool timing : 1;     /* a round trip is being measured */
+	bool persisting : 1; /* DUE_REXMIT probes a zero window */
+	bool ack_now : 1;
+	bool ack_later : 1;  /* DUE_ACK is a delayed ACK */
+	bool rexmit_now : 1; /* the segment at snd_una */
+	bool probe_now : 1;
+	bool keep_now : 1;
+	uint8_t mac[HF_ETH_ADDR_LEN]; /* source of the last valid frame */
+
+	uint32_t rtt_seq;  /* the measured segment ends here */
+	uint32_t ooo_last; /* where the latest out-of-order segment began: first SACK block */
+	hf_ns rtt_at, rttvar_ns;
+	hf_ns sent_at;        /* the last segment with data */
+	hf_ns challenge_next; /* the earliest time of the next challenge ACK */
+
+	struct hf_chain rcv, snd; /* snd: from snd_una on */
+	struct hf_cursor snd_cursor;
+	struct hf_chunk *ooo_head,
+		*ooo_tail; /* sorted; a chunk's `spare` is its first byte's number */
+
+	struct hf_timer timer;
+	hf_ns due[HF_TCP_DUE_CNT];
+	struct hf_tcp_link ready_link, out_link;
+	struct hf_tcp_info info;
+};
+static_assert(sizeof(struct hf_tcp_conn) <= 384, "six cache lines");
+
+/* ---- before and after --------------------------------------------------------------------------
+ */
+struct hf_tcp_half {
+	struct hf_flow_key flow;
+	uint32_t irs, iss;
+	struct hf_tcp_link link; /* the list of its level: all of a level wait equally long */
+	uint16_t mss;
+	uint16_t due; /* half.c: coarse ticks, modulo 2^16 */
+	uint8_t mac[HF_ETH_ADDR_LEN];
+	uint8_t scale : 4, port : 3, sack_ok : 1; /* scale: the peer's, or HF_TCP_NO_SCALE */
+	uint8_t level;                            /* SYN-ACKs sent again */
+};
+static_assert(sizeof(struct hf_tcp_half) <= 64, "a flood of SYNs costs a cache line each");
+static_assert(HF_TCP_PORT_MAX <= 8, "hf_tcp_half.port");
+
+struct hf_tcp_wait {
+	struct hf_flow_key flow; /* sport 0: no longer used */
+	uint32_t snd_nxt, rcv_nxt;
+	uint32_t due_ms; /* modulo 2^32 */
+};
+static_assert(sizeof(struct hf_tcp_wait) == 48, "design: TIME_WAIT costs 48 bytes");
+
+/* All wait equally long, so a ring is in the order of their ends; the oldest is at head. */
+struct hf_tcp_waits {
+	struct hf_tcp_wait *ring;
+	uint32_t head, cnt, cap; /* cnt: places taken, also by entries no longer used */
+	struct hf_timer timer;
+};
+
+/* What a flow's value in the table means: kind in the top two bits, index below. */
+enum hf_tcp_kind { HF_TCP_K_CONN, HF_TCP_K_HALF, HF_TCP_K_WAIT };
+#define HF_TCP_INDEX_BITS 30
+
+/* ---- going out ---------------------------------------------------------------------------------
+ */
+/* A segment as it shall be built. */
+struct hf_tcp_seg {
+	struct hf_flow_key flow;
+	uint32_t seq, ack;
+	uint16_t window;
+	uint8_t flags;
+	uint8_t mac[HF_ETH_ADDR_LEN]; /* next hop */
+	/* options of a SYN-ACK */
+	uint16_t mss;  /* 0: none */
+	uint8_t scale; /* HF_TCP_NO_SCALE: none */
+	bool sack_permitted;
+};
+
+struct hf_tcp_side {
+	struct hf_tcp_port id;
+	uint16_t mss;           /* what we announce; 0: the port is not set */
+	bool reply_last;        /* the last frame carried a reply: a connection's turn */
+	struct hf_tcp_list out; /* connections with something to say, in turn */
+	struct hf_tcp_seg reply[HF_TCP_REPLY_CNT];
+	uint32_t reply_head, reply_cnt;
+};
+
+/* ---- the whole ---------------------------------------------------------------------------------
+ */
+struct hf_tcp {
+	struct hf_tcp_cfg cfg;
+	struct hf_bufs *bufs;
+	struct hf_trace *trace;
+	const struct hf_tcp_listener *listener;
+	uint32_t listener_cnt;
+	bool draining;
+	uint8_t rcv_scale; /* what we offer */
+	uint8_t ooo_max;   /* out-of-order chunks per connection */
+	uint8_t flow_hash_key[16], isn_key[16];
+	struct hf_flow_table flows;
+	struct hf_pool conns, halves;
+	struct hf_tcp_waits waits;
+	struct hf_tcp_list half_level[HF_TCP_HALF_LEVELS];
+	struct hf_timer half_timer[HF_TCP_HALF_LEVELS];
+	struct hf_tcp_list ready;
+	struct hf_tcp_side side[HF_TCP_PORT_MAX];
+	struct hf_wheel wheel;
+	struct hf_tcp_stats stats;
+};
+
+/* A segment on its way through tcp_input.c, half.c and wait.c. */
+struct hf_tcp_in {
+	struct hf_tcp *t;
+	const struct hf_packet *p;
+	uint32_t port;
+	hf_ns now;
+	struct hf_flow_key flow;
+	/* what is left of it after trimming to the window */
+	uint32_t seq;
+	struct hf_span payload;
+	bool fin;
+};
+
+/* ---- tcp.c -------------------------------------------------------------------------------------
+ */
+void hf_tcp_flow_add(
+	struct hf_tcp *t, const struct hf_flow_key *k, enum hf_tcp_kind kind, uint32_t i);
+void hf_tcp_flow_drop(struct hf_tcp *t, const struct hf_flow_key *k);
+/* The connection is over: nothing more is said or heard; received bytes stay for the user. */
+void hf_tcp_conn_end(struct hf_tcp *t, struct hf_tcp_conn *c, enum hf_tcp_end end, hf_ns now);
+/* The same by both FINs, our last ACK being owed for a while (TIME_WAIT). */
+void hf_tcp_conn_wait(struct hf_tcp *t, struct hf_tcp_conn *c, hf_ns now);
+void hf_tcp_tell(struct hf_tcp *t, struct hf_tcp_conn *c, enum hf_tcp_event ev);
+/* Puts the connection on its port's output list. */
+void hf_tcp_want_out(struct hf_tcp *t, struct hf_tcp_conn *c);
+/* The part of the chunk pool that one queue may take now. */
+uint32_t hf_tcp_share(const struct hf_tcp *t);
+
+/* ---- state.c -----------------------------------------------------------------------------------
+ */
+void hf_tcp_state_open(struct hf_tcp_conn *c);
+enum hf_tcp_state hf_tcp_state_move(struct hf_tcp_conn *c, enum hf_tcp_move move);
+bool hf_tcp_state_allows(const struct hf_tcp_conn *c, enum hf_tcp_move move);
+/* Our FIN is queued or sent, and not yet acknowledged. */
+bool hf_tcp_fin_owed(const struct hf_tcp_conn *c);
+
+/* ---- tcp_input.c -------------------------------------------------------------------------------
+ */
+enum hf_tcp_outcome hf_tcp_conn_input(struct hf_tcp_in *in, struct hf_tcp_conn *c);
+
+/* ---- half.c ------------------------------------------------------------------------------------
+ */
+/* LISTEN and CLOSED: RFC 9293 3.10.7.1 and .2. iss_min: the ISN must lie beyond (RFC 9293 3.6.1).
+ */
+enum hf_tcp_outcome hf_tcp_listen_input(struct hf_tcp_in *in, const uint32_t *iss_min);
+enum hf_tcp_outcome hf_tcp_half_input(struct hf_tcp_in *in, struct hf_tcp_half *h);
+uint32_t hf_tcp_half_expire(struct hf_tcp *t, uint32_t level, hf_ns now, uint32_t max);
+
+/* ---- wait.c ------------------------------------------------------------------------------------
+ */
+void hf_tcp_wait_add(struct hf_tcp *t, const struct hf_flow_key *k, uint32_t snd_nxt,
+	uint32_t rcv_nxt, hf_ns now);
+enum hf_tcp_outcome hf_tcp_wait_input(struct hf_tcp_in *in, uint32_t i);
+uint32_t hf_tcp_wait_expire(struct hf_tcp *t, hf_ns now, uint32_t max);
+
+/* ---- rcv.c -------------------------------------------------------------------------------------
+ */
+/* Text and FIN of an acceptable segment (3.10.7.4, seventh and eighth). */
+enum hf_tcp_outcome hf_tcp_rcv_text(struct hf_tcp_in *in, struct hf_tcp_conn *c);
+/* The right edge to offer now: beyond rcv_edge only when it is worth telling. */
+uint32_t hf_tcp_rcv_offer(const struct hf_tcp *t, const struct hf_tcp_conn *c);
+void hf_tcp_ack_now(struct hf_tcp *t, struct hf_tcp_conn *c);
+/* Tells the peer when the window has opened enough to be worth a segment; looks again later when
+ * the pool is what keeps it closed. */
+void hf_tcp_rcv_look(struct hf_tcp *t, struct hf_tcp_conn *c, hf_ns now);
+void hf_tcp_ooo_clear(struct hf_tcp *t, struct hf_tcp_conn *c);
+/* SACK blocks (left, right) of what is out of order, the latest first; returns how many. */
+uint32_t hf_tcp_sack_blocks(const struct hf_tcp_conn *c, uint32_t (*block)[2], uint32_t max);
+
+/* ---- tcp_emit.c --------------------------------------------------------------------------------
+ */
+void hf_tcp_reply(struct hf_tcp *t, uint32_t port, const struct hf_tcp_seg *s);
+/* A reset in answer to this segment (RFC 9293 3.10.7.1). */
+void hf_tcp_reply_rst(const struct hf_tcp_in *in);
+/* A bare ACK of a half-open or TIME_WAIT entry in answer to this segment. */
+void hf_tcp_reply_ack(const struct hf_tcp_in *in, uint32_t seq, uint32_t ack);
+/* A reset of a live connection. */
+void hf_tcp_reply_abort(struct hf_tcp *t, const struct hf_tcp_conn *c);
+/* Where to send on this side: back to where a frame came from, or to the gateway. */
+void hf_tcp_next_hop(const struct hf_tcp *t, uint32_t port, const uint8_t *came_from, uint8_t *mac);
+/* The connection has a segment to send now; new data or its FIN. */
+bool hf_tcp_has_output(const struct hf_tcp_conn *c);
+bool hf_tcp_has_data(const struct hf_tcp_conn *c);
+
+/* ---- congestion.c ------------------------------------------------------------------------------
+ */
+void hf_tcp_cong_open(struct hf_tcp_conn *c, uint32_t syn_ack_lost_cnt);
+/* What the window of congestion allows beyond snd_una. */
+uint32_t hf_tcp_cong_window(const struct hf_tcp_conn *c);
+/* snd_una moved by len; flight is what was outstanding before. True: a hole is next, send it. */
+HF_MUST_CHECK bool hf_tcp_cong_acked(struct hf_tcp_conn *c, uint32_t len, uint32_t flight);
+/* A duplicate ACK. True: it is the third, send the segment at snd_una again. */
+HF_MUST_CHECK bool hf_tcp_cong_dup(struct hf_tcp_conn *c);
+void hf_tcp_cong_timeout(struct hf_tcp_conn *c);
+void hf_tcp_cong_idle(struct hf_tcp_conn *c);
+
+/* ---- timer.c -----------------------------------------------------------------------------------
+ */
+void hf_tcp_arm(struct hf_tcp *t, struct hf_tcp_conn *c, enum hf_tcp_due which, hf_ns at);
+void hf_tcp_disarm(struct hf_tcp_conn *c, enum hf_tcp_due which);
+/* Brings DUE_REXMIT in line with what is in flight and what is queued. */
+void hf_tcp_rexmit_update(struct hf_tcp *t, struct hf_tcp_conn *c, hf_ns now);
+void hf_tcp_rtt_sample(struct hf_tcp_conn *c, hf_ns rtt);
+/* A valid segment came: the peer lives. */
+void hf_tcp_heard(struct hf_tcp *t, struct hf_tcp_conn *c, hf_ns now);
+
+#endif

@@ -1,0 +1,391 @@
+/* tcp_emit.c -- one call, one segment. A port has a short queue of replies that belong to no
+ * connection (or to one that is no more) and a list of connections that want to speak; both take
+ * turns, and so do the connections. What a connection says is decided when its turn comes, from its
+ * state alone: so an ACK that was owed rides on data that came meanwhile, and nothing is built that
+ * time has overtaken. Payload is copied out of the send chain each time, its checksum with it. */
+#include "lib/net/checksum.h"
+#include "lib/tcp/tcp_conn.h"
+
+#define OPTIONS_MAX 40u /* RFC 9293 3.1: data offset is 4 bits */
+#define SACK_MAX 4u     /* blocks that fit them */
+#define CSUM_OFF 16u    /* of the checksum in the TCP header */
+
+/* What a connection says next. */
+struct say {
+	uint32_t seq, len;
+	bool fin;
+	bool sack;  /* a bare ACK: room for SACK blocks */
+	bool probe; /* lies outside of the stream's order: moves no snd_nxt, measures no time */
+};
+
+/* ---- building ----------------------------------------------------------------------------------
+ */
+static void write_syn_options(struct hf_writer *w, const struct hf_tcp_seg *s)
+{
+	hf_writer_u8(w, HF_TCPOPT_MSS);
+	hf_writer_u8(w, 4);
+	hf_writer_u16(w, s->mss);
+	if (s->scale != HF_TCP_NO_SCALE) {
+		hf_writer_u8(w, HF_TCPOPT_NOP);
+		hf_writer_u8(w, HF_TCPOPT_WSCALE);
+		hf_writer_u8(w, 3);
+		hf_writer_u8(w, s->scale);
+	}
+	if (s->sack_permitted) {
+		hf_writer_u16(w, HF_TCPOPT_NOP << 8 | HF_TCPOPT_NOP);
+		hf_writer_u8(w, HF_TCPOPT_SACK_PERMITTED);
+		hf_writer_u8(w, 2);
+	}
+}
+
+/* RFC 2018 3 */
+static void write_sack(struct hf_writer *w, const struct hf_tcp_conn *c)
+{
+	uint32_t block[SACK_MAX][2];
+	uint32_t cnt = hf_tcp_sack_blocks(c, block, SACK_MAX);
+	if (cnt == 0)
+		return;
+	hf_writer_u16(w, HF_TCPOPT_NOP << 8 | HF_TCPOPT_NOP);
+	hf_writer_u8(w, HF_TCPOPT_SACK);
+	hf_writer_u8(w, 2 + 8 * cnt);
+	for (uint32_t i = 0; i < cnt; i++) {
+		hf_writer_u32(w, block[i][0]);
+		hf_writer_u32(w, block[i][1]);
+	}
+}
+
+/* RFC 9293 3.1; the checksum is left open. */
+static void write_tcp_header(
+	struct hf_writer *w, const struct hf_tcp_seg *s, const struct hf_writer *options)
+{
+	hf_writer_u16(w, s->flow.dport);
+	hf_writer_u16(w, s->flow.sport);
+	hf_writer_u32(w, s->seq);
+	hf_writer_u32(w, s->ack);
+	hf_writer_u8(w, (unsigned)(HF_TCP_HDR_LEN + options->len) / 4 << 4);
+	hf_writer_u8(w, s->flags);
+	hf_writer_u16(w, s->window);
+	hf_writer_u32(w, 0); /* checksum, urgent pointer */
+	hf_writer_bytes(w, options->p, options->len);
+}
+
+/* Copies [off, off + len) of the send chain and returns its sum on top of `sum`. The cursor follows
+ * new data; a retransmission from the front leaves it where it is. */
+static uint32_t copy_payload(
+	struct hf_tcp_conn *c, uint32_t off, uint32_t len, uint8_t *dst, uint32_t sum)
+{
+	struct hf_cursor at = c->snd_cursor;
+	size_t done = 0;
+	if (!at.chunk || at.chunk_off > off)
+		at = (struct hf_cursor){c->snd.head, 0};
+	while (done < len) {
+		size_t skip = off + done - at.chunk_off, n;
+		if (skip >= at.chunk->len) {
+			at.chunk_off += at.chunk->len;
+			at.chunk = at.chunk->next;
+			continue;
+		}
+		n = HF_MIN(len - done, at.chunk->len - skip);
+		sum = hf_csum_join(sum,
+			hf_csum_copy(dst + done, at.chunk->data + at.chunk->off + skip, n), done);
+		done += n;
+	}
+	if (!c->snd_cursor.chunk || at.chunk_off > c->snd_cursor.chunk_off)
+		c->snd_cursor = at;
+	return sum;
+}
+
+/* One segment into f. c and what it says are NULL for a reply. */
+static uint32_t build(struct hf_tcp *t, uint32_t port, const struct hf_tcp_seg *s,
+	struct hf_tcp_conn *c, const struct say *say, struct hf_frame *f)
+{
+	uint8_t option[OPTIONS_MAX], csum[2];
+	struct hf_writer o = hf_writer(option, sizeof(option)), w = hf_writer(f->data, f->cap);
+	uint32_t payload_len = say ? say->len : 0, sum;
+	size_t tcp_at, tcp_len;
+	if (s->flags & HF_TCP_SYN)
+		write_syn_options(&o, s);
+	else if (say && say->sack && c->sack_ok)
+		write_sack(&o, c);
+	tcp_len = HF_TCP_HDR_LEN + o.len + payload_len;
+	hf_wire_eth_ip(
+		&w, s->mac, t->side[port].id.mac, &s->flow.dst, &s->flow.src, HF_IP_TCP, tcp_len);
+	tcp_at = w.len;
+	write_tcp_header(&w, s, &o);
+	HF_ASSERT(!o.overflow && !w.overflow && w.cap - w.len >= payload_len);
+	sum = hf_csum_pseudo(&s->flow.src, &s->flow.dst, HF_IP_TCP, tcp_len);
+	sum += hf_csum(w.p + tcp_at, w.len - tcp_at);
+	if (payload_len > 0)
+		sum = copy_payload(c, say->seq - c->snd_una, payload_len, w.p + w.len, sum);
+	csum[0] = (uint8_t)(hf_csum_finish(sum) >> 8);
+	csum[1] = (uint8_t)hf_csum_finish(sum);
+	memcpy(w.p + tcp_at + CSUM_OFF, csum, sizeof(csum));
+	f->len = (uint32_t)w.len + payload_len;
+	t->stats.segments_out++;
+	return f->len;
+}
+
+/* ---- replies -----------------------------------------------------------------------------------
+ */
+void hf_tcp_next_hop(const struct hf_tcp *t, uint32_t port, const uint8_t *came_from, uint8_t *mac)
+{
+	const struct hf_tcp_port *id = &t->side[port].id;
+	bool to_gateway = !t->cfg.reflect && id->gateway_known;
+	memcpy(mac, to_gateway ? id->gateway_mac : came_from, HF_ETH_ADDR_LEN);
+}
+
+void hf_tcp_reply(struct hf_tcp *t, uint32_t port, const struct hf_tcp_seg *s)
+{
+	struct hf_tcp_side *side = &t->side[port];
+	if (side->reply_cnt == HF_TCP_REPLY_CNT) {
+		t->stats.replies_dropped++;
+		return;
+	}
+	side->reply[(side->reply_head + side->reply_cnt++) % HF_TCP_REPLY_CNT] = *s;
+}
+
+void hf_tcp_reply_rst(const struct hf_tcp_in *in)
+{
+	const struct hf_packet *p = in->p;
+	uint32_t len = (uint32_t)p->payload.len + !!(p->tcp_flags & HF_TCP_SYN) +
+		       !!(p->tcp_flags & HF_TCP_FIN);
+	struct hf_tcp_seg s = {.flow = in->flow, .seq = p->ack, .flags = HF_TCP_RST};
+	if (!(p->tcp_flags & HF_TCP_ACK)) {
+		s.seq = 0;
+		s.ack = p->seq + len;
+		s.flags = HF_TCP_RST | HF_TCP_ACK;
+	}
+	hf_tcp_next_hop(in->t, in->port, p->eth_src, s.mac);
+	hf_tcp_reply(in->t, in->port, &s);
+	in->t->stats.resets_out++;
+}
+
+void hf_tcp_reply_ack(const struct hf_tcp_in *in, uint32_t seq, uint32_t ack)
+{
+	struct hf_tcp_seg s = {.flow = in->flow,
+		.seq = seq,
+		.ack = ack,
+		.window = (uint16_t)HF_MIN(in->t->cfg.rcv_wnd_max, (uint32_t)UINT16_MAX),
+		.flags = HF_TCP_ACK};
+	hf_tcp_next_hop(in->t, in->port, in->p->eth_src, s.mac);
+	hf_tcp_reply(in->t, in->port, &s);
+}
+
+static uint32_t emit_reply(struct hf_tcp *t, uint32_t port, struct hf_frame *f, hf_ns now)
+{
+	struct hf_tcp_side *side = &t->side[port];
+	const struct hf_tcp_seg *s = &side->reply[side->reply_head];
+	side->reply_head = (side->reply_head + 1) % HF_TCP_REPLY_CNT;
+	side->reply_cnt--;
+	side->reply_last = true;
+	hf_trace(t->trace, now, UINT32_MAX, HF_TRACE_SEG_OUT, s->flags, s->seq, 0);
+	return build(t, port, s, NULL, NULL, f);
+}
+
+/* ---- what to say -------------------------------------------------------------------------------
+ */
+/* New data from snd_nxt, as far as both windows let it; less than a full segment only when that is
+ * all there is or half of the widest window (RFC 9293 3.8.6.2.1). Small writes are not held back
+ * (no Nagle): a turn's records are coalesced before anything is sent. */
+static bool next_data(const struct hf_tcp_conn *c, struct say *s)
+{
+	uint32_t off = c->snd_nxt - c->snd_una, window, avail, room;
+	if (off > c->snd.len) /* our FIN is out */
+		return false;
+	window = HF_MIN(c->snd_wnd, hf_tcp_cong_window(c));
+	room = window > off ? window - off : 0;
+	avail = (uint32_t)c->snd.len - off;
+	s->seq = c->snd_nxt;
+	s->len = HF_MIN(HF_MIN(avail, (uint32_t)c->info.mss), room);
+	s->fin = hf_tcp_fin_owed(c) && s->len == avail && room > avail; /* takes a number, too */
+	if (s->len == 0)
+		return s->fin;
+	return s->len == c->info.mss || s->len == avail || s->len >= c->snd_wnd_max / 2;
+}
+
+/* The first unacknowledged segment as it was sent. */
+static bool first_segment(const struct hf_tcp_conn *c, struct say *s)
+{
+	uint32_t sent = c->snd_max - c->snd_una;
+	s->seq = c->snd_una;
+	s->len = HF_MIN((uint32_t)HF_MIN(c->snd.len, (size_t)sent), (uint32_t)c->info.mss);
+	s->fin = s->len == c->snd.len && sent > c->snd.len;
+	return sent > 0;
+}
+
+/* At least one byte into a window that is closed, or what a silly window lets in; when nothing but
+ * the FIN is left, that (RFC 9293 3.8.6.1). */
+static bool window_probe(const struct hf_tcp_conn *c, struct say *s)
+{
+	uint32_t len = HF_MAX(HF_MIN(c->snd_wnd, (uint32_t)c->info.mss), 1u);
+	s->seq = c->snd_una;
+	s->len = (uint32_t)HF_MIN((size_t)len, c->snd.len);
+	s->fin = c->snd.len == 0 && hf_tcp_fin_owed(c);
+	s->probe = true;
+	return s->len > 0 || s->fin;
+}
+
+/* Bare ACKs go out with a number that the peer accepts: snd_nxt may be behind what it has, snd_max
+ * before what it lets in. */
+static uint32_t ack_seq(const struct hf_tcp_conn *c)
+{
+	uint32_t edge = c->snd_una + c->snd_wnd;
+	return hf_seq_lt(edge, c->snd_max) ? edge : c->snd_max;
+}
+
+static bool choose(const struct hf_tcp_conn *c, struct say *s)
+{
+	*s = (struct say){0};
+	if (c->dup_owed == 0) {
+		if (c->rexmit_now && first_segment(c, s))
+			return true;
+		if (c->probe_now && window_probe(c, s))
+			return true;
+		if (next_data(c, s))
+			return true;
+	}
+	*s = (struct say){.seq = ack_seq(c), .sack = true};
+	if (c->dup_owed == 0 && c->keep_now) { /* what the peer has already: it must answer */
+		s->seq = c->snd_una - 1;
+		s->probe = true;
+	}
+	return c->dup_owed > 0 || c->keep_now || c->ack_now;
+}
+
+bool hf_tcp_has_output(const struct hf_tcp_conn *c)
+{
+	struct say s;
+	return choose(c, &s);
+}
+
+bool hf_tcp_has_data(const struct hf_tcp_conn *c)
+{
+	struct say s = {0};
+	return next_data(c, &s);
+}
+
+/* ---- having said it ----------------------------------------------------------------------------
+ */
+static void said_data(struct hf_tcp *t, struct hf_tcp_conn *c, const struct say *s, hf_ns now)
+{
+	uint32_t end = s->seq + s->len + s->fin;
+	if (s->probe) {
+		c->probe_now = false;
+	} else if (hf_seq_lt(s->seq, c->snd_max)) {
+		t->stats.retransmits++;
+		c->timing = false; /* Karn: its ACK could be either's (RFC 6298 3) */
+	} else if (!c->timing) {
+		c->timing = true;
+		c->rtt_seq = end;
+		c->rtt_at = now;
+	}
+	if (s->seq == c->snd_una)
+		c->rexmit_now = false;
+	if (s->seq == c->snd_nxt && !s->probe)
+		c->snd_nxt = end;
+	c->snd_max = hf_seq_max(c->snd_max, end);
+	c->sent_at = now;
+	hf_tcp_rexmit_update(t, c, now);
+}
+
+static void said_ack(struct hf_tcp_conn *c, bool bare)
+{
+	if (c->dup_owed > 0 && bare)
+		c->dup_owed--;
+	if (c->ack_later)
+		hf_tcp_disarm(c, HF_TCP_DUE_ACK);
+	c->ack_now = c->ack_later = false;
+	c->unacked_cnt = 0;
+}
+
+/* The window field for the offer, and the promise that it makes. A right edge is not rounded up, so
+ * the field may say a little less than was promised before; the promise stands. */
+static uint16_t offer_window(const struct hf_tcp *t, struct hf_tcp_conn *c)
+{
+	uint32_t field = (hf_tcp_rcv_offer(t, c) - c->rcv_nxt) >> c->rcv_scale;
+	field = HF_MIN(field, (uint32_t)UINT16_MAX);
+	c->rcv_edge = hf_seq_max(c->rcv_edge, c->rcv_nxt + (field << c->rcv_scale));
+	return (uint16_t)field;
+}
+
+static struct hf_tcp_seg seg_of(
+	const struct hf_tcp *t, const struct hf_tcp_conn *c, uint32_t seq, unsigned flags)
+{
+	struct hf_tcp_seg s = {
+		.flow = {c->info.peer, c->info.local, c->info.peer_port, c->info.local_port},
+		.seq = seq,
+		.ack = c->rcv_nxt,
+		.flags = (uint8_t)flags};
+	hf_tcp_next_hop(t, c->info.port, c->mac, s.mac);
+	return s;
+}
+
+void hf_tcp_reply_abort(struct hf_tcp *t, const struct hf_tcp_conn *c)
+{
+	struct hf_tcp_seg s = seg_of(t, c, ack_seq(c), HF_TCP_RST | HF_TCP_ACK);
+	hf_tcp_reply(t, c->info.port, &s);
+	t->stats.resets_out++;
+}
+
+static uint32_t emit_conn(
+	struct hf_tcp *t, uint32_t port, struct hf_tcp_conn *c, struct hf_frame *f, hf_ns now)
+{
+	struct say s;
+	struct hf_tcp_seg seg;
+	uint32_t frame_len;
+	bool data, last;
+	if (!choose(c, &s))
+		return 0;
+	data = s.len > 0 || s.fin;
+	last = data && s.seq + s.len == c->snd_una + (uint32_t)c->snd.len;
+	seg = seg_of(t, c, s.seq, HF_TCP_ACK | (s.fin ? HF_TCP_FIN : 0) | (last ? HF_TCP_PSH : 0));
+	seg.window = offer_window(t, c);
+	frame_len = build(t, port, &seg, c, &s, f);
+	hf_trace(t->trace, now, (uint32_t)c->info.ref, HF_TRACE_SEG_OUT, seg.flags, s.seq, s.len);
+	if (s.probe)
+		t->stats.probes++;
+	if (data)
+		said_data(t, c, &s, now);
+	else if (s.probe)
+		c->keep_now = false;
+	said_ack(c, !data);
+	hf_tcp_rcv_look(t, c, now);
+	return frame_len;
+}
+
+static uint32_t emit_next_conn(struct hf_tcp *t, uint32_t port, struct hf_frame *f, hf_ns now)
+{
+	struct hf_tcp_side *side = &t->side[port];
+	struct hf_tcp_conn *c;
+	while ((c = hf_tcp_list_first(&side->out))) {
+		uint32_t frame_len;
+		hf_tcp_list_remove(&side->out, c);
+		frame_len = emit_conn(t, port, c, f, now);
+		if (frame_len == 0)
+			continue;
+		if (hf_tcp_has_output(c))
+			hf_tcp_list_push(&side->out, c); /* behind the others */
+		side->reply_last = false;
+		return frame_len;
+	}
+	return 0;
+}
+
+bool hf_tcp_pending(const struct hf_tcp *t, uint32_t port)
+{
+	return t->side[port].reply_cnt > 0 || hf_tcp_list_first(&t->side[port].out) != NULL;
+}
+
+uint32_t hf_tcp_emit(struct hf_tcp *t, uint32_t port, struct hf_frame *f, hf_ns now)
+{
+	struct hf_tcp_side *side = &t->side[port];
+	bool reply_turn = side->reply_cnt > 0 && !side->reply_last;
+	uint32_t frame_len;
+	f->len = 0;
+	if (reply_turn)
+		return emit_reply(t, port, f, now);
+	frame_len = emit_next_conn(t, port, f, now);
+	if (frame_len == 0 && side->reply_cnt > 0)
+		return emit_reply(t, port, f, now);
+	return frame_len;
+}

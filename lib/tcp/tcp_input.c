@@ -1,0 +1,220 @@
+/* tcp_input.c -- SEGMENT ARRIVES. The flow table says who is meant: nobody yet (half.c: LISTEN and
+ * CLOSED), a half-open or a TIME_WAIT entry, or a connection. A connection's segment is then held
+ * against the checks of RFC 9293 3.10.7.4 in the order in which they stand there, with what
+ * RFC 5961 made stricter; each check either lets it pass or is its outcome. */
+#include "lib/tcp/tcp_conn.h"
+
+#define GO_ON HF_TCP_OUTCOME_CNT /* not an outcome: the next check */
+
+/* RFC 5961 7: answers that a stranger can provoke are rare. */
+static void challenge(struct hf_tcp_in *in, struct hf_tcp_conn *c)
+{
+	struct hf_tcp *t = in->t;
+	if (in->now < c->challenge_next) {
+		t->stats.challenges_held++;
+		return;
+	}
+	c->challenge_next = in->now + HF_TCP_CHALLENGE_GAP;
+	t->stats.challenges++;
+	hf_tcp_ack_now(t, c);
+}
+
+/* First. What lies wholly before rcv_nxt or begins beyond the window is not accepted, but answered,
+ * so that both sides agree again. A segment that begins exactly at the right edge passes: its text
+ * will be cut, its ACK counts ("special allowance"). */
+static enum hf_tcp_outcome check_sequence(struct hf_tcp_in *in, struct hf_tcp_conn *c)
+{
+	uint32_t len = (uint32_t)in->payload.len + in->fin, end = in->seq + len;
+	bool old = hf_seq_lt(end, c->rcv_nxt) || (len > 0 && end == c->rcv_nxt);
+	uint32_t edge = hf_seq_max(c->rcv_edge, c->rcv_nxt);
+	if (!old && hf_seq_le(in->seq, edge))
+		return GO_ON;
+	if (in->p->tcp_flags & HF_TCP_RST)
+		return HF_TCP_O_RST_OUTSIDE;
+	if (len > 0)
+		hf_tcp_ack_now(in->t, c);
+	else
+		challenge(in, c);
+	return old ? HF_TCP_O_OLD : HF_TCP_O_OUTSIDE;
+}
+
+/* Second. RFC 5961 3.2: only the exact number resets. (Third, security, is nobody's any more.) */
+static enum hf_tcp_outcome check_rst(struct hf_tcp_in *in, struct hf_tcp_conn *c)
+{
+	if (!(in->p->tcp_flags & HF_TCP_RST))
+		return GO_ON;
+	if (in->seq != c->rcv_nxt) {
+		challenge(in, c);
+		return HF_TCP_O_RST_INEXACT;
+	}
+	hf_tcp_conn_end(in->t, c, HF_TCP_END_PEER_RST, in->now);
+	return HF_TCP_O_RST;
+}
+
+/* Fourth. RFC 5961 4.2: a peer that restarted answers the challenge with an exact reset. */
+static enum hf_tcp_outcome check_syn(struct hf_tcp_in *in, struct hf_tcp_conn *c)
+{
+	if (!(in->p->tcp_flags & HF_TCP_SYN))
+		return GO_ON;
+	challenge(in, c);
+	return HF_TCP_O_SYN_INSIDE;
+}
+
+/* RFC 5681 2: what makes an ACK a duplicate that counts. */
+static bool is_duplicate(const struct hf_tcp_in *in, const struct hf_tcp_conn *c)
+{
+	return in->p->ack == c->snd_una && c->snd_nxt != c->snd_una && in->payload.len == 0 &&
+	       !in->fin && (uint32_t)in->p->window << c->snd_scale == c->snd_wnd;
+}
+
+/* The peer has everything up to our FIN, that included. */
+static void fin_acked(struct hf_tcp_in *in, struct hf_tcp_conn *c)
+{
+	struct hf_tcp *t = in->t;
+	switch (hf_tcp_state_move(c, HF_TCP_M_FIN_ACKED)) {
+	case HF_TCP_S_FIN_WAIT_2:
+		hf_tcp_arm(t, c, HF_TCP_DUE_LIFE, in->now + t->cfg.close_ns);
+		break;
+	case HF_TCP_S_TIME_WAIT:
+		hf_tcp_conn_wait(t, c, in->now);
+		break;
+	default: /* it closed first and was the last to be acknowledged */
+		hf_tcp_conn_end(t, c, HF_TCP_END_FIN, in->now);
+		break;
+	}
+}
+
+/* snd_una moves. A partial ACK within fast recovery restarts the timer only the first time, so that
+ * many holes end in a timeout rather than in one round trip each (RFC 6582 4, "impatient"). */
+static void advance(struct hf_tcp_in *in, struct hf_tcp_conn *c)
+{
+	struct hf_tcp *t = in->t;
+	uint32_t len = in->p->ack - c->snd_una, flight = c->snd_nxt - c->snd_una;
+	uint32_t text_len = (uint32_t)HF_MIN((size_t)len, c->snd.len);
+	bool partial_before = c->recovering && c->partial_seen;
+	if (c->timing && hf_seq_le(c->rtt_seq, in->p->ack)) {
+		hf_tcp_rtt_sample(c, in->now - c->rtt_at);
+		c->timing = false;
+	}
+	hf_chain_consume_cursor(t->bufs, &c->snd, &c->snd_cursor, text_len);
+	c->snd_una = in->p->ack;
+	c->snd_nxt = hf_seq_max(c->snd_nxt, c->snd_una);
+	c->rexmit_cnt = 0;
+	c->persisting = false;
+	c->info.bytes_out += text_len;
+	t->stats.bytes_out += text_len;
+	c->rexmit_now = hf_tcp_cong_acked(c, len, flight);
+	c->partial_seen = c->recovering;
+	if (!partial_before || !c->recovering)
+		hf_tcp_disarm(
+			c, HF_TCP_DUE_REXMIT); /* armed anew by the caller, RFC 6298 5.2, 5.3 */
+	if (text_len > 0)
+		hf_tcp_tell(t, c, HF_TCP_EV_WRITABLE);
+	if (len > text_len)
+		fin_acked(in, c);
+}
+
+static void update_window(struct hf_tcp_in *in, struct hf_tcp_conn *c)
+{
+	const struct hf_packet *p = in->p;
+	if (!hf_seq_lt(c->snd_wl1, p->seq) &&
+		!(c->snd_wl1 == p->seq && hf_seq_le(c->snd_wl2, p->ack)))
+		return;
+	c->snd_wnd = (uint32_t)p->window << c->snd_scale;
+	c->snd_wnd_max = HF_MAX(c->snd_wnd_max, c->snd_wnd);
+	c->snd_wl1 = p->seq;
+	c->snd_wl2 = p->ack;
+}
+
+/* Fifth. */
+static enum hf_tcp_outcome check_ack(struct hf_tcp_in *in, struct hf_tcp_conn *c)
+{
+	struct hf_tcp *t = in->t;
+	uint32_t ack = in->p->ack;
+	if (!(in->p->tcp_flags & HF_TCP_ACK))
+		return HF_TCP_O_ACK_MISSING;
+	if (hf_seq_lt(c->snd_max, ack) || hf_seq_lt(ack, c->snd_una - c->snd_wnd_max)) {
+		challenge(in, c); /* RFC 5961 5.2 */
+		return HF_TCP_O_ACK_OUTSIDE;
+	}
+	if (in->port == c->info.port)
+		memcpy(c->mac, in->p->eth_src, sizeof(c->mac));
+	hf_tcp_heard(t, c, in->now);
+	if (hf_seq_lt(c->snd_una, ack)) {
+		advance(in, c);
+	} else if (is_duplicate(in, c) && hf_tcp_cong_dup(c)) {
+		t->stats.fast_retransmits++;
+		c->rexmit_now = true;
+		c->partial_seen = false;
+		hf_trace(t->trace, in->now, (uint32_t)c->info.ref, HF_TRACE_FAST_REXMIT, 0,
+			c->snd_una, 0);
+	}
+	if (c->state == HF_TCP_S_CLOSED)
+		return HF_TCP_O_ACK;
+	if (!hf_seq_lt(ack, c->snd_una))
+		update_window(in, c);
+	if (hf_tcp_has_output(c))
+		hf_tcp_want_out(t, c);
+	hf_tcp_rexmit_update(t, c, in->now);
+	return GO_ON;
+}
+
+/* Sixth, urgent data, is read like any other. Seventh and eighth are in rcv.c. */
+enum hf_tcp_outcome hf_tcp_conn_input(struct hf_tcp_in *in, struct hf_tcp_conn *c)
+{
+	static enum hf_tcp_outcome (*const step[])(struct hf_tcp_in *, struct hf_tcp_conn *) = {
+		check_sequence, check_rst, check_syn, check_ack, hf_tcp_rcv_text};
+	enum hf_tcp_outcome o = GO_ON;
+	for (unsigned i = 0; i < HF_ARRAY_LEN(step) && o == GO_ON; i++)
+		o = step[i](in, c);
+	return o;
+}
+
+/* What no peer of ours would send: a pair that is one and the same, a port 0, a SYN that ends. */
+static bool is_absurd(const struct hf_packet *p)
+{
+	bool from_ourselves = hf_addr_eq(&p->src, &p->dst) && p->sport == p->dport;
+	bool syn_ends = p->tcp_flags & HF_TCP_SYN && p->tcp_flags & (HF_TCP_FIN | HF_TCP_RST);
+	return from_ourselves || syn_ends || p->sport == 0 || p->dport == 0;
+}
+
+static enum hf_tcp_outcome dispatch(struct hf_tcp_in *in)
+{
+	struct hf_tcp *t = in->t;
+	uint32_t value, i;
+	if (is_absurd(in->p))
+		return HF_TCP_O_ABSURD;
+	value = hf_flow_find(&t->flows, hf_flow_hash(t->flow_hash_key, &in->flow), &in->flow);
+	i = value & ((1u << HF_TCP_INDEX_BITS) - 1);
+	if (value == HF_FLOW_NONE)
+		return hf_tcp_listen_input(in, NULL);
+	switch ((enum hf_tcp_kind)(value >> HF_TCP_INDEX_BITS)) {
+	case HF_TCP_K_HALF:
+		return hf_tcp_half_input(in, hf_pool_at(&t->halves, i));
+	case HF_TCP_K_WAIT:
+		return hf_tcp_wait_input(in, i);
+	case HF_TCP_K_CONN:
+	default:
+		return hf_tcp_conn_input(in, hf_pool_at(&t->conns, i));
+	}
+}
+
+enum hf_tcp_outcome hf_tcp_input(
+	struct hf_tcp *t, uint32_t port, const struct hf_packet *p, hf_ns now)
+{
+	struct hf_tcp_in in = {.t = t,
+		.p = p,
+		.port = port,
+		.now = now,
+		.flow = hf_packet_flow(p),
+		.seq = p->seq,
+		.payload = p->payload,
+		.fin = p->tcp_flags & HF_TCP_FIN};
+	enum hf_tcp_outcome o;
+	HF_ASSERT(port < HF_TCP_PORT_MAX && t->side[port].mss > 0);
+	o = dispatch(&in);
+	t->stats.segments_in++;
+	t->stats.outcome[o]++;
+	hf_trace(t->trace, now, o, HF_TRACE_SEG_IN, p->tcp_flags, p->seq, p->payload.len);
+	return o;
+}

@@ -499,10 +499,13 @@ static int receive(int fd, struct hf_link_ctl *msg, int *fds, uint32_t fd_cnt, i
 	struct cmsghdr *cm;
 	ssize_t len;
 	uint32_t got = 0;
+	int n;
 	*why = "the appliance did not answer in time";
-	while (poll(&p, 1, timeout_ms) != 1)
-		if (errno != EINTR)
-			return -1;
+	do
+		n = poll(&p, 1, timeout_ms);
+	while (n < 0 && errno == EINTR);
+	if (n != 1)
+		return -1;
 	len = recvmsg(fd, &m, MSG_CMSG_CLOEXEC);
 	if (len < 0 && errno == ECONNRESET) /* it hung up before our hello; its answer is next */
 		len = recvmsg(fd, &m, MSG_CMSG_CLOEXEC);

@@ -132,6 +132,9 @@ $(patsubst %.c,$(B)/%,$(wildcard tests/unit/$(1)/*.c)): $(B)/%: $(B)/%.o $(suppo
 endef
 $(foreach m,$(modules),$(eval $(call unit_rule,$(m))))
 
+# A backend is tested against the appliance's real end of the link.
+$(patsubst %.c,$(B)/%,$(wildcard tests/unit/client/*.c)): $(call obj,app/handfast/links.c) $(call archive,os)
+
 $(patsubst %.c,$(B)/%,$(drvt_src)): $(B)/%: $(B)/%.o $(support) $(B)/libdrivers.a $(pure_libs) $(call archive,os)
 	$(link) -lcmocka -lIPSec_MB -lssl -lcrypto -lpthread
 

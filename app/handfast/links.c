@@ -413,11 +413,12 @@ bool hf_links_next(struct hf_links *l, struct hf_links_event *ev)
 	struct epoll_event got;
 	while (epoll_wait(l->epoll_fd, &got, 1, 0) == 1) {
 		uint32_t e = got.data.u32;
-		struct slot *s = &l->slot[e];
+		struct slot *s;
 		if (e & LISTENER_TAG) {
 			accept_one(l, e & ~LISTENER_TAG);
 			continue;
 		}
+		s = &l->slot[e];
 		*ev = (struct hf_links_event){.endpoint = e, .backend = s->backend};
 		if (s->state == SLOT_HELLO) {
 			if (!take_hello(l, s))

@@ -19,7 +19,7 @@
 #define HFBENCH_PIDS_MAX 16u
 #define HFBENCH_TASKS_MAX 64u
 #define HFBENCH_THREADS_MAX 64u
-#define HFBENCH_VERIFY_EVERY                                                \
+#define HFBENCH_VERIFY_EVERY \
 	100u /* with --ca: the first of a thread and every so many after it \
 	      */
 

@@ -74,7 +74,7 @@ check_purity() {
 	# shellcheck disable=SC2086
 	ld -r $objects -o "$work/pure.o" 2>&1 || return
 	for symbol in $(nm -u "$work/pure.o" | awk '{ print $2 }' |
-		grep -vxE 'mem(cpy|move|set|cmp)|hf_panic|_GLOBAL_OFFSET_TABLE_|__stack_chk_fail'); do
+		grep -vxE 'mem(cpy|move|set|cmp|chr)|hf_panic|_GLOBAL_OFFSET_TABLE_|__stack_chk_fail'); do
 		echo "$(nm -uA $objects | sed -n "s|^build/\(.*\)\.o: *U $symbol\$|\1.c|p" | xargs)" \
 			"needs $symbol. The pure half has no libc: take it as an argument or from w->env."
 	done

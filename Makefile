@@ -107,7 +107,7 @@ link = $(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $
 
 $(B)/handfast: $(call obj,$(wildcard app/handfast/*.c) drivers/drivers.c drivers/port/dpdk.c) $(all_libs) $(B)/libdrivers.a
 	$(link) $(dpdk_libs) -lIPSec_MB -lcrypto -lyaml -lpthread
-$(B)/hfctl: $(call obj,$(wildcard app/hfctl/*.c)) $(all_libs)
+$(B)/hfctl: $(call obj,$(wildcard app/hfctl/*.c)) $(call libs_of,config) $(call archive,os)
 	$(link) -lyaml -lpthread
 $(B)/hfrelay: $(call obj,$(wildcard app/hfrelay/*.c)) $(call libs_of,client) $(call archive,os)
 	$(link) -lpthread
@@ -119,12 +119,13 @@ $(B)/hfbench: $(call obj,$(wildcard bench/hfbench/*.c)) $(call archive,base)
 # ---- tests ---------------------------------------------------------------------------------------
 # tests/unit/<module>/*.c link with that module and what it may know, nothing else.
 # tests/{unit/drivers,vectors,diff}/*.c add the drivers, tests/unit/dpdk/*.c the DPDK port;
-# tests/sim/*.c are one program.
+# tests/sim/*.c are one program; tests/unit/app/X.c has app/handfast/X.c alone of the daemon.
 unit_src   := $(wildcard $(foreach m,$(modules),tests/unit/$(m)/*.c))
 drvt_src   := $(wildcard tests/unit/drivers/*.c tests/vectors/*.c tests/diff/*.c)
 support    := $(call obj,$(wildcard tests/support/*.c))
 dpdkt_src  := $(wildcard tests/unit/dpdk/*.c)
-unit_bin   := $(patsubst %.c,$(B)/%,$(unit_src) $(drvt_src) $(dpdkt_src))
+appt_src   := $(wildcard tests/unit/app/*.c)
+unit_bin   := $(patsubst %.c,$(B)/%,$(unit_src) $(drvt_src) $(dpdkt_src) $(appt_src))
 
 define unit_rule
 $(patsubst %.c,$(B)/%,$(wildcard tests/unit/$(1)/*.c)): $(B)/%: $(B)/%.o $(support) $(call libs_of,$(1))
@@ -141,6 +142,11 @@ $(patsubst %.c,$(B)/%,$(drvt_src)): $(B)/%: $(B)/%.o $(support) $(B)/libdrivers.
 $(patsubst %.c,$(B)/%,$(dpdkt_src)): $(B)/%: $(B)/%.o $(support) $(call obj,drivers/port/dpdk.c) \
 		$(call libs_of,net) $(call archive,os)
 	$(link) $(dpdk_libs) -lcmocka -lpthread
+
+appt_libs  := $(foreach m,base link stats os config,$(call archive,$(m)))
+$(patsubst %.c,$(B)/%,$(appt_src)): $(B)/tests/unit/app/%: $(B)/tests/unit/app/%.o $(B)/app/handfast/%.o \
+		$(support) $(appt_libs)
+	$(link) -lcmocka -lyaml -lpthread
 
 sim_src := $(wildcard tests/sim/*.c)
 $(B)/sim: $(call obj,$(sim_src) $(wildcard tests/doubles/*.c)) $(support) $(B)/libdrivers.a $(pure_libs) $(call archive,os)
@@ -185,6 +191,11 @@ run:
 clean:
 	$(Q)rm -rf build
 
+##  config-files   write config/handfast.yaml and config/REFERENCE.md anew from options.def
+config-files: $(B)/hfctl
+	$(Q)$(B)/hfctl print-config > config/handfast.yaml
+	$(Q)$(B)/hfctl print-reference > config/REFERENCE.md
+
 ##  format         let clang-format lay out every C file
 format:
 	$(Q)git ls-files '*.c' '*.h' | xargs clang-format -i
@@ -194,6 +205,6 @@ help:
 	@echo "make targets (SAN=1 builds with ASan and UBSan into build/san, V=1 shows commands):"; \
 	grep -hE '^##' $(MAKEFILE_LIST) | sed 's/^##//'
 
-.PHONY: all objects unit check test fuzz run clean format help
+.PHONY: all objects unit check test fuzz run clean config-files format help
 
 -include $(shell find $(B) -name '*.d' -not -path '$(B)/san/*' -not -path '$(B)/fuzz/*' 2>/dev/null)

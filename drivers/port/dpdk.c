@@ -25,6 +25,7 @@
 #define DEVICE_MAX 512u
 #define RETA_MAX 512u
 #define RSS_KEY_MAX 64u
+#define RSS_KEY_LEN 40u /* where the device does not say */
 #define RSS_TYPES (RTE_ETH_RSS_NONFRAG_IPV4_TCP | RTE_ETH_RSS_NONFRAG_IPV6_TCP)
 #define RX_CHECKSUMS (RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_TCP_CKSUM)
 #define ARGS_MAX 96u
@@ -209,20 +210,24 @@ static int dpdk_owner(const struct hf_port *base, const struct hf_flow_key *k)
 	return p->reta[hf_dpdk_flow_hash(k) & p->reta_mask];
 }
 
-static void rss_key(uint8_t *key, uint32_t len)
+static struct rte_eth_rss_conf rss_conf(
+	const struct rte_eth_dev_info *info, uint8_t key[RSS_KEY_MAX])
 {
 	uint32_t i;
-	for (i = 0; i < len; i++)
+	for (i = 0; i < RSS_KEY_MAX; i++)
 		key[i] = i & 1 ? 0x5a : 0x6d;
+	return (struct rte_eth_rss_conf){.rss_key = key,
+		.rss_key_len = info->hash_key_size ? info->hash_key_size : RSS_KEY_LEN,
+		.rss_hf = info->flow_type_rss_offloads & RSS_TYPES};
 }
 
-/* Spreads the redirection table evenly where the device lets us, then takes what it really holds.
- * True when key and table are as owner() needs them. */
+/* Sets key and redirection table once more, since not every driver takes them from the configuration,
+ * then reads back what the device really holds. True when that is what owner() needs. */
 static bool rss_settle(struct dpdk_port *p, const struct rte_eth_dev_info *info)
 {
 	struct rte_eth_rss_reta_entry64 t[RETA_MAX / RTE_ETH_RETA_GROUP_SIZE];
 	uint8_t key[RSS_KEY_MAX], want[RSS_KEY_MAX];
-	struct rte_eth_rss_conf conf = {.rss_key = key, .rss_key_len = info->hash_key_size};
+	struct rte_eth_rss_conf conf = rss_conf(info, key);
 	uint32_t i, size = info->reta_size, g = RTE_ETH_RETA_GROUP_SIZE;
 	if (!size || size > RETA_MAX || size & (size - 1) || size % g)
 		return false;
@@ -231,13 +236,18 @@ static bool rss_settle(struct dpdk_port *p, const struct rte_eth_dev_info *info)
 		t[i / g].reta[i % g] = (uint16_t)(i % p->base.info.queue_cnt);
 	}
 	(void)rte_eth_dev_rss_reta_update(p->id, t, (uint16_t)size);
-	rss_key(want, conf.rss_key_len);
+	(void)rte_eth_dev_rss_hash_update(p->id, &conf);
+	memcpy(want, key, sizeof(want));
+	memset(key, 0, sizeof(key));
 	if (rte_eth_dev_rss_reta_query(p->id, t, (uint16_t)size) ||
 		rte_eth_dev_rss_hash_conf_get(p->id, &conf) ||
 		memcmp(key, want, conf.rss_key_len) != 0 || !(conf.rss_hf & RSS_TYPES))
 		return false;
-	for (i = 0; i < size; i++)
+	for (i = 0; i < size; i++) {
 		p->reta[i] = t[i / g].reta[i % g];
+		if (p->reta[i] >= p->base.info.queue_cnt)
+			return false;
+	}
 	p->reta_mask = size - 1;
 	return true;
 }
@@ -378,10 +388,8 @@ int hf_dpdk_init(const struct hf_dpdk_cfg *cfg, struct hf_dpdk_why *why)
 	}
 	if (!args_mention(cfg, "--file-prefix"))
 		arg(&a, "--file-prefix=handfast");
-	if (!cfg->verbose && !args_mention(cfg, "--log-level")) {
-		arg(&a, "--log-level=*:warning");
-		arg(&a, "--log-level=lib.telemetry:error"); /* warns of a socket nobody needs */
-	}
+	if (!cfg->verbose && !args_mention(cfg, "--log-level"))
+		arg(&a, "--log-level=*:error"); /* its warnings are about what we did not ask for */
 	for (i = 0; i < cfg->arg_cnt; i++)
 		arg(&a, "%s", cfg->args[i]);
 	memcpy(given, a.v, sizeof(given)); /* getopt shuffles what it is given */
@@ -486,16 +494,13 @@ static int device_start(struct dpdk_port *p, const struct hf_dpdk_port_cfg *cfg,
 	uint8_t key[RSS_KEY_MAX];
 	struct rte_eth_conf conf = {.rxmode.offloads = info->rx_offload_capa & RX_CHECKSUMS};
 	bool rss = cfg->queue_cnt > 1 && info->flow_type_rss_offloads & RSS_TYPES &&
-		   info->hash_key_size && info->hash_key_size <= RSS_KEY_MAX;
+		   info->hash_key_size <= RSS_KEY_MAX;
 	int err;
 	/* af_packet states the limit of a standard frame but takes what its ring slots hold. */
 	conf.rxmode.mtu = is_af_packet(cfg->device) ? HF_MIN(cfg->mtu, RTE_ETHER_MTU) : cfg->mtu;
 	if (rss) {
-		rss_key(key, info->hash_key_size);
 		conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
-		conf.rx_adv_conf.rss_conf = (struct rte_eth_rss_conf){.rss_key = key,
-			.rss_key_len = info->hash_key_size,
-			.rss_hf = info->flow_type_rss_offloads & RSS_TYPES};
+		conf.rx_adv_conf.rss_conf = rss_conf(info, key);
 	}
 	err = rte_eth_dev_configure(
 		p->id, (uint16_t)cfg->queue_cnt, (uint16_t)cfg->queue_cnt, &conf);

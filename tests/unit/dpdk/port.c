@@ -189,6 +189,26 @@ static void an_empty_pool_gives_what_it_has(void **state)
 	p->cls->fini(p);
 }
 
+/* net_null keeps a redirection table and a key as a NIC does, so owner must follow what it holds. */
+static void the_device_says_who_owns_a_flow(void **state)
+{
+	struct hf_port *p = open_port("net_null0", 4);
+	uint32_t i, seen[4] = {0};
+	(void)state;
+	assert_non_null(p);
+	assert_true(p->info.rss);
+	for (i = 0; i < 4000; i++) {
+		struct hf_flow_key k = {hf_addr_v4(random_u32()), hf_addr_v4(random_u32()),
+			(uint16_t)random_u32(), 443};
+		int owner = hf_port_owner(p, &k);
+		assert_int_equal(owner, (int)(nic_hash(&k) % 128 % 4));
+		seen[owner]++;
+	}
+	for (i = 0; i < 4; i++)
+		assert_true(seen[i] > 800);
+	p->cls->fini(p);
+}
+
 static void what_is_wrong_is_said(void **state)
 {
 	(void)state;
@@ -258,6 +278,7 @@ int main(void)
 		cmocka_unit_test(frames_come_back_as_sent),
 		cmocka_unit_test(a_full_device_drops_and_counts),
 		cmocka_unit_test(an_empty_pool_gives_what_it_has),
+		cmocka_unit_test(the_device_says_who_owns_a_flow),
 		cmocka_unit_test(what_is_wrong_is_said),
 		cmocka_unit_test(memif_carries_frames_between_two_ports),
 	};

@@ -1,0 +1,81 @@
+#!/bin/bash
+# Foreign clients agree with us: openssl s_client with every suite, gnutls-cli and curl with RSA key
+# exchange; and tshark, given the key log, reads the request out of a capture.
+. "$(dirname "$0")/e2e.bash"
+
+request() { printf 'GET / HTTP/1.0\r\nHost: %s\r\n\r\n' "$FARM_SNI"; }
+
+s_client() { # CIPHER
+	local out
+	out=$(request | farm_in_client timeout 20 openssl s_client -connect "$FARM_ADDRESS:$FARM_PORT" \
+		-tls1_2 -cipher "$1" -servername "$FARM_SNI" -CAfile "$FARM_CA" \
+		-verify_hostname "$FARM_SNI" -verify_return_error -ign_eof 2>&1)
+	grep -q "Cipher is $1\$" <<<"$out" && grep -q 'Verification: OK' <<<"$out" &&
+		grep -q 'Secure Renegotiation IS supported' <<<"$out" &&
+		grep -q '^hello from web server' <<<"$out" && return
+	tail -n 3 <<<"$out"
+	return 1
+}
+
+gnutls() {
+	local out
+	# gnutls-cli would close at the end of its input: hold it until the answer is here.
+	out=$({ request; sleep 2; } | farm_in_client timeout 20 gnutls-cli --port "$FARM_PORT" \
+		--priority 'NORMAL:-VERS-ALL:+VERS-TLS1.2:-KX-ALL:+RSA' --x509cafile "$FARM_CA" \
+		--sni-hostname "$FARM_SNI" --verify-hostname "$FARM_SNI" "$FARM_ADDRESS" 2>&1)
+	grep -q '^- Status: The certificate is trusted' <<<"$out" &&
+		grep -q '^hello from web server' <<<"$out" && return
+	tail -n 3 <<<"$out"
+	return 1
+}
+
+curl_rsa() {
+	FARM_CIPHER=AES128-SHA farm_curl / -v 2>&1 | tee "$FARM_DIR/curl" |
+		grep -q 'SSL connection using TLSv1.2 / AES128-SHA' &&
+		grep -q '^hello from web server' "$FARM_DIR/curl" &&
+		grep -q 'you came from 10.9.0.2' "$FARM_DIR/curl" && return
+	tail -n 3 "$FARM_DIR/curl"
+	return 1
+}
+
+old_version_refused() {
+	farm_in_client timeout 20 openssl s_client -connect "$FARM_ADDRESS:$FARM_PORT" -tls1_1 \
+		-cipher ALL:@SECLEVEL=0 </dev/null 2>&1 | grep 'alert protocol version'
+}
+
+unknown_suites_refused() {
+	farm_in_client timeout 20 openssl s_client -connect "$FARM_ADDRESS:$FARM_PORT" -tls1_2 \
+		-cipher ARIA128-GCM-SHA256 </dev/null 2>&1 | grep 'alert handshake failure'
+}
+
+# CIPHER: a capture of one request, decrypted.
+decrypts() {
+	local pcap=$FARM_DIR/$1.pcap tap out
+	farm_in_client tcpdump -i hf1 -U -w "$pcap" "tcp port $FARM_PORT" 2>"$FARM_DIR/tcpdump.log" &
+	tap=$!
+	farm_wait 10 grep -q 'listening on' "$FARM_DIR/tcpdump.log" || return
+	FARM_CIPHER=$1 farm_curl "/files/1?$1" >/dev/null
+	sleep 1
+	kill -INT "$tap"
+	wait "$tap"
+	out=$(tshark -n -r "$pcap" -o "tls.keylog_file:$FARM_DIR/keys" -Y http.request \
+		-T fields -e http.request.uri 2>/dev/null)
+	[ "$out" = "/files/1?$1" ] || { echo "tshark shows: $out"; return 1; }
+}
+
+# Written by the appliance, which may not be root when it writes.
+FARM_KEYLOG=keys
+e2e_up
+e2e_file 1 1
+for cipher in AES128-SHA AES256-SHA AES128-SHA256 AES128-GCM-SHA256 AES256-GCM-SHA384; do
+	check "openssl s_client, $cipher" s_client "$cipher"
+done
+check "gnutls-cli, RSA key exchange" gnutls
+check "curl, RSA key exchange, client address at the farm" curl_rsa
+check "ping is answered" farm_in_client ping -q -c 5 -i 0.2 -W 5 "$FARM_ADDRESS"
+check "TLS 1.1 is refused with an alert" old_version_refused
+check "no common suite is refused with an alert" unknown_suites_refused
+check "tshark decrypts AES128-GCM-SHA256" decrypts AES128-GCM-SHA256
+check "tshark decrypts AES128-SHA" decrypts AES128-SHA
+check "idle afterwards" e2e_idle_soon
+finish

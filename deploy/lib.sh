@@ -147,7 +147,8 @@ farm_begin() {
 	trap 'exit 130' INT
 	trap 'exit 143' TERM
 	trap 'exit 129' HUP
-	mkdir -m 755 "$FARM_DIR" || farm_fail "cannot make $FARM_DIR"
+	# The appliance gives up root and must still be able to unlink its sockets at the end.
+	install -d -m 755 -o "$FARM_USER" "$FARM_DIR" || farm_fail "cannot make $FARM_DIR"
 	farm_wire || farm_fail "cannot make the namespaces and the veth between them"
 	farm_authority || farm_fail "cannot make the demo authority: $FARM_DIR/pki.log"
 	farm_certificate www "$FARM_SNI" || farm_fail "cannot make the certificate"
@@ -251,12 +252,12 @@ farm_web() {
 	FARM_WEBS+=("$at")
 }
 
-# farm_config: the options of the demo; what is read from here on standard input is added.
+# farm_config: the options of the demo. FARM_DEVICE, FARM_WORKERS and FARM_KEYLOG vary it.
 farm_config() {
-	cat - >"$FARM_DIR/handfast.yaml" <<-END
+	cat >"$FARM_DIR/handfast.yaml" <<-END
 		ports:
 		  - name: wan0
-		    device: net_af_packet0,iface=hf0,blocksz=65536,framesz=2048,framecnt=2048,qpairs=1,qdisc_bypass=1
+		    device: ${FARM_DEVICE:-net_af_packet0,iface=hf0}
 		    addresses: [$FARM_ADDRESS/24]
 		listeners:
 		  - name: www
@@ -271,6 +272,8 @@ farm_config() {
 		  - name: web
 		    socket: web.sock
 		    uid: $FARM_RELAY_USER
+		workers:
+		  count: ${FARM_WORKERS:-1}
 		stats:
 		  socket: control.sock
 		process:
@@ -278,6 +281,8 @@ farm_config() {
 		dpdk:
 		  args: [--file-prefix=handfast-$$]
 	END
+	[ -z "${FARM_KEYLOG:-}" ] || printf 'tls:\n  keylog: %s\n' "$FARM_KEYLOG" \
+		>>"$FARM_DIR/handfast.yaml"
 }
 
 # farm_appliance: handfast with $FARM_DIR/handfast.yaml; waits until it answers.
@@ -290,13 +295,33 @@ farm_appliance() {
 }
 farm_up() { ! kill -0 "$1" 2>/dev/null || [ -S "$2" ]; }
 
-# farm_relay: hfrelay between the appliance and the web servers started so far.
+# farm_relay [SOCKET [WEB...]]: hfrelay between the appliance and these web servers, by default all.
 farm_relay() {
-	local web servers=()
-	for web in "${FARM_WEBS[@]}"; do
+	local socket=${1:-web.sock} web servers=()
+	[ $# -gt 1 ] || set -- "$socket" "${FARM_WEBS[@]}"
+	for web in "${@:2}"; do
 		servers+=(--server "$web")
 	done
-	farm_start hfrelay setpriv --reuid "$FARM_RELAY_USER" --regid nogroup --clear-groups \
-		"$FARM_BIN/hfrelay" --socket "$FARM_DIR/web.sock" --proxy v2 "${servers[@]}"
+	farm_start "hfrelay-$socket" setpriv --reuid "$FARM_RELAY_USER" --regid nogroup \
+		--clear-groups "$FARM_BIN/hfrelay" --socket "$FARM_DIR/$socket" --proxy v2 \
+		"${servers[@]}"
 	FARM_RELAY_PID=$FARM_LAST
+}
+
+# farm_curl PATH [CURL ARGUMENT...]: a page as a client gets it.
+farm_curl() {
+	local path=$1
+	shift
+	farm_in_client curl -sS --max-time 120 --cacert "$FARM_CA" --tls-max 1.2 \
+		--ciphers "${FARM_CIPHER:-AES128-GCM-SHA256}" \
+		--resolve "$FARM_SNI:$FARM_PORT:$FARM_ADDRESS" "$@" \
+		"https://$FARM_SNI:$FARM_PORT$path"
+}
+
+# farm_stat MODULE ROW: a counter or gauge of the appliance, all workers added up.
+farm_stat() {
+	"$FARM_BIN/hfctl" -s "$FARM_STATS" stats --json | python3 -c '
+import json, sys
+print(sum(s.get(sys.argv[2], 0) for s in json.load(sys.stdin) if s["module"] == sys.argv[1]))
+' "$1" "$2"
 }

@@ -23,7 +23,7 @@ options() {
 	if [ -n "$CONFIG" ]; then
 		install -m 644 "$CONFIG" "$FARM_DIR/handfast.yaml"
 	else
-		farm_config </dev/null
+		farm_config
 	fi
 	"$FARM_BIN/handfast" --check "$FARM_DIR/handfast.yaml" || exit 1
 }
@@ -73,11 +73,11 @@ how_to_reach() {
 # One page as a client sees it, with the handshake that libcurl saw.
 fetch_once() {
 	local out=$FARM_DIR/once status
-	farm_in_client curl -sS -v --max-time 20 --cacert "$FARM_CA" \
-		--resolve "$FARM_SNI:$FARM_PORT:$FARM_ADDRESS" \
-		--tls-max 1.2 --ciphers AES128-GCM-SHA256 -o "$out.page" \
-		-w 'connected   %{time_connect} s\nhandshake   %{time_appconnect} s\nreply       %{time_total} s, HTTP %{http_code}, %{size_download} bytes\n' \
-		"https://$FARM_SNI:$FARM_PORT/" >"$out.times" 2>"$out.trace"
+	local times='connected   %{time_connect} s
+handshake   %{time_appconnect} s
+reply       %{time_total} s, HTTP %{http_code}, %{size_download} bytes
+'
+	farm_curl / -v -o "$out.page" -w "$times" >"$out.times" 2>"$out.trace"
 	status=$?
 	echo
 	sed -n 's/^\* SSL connection using /session     /p
@@ -113,5 +113,5 @@ while kill -0 "$FARM_PID" "$FARM_RELAY_PID" 2>/dev/null; do
 	sleep 1 &
 	wait $!
 done
-tail -n 20 "$FARM_DIR/handfast.log" "$FARM_DIR/hfrelay.log" >&2
+tail -n 20 "$FARM_DIR/handfast.log" "$FARM_DIR/hfrelay-web.sock.log" >&2
 farm_fail "a program has ended by itself"

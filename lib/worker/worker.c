@@ -290,6 +290,14 @@ static void site_take(struct hf_worker *w, struct hf_site *s)
 	hf_tcp_listen(w->tcp, s->tcp, s->listener_cnt);
 }
 
+/* Engines drop what they prepared for keys that are no longer served. */
+static void keys_forget(struct hf_worker *w, const struct hf_site *s)
+{
+	for (uint32_t l = 0; l < s->listener_cnt; l++)
+		for (uint32_t v = 0; v < s->listener[l].tls.vhost_cnt; v++)
+			hf_pk_forget(w->pk, s->listener[l].tls.vhost[v].cert->key->id);
+}
+
 /* Generations into which nothing of ours points any more are given back to control. */
 static void sites_release(struct hf_worker *w)
 {
@@ -303,6 +311,7 @@ static void sites_release(struct hf_worker *w)
 			continue;
 		}
 		s->older[me] = old->older[me];
+		keys_forget(w, old);
 		hf_worker_tell(w,
 			&(struct hf_event){.kind = HF_EVENT_SITE_FREE, .arg64 = old->generation});
 	}

@@ -1,0 +1,58 @@
+#!/bin/bash
+# Wrong options files: one clear message with file, line and remedy, exit status not 0, and nothing
+# started. Each case changes the demo's file by one sed expression, names the line where the error
+# must be reported (by a pattern on the changed file) and a word of the message.
+. "$(dirname "$0")/e2e.bash"
+
+# NAME LINE-PATTERN WORD SED-EXPRESSION
+wrong() {
+	local name=$1 at=$2 word=$3 edit=$4 file=$FARM_DIR/wrong.yaml line out status
+	sed -E "$edit" "$FARM_DIR/handfast.yaml" >"$file"
+	if cmp -s "$file" "$FARM_DIR/handfast.yaml"; then
+		not_ok "$name" "the edit changed nothing"
+		return
+	fi
+	line=$(grep -nE "$at" "$file" | tail -n 1 | cut -d: -f1)
+	for mode in --check ''; do
+		out=$(farm_in_appl timeout 20 "$FARM_BIN/handfast" $mode "$file" 2>&1)
+		status=$?
+		if [ $status -eq 0 ] || [ $status -ge 124 ]; then
+			not_ok "$name" "handfast $mode ended with $status"
+		elif ! grep -qE "^[^ ]*wrong\.yaml:$line:[0-9]+: .*$word.*; " <<<"$out"; then
+			not_ok "$name" "wanted line $line with '$word', a reason and a remedy, got: $out"
+		elif [ "$(wc -l <<<"$out")" -gt 2 ]; then
+			not_ok "$name" "more than one message: $out"
+		elif [ -S "$FARM_STATS" ] || [ -S "$FARM_DIR/web.sock" ]; then
+			not_ok "$name" "left a socket behind"
+		else
+			continue
+		fi
+		return
+	done
+	ok "$name"
+}
+
+farm_begin
+farm_config
+farm_certificate other other.test || farm_fail "no second certificate"
+echo "not a certificate" >"$FARM_DIR/text.pem"
+
+check "the right file passes" farm_in_appl "$FARM_BIN/handfast" --check "$FARM_DIR/handfast.yaml"
+check "its plan is printed" farm_in_appl "$FARM_BIN/handfast" --plan "$FARM_DIR/handfast.yaml"
+wrong "unknown key" 'adresses:' 'adresses' 's/addresses:/adresses:/'
+wrong "wrong type" 'count:' 'number' 's/count: 1/count: many/'
+wrong "out of range" 'count:' 'range' 's/count: 1/count: 5000/'
+wrong "port 70000" ':70000' '70000' 's/:443$/:70000/'
+wrong "missing key file" 'key: gone' 'gone.key' 's/key: www.key/key: gone.key/'
+wrong "key of another certificate" 'key: other' 'match' 's/key: www.key/key: other.key/'
+wrong "chain that is no PEM file" 'chain: text' 'text.pem' 's/chain: www.pem/chain: text.pem/'
+wrong "interface that does not exist" 'device:' 'nowhere0' 's/iface=hf0/iface=nowhere0/'
+wrong "overlapping listeners" 'address: .*:443 # 2' '10.9.0.1:443' \
+	's/^certificates:$/  - {name: two, certificates: [www], backend: web,\n    address: 10.9.0.1:443 # 2\n    }\n&/'
+wrong "backend that is not there" 'backend: nobody' 'nobody' 's/backend: web/backend: nobody/'
+wrong "certificate that is not there" 'certificates: \[' 'gone' 's/\[www\]/[gone]/'
+wrong "user that does not exist" 'uid:' 'no-such-user' 's/uid: .*/uid: no-such-user/'
+wrong "address twice" 'addresses' '10.9.0.1' 's#addresses: .*#addresses: [10.9.0.1/24, 10.9.0.1/24]#'
+wrong "listener on an address of no port" 'address: 10' '10.8.0.1' 's/address: 10.9.0.1:443/address: 10.8.0.1:443/'
+wrong "not YAML" 'addresses:' '' 's/addresses: .*/addresses: [10.9.0.1\/24/'
+finish

@@ -1,0 +1,59 @@
+#!/bin/bash
+# The counters can be read in four ways, and they agree: hfctl, socat, Prometheus text, DPDK
+# telemetry.
+. "$(dirname "$0")/e2e.bash"
+
+socket_ask() { echo "$1" | socat -t 5 - "UNIX-CONNECT:$FARM_STATS"; }
+
+telemetry() { # COMMAND
+	python3 - "/run/dpdk/handfast-$$/dpdk_telemetry.v2" "$1" <<-'END'
+		import json, socket, sys
+		s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+		s.settimeout(5)
+		s.connect(sys.argv[1])
+		s.recv(1024)
+		s.send(sys.argv[2].encode())
+		print(json.dumps(json.loads(s.recv(65536))[sys.argv[2].split(",")[0]]))
+	END
+}
+
+telemetry_agrees() {
+	local value
+	value=$(telemetry /handfast/worker | python3 -c 'import json,sys; print(json.load(sys.stdin)["conns_opened"])')
+	echo "telemetry $value, hfctl $(farm_stat worker conns_opened)"
+	[ "$value" = "$(farm_stat worker conns_opened)" ] && [ "$value" -gt 0 ]
+}
+
+# No dict may come near the 256 entries that DPDK allows.
+telemetry_small() {
+	local module
+	for module in worker net tcp tls pk sym port device; do
+		telemetry "/handfast/$module" | python3 -c '
+import json, sys
+assert 0 < len(json.load(sys.stdin)) < 250' || { echo "$module"; return 1; }
+	done
+}
+
+text() { socket_ask stats | grep -E '^ *conns_opened|worker.*conns_opened'; }
+prometheus() {
+	socket_ask "stats prometheus" |
+		grep -E '^handfast_worker_conns_opened_total\{worker="0"\} [1-9][0-9]*$'
+}
+frames_add_up() {
+	"$FARM_BIN/hfctl" -s "$FARM_STATS" stats --json | python3 -c '
+import json, sys
+port = sum(s["rx_frames"] for s in json.load(sys.stdin) if s["module"] == "port")
+assert port > 0, port'
+}
+
+e2e_up
+e2e_file 10k 10240
+farm_curl "/files/10k?[1-20]" -o /dev/null
+check "text over socat" text
+check "Prometheus over socat" prometheus
+check "JSON by hfctl, frames were counted" frames_add_up
+check "DPDK telemetry agrees with hfctl" telemetry_agrees
+check "every module in DPDK telemetry" telemetry_small
+check_not "an unknown command is refused" bash -c \
+	"echo nonsense | socat -t 5 - UNIX-CONNECT:$FARM_STATS | grep -v error"
+finish

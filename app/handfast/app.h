@@ -3,6 +3,7 @@
  *   plan.c       from the options: cores, queues, bytes of every pool
  *   serve.c      the main thread: reloads, admission of backends, events -> logs, drain
  *   site_load.c  from the options to one generation of the site: certificates, keys, names
+ *   commands.c   what the daemon shows and does on its command socket
  *   control.c    the command socket: one request line, text or JSON
  *   telemetry.c  which row table lies where, DPDK telemetry, the last words of a panic
  * Threads: one per worker (DPDK lcores 1 .. n, pinned) and the main thread, which is control.
@@ -18,6 +19,10 @@
 #include "lib/os/os.h"
 #include "lib/stats/stats.h"
 #include "lib/worker/worker.h"
+
+#ifndef HF_VERSION
+#define HF_VERSION "0.1"
+#endif
 
 /* ---- plan.c ---- */
 

@@ -14,10 +14,6 @@
 #include "app/handfast/app.h"
 #include "drivers/drivers.h"
 
-#ifndef HF_VERSION
-#define HF_VERSION "0.1"
-#endif
-
 /* `idle: adaptive`: after so many turns without news the worker sleeps, first this long. */
 #define IDLE_TURNS 100u
 #define IDLE_FIRST_NS (50 * HF_NS_US)

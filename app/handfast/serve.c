@@ -374,6 +374,30 @@ void hf_serve_run(struct hf_app *app)
 	}
 }
 
+static const struct hf_stat_row rows[] = {
+#define HF_COUNTER(name, help) \
+	{#name, help, HF_STAT_COUNTER, offsetof(struct hf_serve_stats, name)},
+#include "app/handfast/serve.def"
+#undef HF_COUNTER
+};
+
+static const struct hf_stat_table table = {"control", rows, HF_ARRAY_LEN(rows)};
+
+uint32_t hf_serve_sources(const struct hf_app *app, struct hf_stats_source *v, uint32_t max)
+{
+	const struct hf_serve *sv = app->serve;
+	uint32_t cnt = 0;
+
+	if (!sv || !sv->links || max < 2 + app->worker_cnt)
+		return 0;
+	v[cnt++] = (struct hf_stats_source){&table, &sv->stats, {{0}}};
+	v[cnt++] = (struct hf_stats_source){&hf_links_stat_table, hf_links_stats(sv->links), {{0}}};
+	for (uint32_t i = 0; i < app->worker_cnt; i++)
+		v[cnt++] = (struct hf_stats_source){&hf_link_stat_table,
+			hf_links_worker_stats(sv->links, i), {{"worker", app->worker[i].label}}};
+	return cnt;
+}
+
 void hf_serve_close(struct hf_app *app)
 {
 	struct hf_serve *sv = app->serve;

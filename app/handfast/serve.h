@@ -24,7 +24,7 @@ struct hf_serve_stats {
 };
 
 struct hf_loaded_site;
-struct hf_commands;
+struct hf_control;
 
 struct hf_serve {
 	int epoll_fd, keylog_fd;
@@ -39,7 +39,7 @@ struct hf_serve {
 	struct hf_serve_stats stats;
 	bool reloaded, draining, stopping;
 	uint64_t drain_until;
-	struct hf_commands *commands;
+	struct hf_control *commands;
 };
 
 /* For `hfctl reload` and SIGHUP: 0, or -1 with the reasons on out and the old site serving on. */

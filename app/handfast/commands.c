@@ -1,0 +1,153 @@
+/* commands.c -- what the daemon shows and does on its command socket (control.h has the words). All
+ * of it is read from structures that the main thread owns, or racily from counters of the workers. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include "app/handfast/control.h"
+#include "app/handfast/serve.h"
+
+static uint32_t sources(void *arg, struct hf_stats_source *v, uint32_t max)
+{
+	return hf_app_sources(arg, v, max);
+}
+
+/* The gauges that say where connections are, worker by worker. */
+static void conns(void *arg, FILE *out)
+{
+	struct hf_app *app = arg;
+	static const char *const rows[] = {"conns", "handshakes", "streams", "endpoints", "chunks",
+		"records", "link_chunks", "link_reserved"};
+	static struct hf_stats_source v[HF_APP_SOURCES_MAX];
+	uint32_t cnt = hf_app_sources(app, v, HF_APP_SOURCES_MAX);
+
+	fprintf(out, "%-8s", "worker");
+	for (size_t r = 0; r < HF_ARRAY_LEN(rows); r++)
+		fprintf(out, " %14s", rows[r]);
+	fputc('\n', out);
+	for (uint32_t i = 0; i < cnt; i++) {
+		if (strcmp(v[i].table->module, "worker") != 0)
+			continue;
+		fprintf(out, "%-8s", v[i].label[0].value);
+		for (size_t r = 0; r < HF_ARRAY_LEN(rows); r++)
+			fprintf(out, " %14llu",
+				(unsigned long long)hf_stats_sum(&v[i], 1, "worker", rows[r]));
+		fputc('\n', out);
+	}
+}
+
+static void addr_text(const struct hf_addr *a, char *out, size_t cap)
+{
+	if (hf_addr_is_v4(a))
+		(void)snprintf(out, cap, "%u.%u.%u.%u", a->b[12], a->b[13], a->b[14], a->b[15]);
+	else
+		(void)snprintf(out, cap, "ipv6");
+}
+
+static void failures(void *arg, FILE *out)
+{
+	const struct hf_serve *sv = ((struct hf_app *)arg)->serve;
+	uint64_t first =
+		sv->failure_cnt > HF_SERVE_FAILURES ? sv->failure_cnt - HF_SERVE_FAILURES : 0;
+
+	if (sv->failure_cnt == 0) {
+		fputs("no connection has failed\n", out);
+		return;
+	}
+	fprintf(out, "%-12s %-6s %-21s %-20s %-9s %s\n", "time (UTC)", "worker", "client", "reason",
+		"stage", "alert");
+	for (uint64_t n = first; n < sv->failure_cnt; n++) {
+		const struct hf_serve_failure *f = &sv->failure[n % HF_SERVE_FAILURES];
+		const struct hf_event *e = &f->event;
+		time_t s = (time_t)(f->wall_ns / HF_NS_S);
+		char when[16], addr[40], client[64];
+		struct tm tm;
+
+		gmtime_r(&s, &tm);
+		(void)strftime(when, sizeof(when), "%H:%M:%S", &tm);
+		addr_text(&e->peer, addr, sizeof(addr));
+		(void)snprintf(client, sizeof(client), "%s:%u", addr, e->peer_port);
+		fprintf(out, "%s.%03u %-6u %-21s %-20s %-9s %u\n", when,
+			(unsigned)(f->wall_ns / HF_NS_MS % 1000), f->worker, client,
+			hf_tls_reason_name(e->why), e->stage ? "traffic" : "handshake", e->alert);
+	}
+}
+
+static void trace(void *arg, FILE *out, int only)
+{
+	const struct hf_app *app = arg;
+
+	for (uint32_t i = 0; i < app->worker_cnt; i++) {
+		const struct hf_trace *t = hf_worker_trace(app->worker[i].w);
+		uint64_t seq = t->seq, first = seq > t->mask ? seq - t->mask : 0;
+
+		if (only >= 0 && (uint32_t)only != i)
+			continue;
+		for (; first < seq; first++) {
+			const struct hf_trace_ev *e = &t->ev[first & t->mask];
+
+			fprintf(out, "%u %12llu.%09llu %6d a=%u b=%llu c=%llu %s\n", i,
+				(unsigned long long)(e->at / HF_NS_S),
+				(unsigned long long)(e->at % HF_NS_S), (int)e->conn, e->a,
+				(unsigned long long)e->b, (unsigned long long)e->c,
+				hf_trace_name(e->what));
+		}
+	}
+}
+
+static void plan(void *arg, FILE *out)
+{
+	hf_plan_print(&((struct hf_app *)arg)->plan, out);
+}
+
+static void drain(void *arg, FILE *out, bool on)
+{
+	hf_serve_drain(arg, on);
+	fputs(on ? "draining: new connections are refused; `drain off` accepts them again\n"
+		 : "accepting new connections\n",
+		out);
+}
+
+static void reload(void *arg, FILE *out)
+{
+	if (hf_serve_reload(arg, out))
+		fputs("error: the old site serves on\n", out);
+}
+
+static const struct hf_control_ops ops = {
+	.version = "handfast " HF_VERSION,
+	.sources = sources,
+	.conns = conns,
+	.failures = failures,
+	.trace = trace,
+	.plan = plan,
+	.drain = drain,
+	.reload = reload,
+};
+
+int hf_commands_open(struct hf_app *app)
+{
+	const struct hf_config_stats *c = &app->cfg.stats;
+
+	app->serve->commands = hf_control_open(c->socket, (mode_t)c->mode, &ops, app);
+	if (app->serve->commands)
+		return 0;
+	hf_log(HF_LOG_ERROR, "control", "%s: %s; choose another stats.socket", c->socket,
+		strerror(errno));
+	return -1;
+}
+
+int hf_commands_fd(const struct hf_app *app)
+{
+	return hf_control_fd(app->serve->commands);
+}
+
+void hf_commands_run(struct hf_app *app)
+{
+	hf_control_run(app->serve->commands);
+}
+
+void hf_commands_close(struct hf_app *app)
+{
+	hf_control_close(app->serve->commands);
+}

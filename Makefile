@@ -22,7 +22,7 @@ endif
 # FUZZ=1 is what tests/fuzz/run.sh builds with: clang's coverage in every object. Warnings are gcc's.
 ifneq ($(FUZZ),)
 B        := build/fuzz
-CC       := clang
+CC       := clang-14
 WARN     :=
 CFLAGS   += -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 LDFLAGS  += -fsanitize=address,undefined
@@ -198,7 +198,7 @@ config-files: $(B)/hfctl
 
 ##  format         let clang-format lay out every C file
 format:
-	$(Q)git ls-files '*.c' '*.h' | xargs clang-format -i
+	$(Q)git ls-files '*.c' '*.h' | xargs clang-format-14 -i
 
 ##  help           this list
 help:

@@ -1,6 +1,6 @@
 #!/bin/bash
 # check.sh -- what a reviewer would have to look for in every change, looked for by machine.
-#   format    every C file is as clang-format lays it out
+#   format    every C file is as clang-format 14 lays it out
 #   warnings  every source of the product compiles with -Werror
 #   layers    no file includes what the layer table of the Makefile does not let it know
 #   purity    the pure half needs nothing but memory functions and hf_panic, holds no writable data,
@@ -27,8 +27,8 @@ report() {
 }
 
 check_format() {
-	command -v clang-format >/dev/null || { echo "clang-format is missing: apt-get install it"; return; }
-	git ls-files '*.c' '*.h' | xargs -r clang-format --dry-run -Werror 2>&1 |
+	command -v clang-format-14 >/dev/null || { echo "clang-format-14 is missing: deploy/install test"; return; }
+	git ls-files '*.c' '*.h' | xargs -r clang-format-14 --dry-run -Werror 2>&1 |
 		sed -n 's/^\([^:]*:[^:]*\):.*-Wclang-format-violations.*/\1/p' | sort -t: -u -k1,1 |
 		sed 's/$/: not as .clang-format lays it out. Run `make format`./'
 }

@@ -5,6 +5,7 @@
 # build/fuzz/found. Exits non-zero when there is a finding or a target does not build.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
+deploy/install build fuzz || exit 1
 seconds=${SECONDS_EACH:-60} passed=0 failed=0
 
 if [ $# -eq 0 ]; then

@@ -389,8 +389,7 @@ static void finish(struct hf_pk *pk)
 	uint32_t cnt = pk->run_cnt;
 
 	pk->run_cnt = 0;
-	for (uint32_t j = cnt;
-		j-- > 0;) /* from the back: what returns to the queue keeps its order */
+	for (uint32_t j = 0; j < cnt; j++)
 		answer(pk, pk->run_engine, pk->job[j], pk->op[j].status);
 }
 

@@ -313,11 +313,187 @@ static void sealing_has_no_memory(void **state)
 	}
 }
 
+/* ---- spoilt records ---- */
+
+static void is_bad(struct record *r)
+{
+	r->out_off = r->out_len = 99;
+	assert_int_equal(run(HF_SYM_OPEN, r), HF_SYM_BAD_RECORD);
+	for (uint32_t i = 0; i < r->len; i++) /* nothing of the plaintext is left */
+		assert_int_equal(data[i], 0);
+}
+
+static void is_good(struct record *r, uint32_t len)
+{
+	assert_int_equal(run(HF_SYM_OPEN, r), HF_SYM_OK);
+	assert_int_equal(r->out_len, len);
+	assert_memory_equal(data + r->out_off, text, len);
+}
+
+static uint8_t sealed[RECORD_MAX];
+
+/* Puts the sealed record back as it was. */
+static void restore(struct record *r, uint32_t len)
+{
+	r->len = len;
+	memcpy(data, sealed, len);
+}
+
+/* Every single bit of a record, and all that is bound to it. */
+static void spoil(enum hf_cipher cipher, uint32_t len)
+{
+	struct hf_sym_keys k, other;
+	struct record r = {.keys = &k, .data = data, .type = 23, .seq = 0x0102030405060708};
+	uint32_t total;
+
+	new_keys(&k, cipher);
+	hf_rand_bytes(&rnd, text, len);
+	ref_seal(&r, text, len);
+	total = r.len;
+	memcpy(sealed, data, total);
+	for (uint32_t bit = 0; bit < 8 * total; bit++) {
+		restore(&r, total);
+		data[bit / 8] ^= (uint8_t)(1 << bit % 8);
+		is_bad(&r);
+	}
+	for (uint32_t bit = 0; bit < 64; bit++) {
+		restore(&r, total);
+		r.seq ^= 1ull << bit;
+		is_bad(&r);
+		r.seq ^= 1ull << bit;
+	}
+	for (uint32_t type = 0; type < 256; type++) {
+		restore(&r, total);
+		r.type = (uint8_t)type;
+		if (type == 23)
+			is_good(&r, len);
+		else
+			is_bad(&r);
+	}
+	r.type = 23;
+	for (uint32_t cut = 0; cut < total; cut++) { /* its first bytes alone */
+		restore(&r, cut);
+		is_bad(&r);
+	}
+	for (uint32_t more = 1; more < 40; more++) {
+		restore(&r, total);
+		memset(data + total, 0x0f, more);
+		r.len += more;
+		is_bad(&r);
+	}
+	new_keys(&other, cipher);
+	restore(&r, total);
+	r.keys = &other;
+	is_bad(&r);
+	r.keys = &k;
+	restore(&r, total);
+	is_good(&r, len); /* and none of this has hurt the key */
+}
+
+static void every_spoilt_record_is_refused(void **state)
+{
+	(void)state;
+	for (int c = HF_CIPHER_NONE + 1; c < HF_CIPHER_CNT; c++) {
+		spoil((enum hf_cipher)c, 0);
+		spoil((enum hf_cipher)c, 1);
+		spoil((enum hf_cipher)c, 37);
+		spoil((enum hf_cipher)c, 300);
+	}
+}
+
+/* RFC 5246 6.2.3.2: padding of any length up to 255 that fills the block. */
+static void every_padding_length(enum hf_cipher cipher, uint32_t len)
+{
+	struct hf_sym_keys k;
+	struct record r = {.keys = &k, .data = data, .type = 22, .seq = 3};
+
+	new_keys(&k, cipher);
+	hf_rand_bytes(&rnd, text, len);
+	for (uint32_t pad = least_pad(&r, len); pad < 256; pad += 16) {
+		ref_seal_cbc(&r, text, len, pad);
+		is_good(&r, len);
+	}
+}
+
+/* A right MAC behind padding in which one byte, any byte, is wrong; and right padding behind a MAC
+ * that is wrong in one byte: the same verdict. */
+static void wrong_padding_or_mac(enum hf_cipher cipher, uint32_t len, uint32_t pad_len)
+{
+	struct hf_sym_keys k;
+	struct record r = {.keys = &k, .data = data, .type = 23, .seq = 5};
+	uint32_t mac_len = hf_cipher_info[cipher].tag_len;
+	uint32_t total = len + mac_len + pad_len + 1;
+	uint8_t content[700];
+
+	new_keys(&k, cipher);
+	hf_rand_bytes(&rnd, text, len);
+	memcpy(content, text, len);
+	ref_mac(&r, text, len, content + len);
+	memset(content + len + mac_len, (int)pad_len, pad_len + 1);
+	for (uint32_t i = len; i < total; i++) {
+		static const uint8_t change[] = {0x01, 0x80, 0xff};
+
+		for (uint32_t c = 0; c < 3; c++) {
+			content[i] ^= change[c];
+			ref_cbc_wrap(&r, content, total);
+			is_bad(&r);
+			content[i] ^= change[c];
+		}
+	}
+	ref_cbc_wrap(&r, content, total);
+	is_good(&r, len);
+}
+
+/* The last byte, which says how long the padding is, takes every value over content that was never
+ * padded: the length points into the text, into the MAC, before the record. */
+static void every_claimed_padding_length(enum hf_cipher cipher, uint32_t blocks)
+{
+	struct hf_sym_keys k;
+	struct record r = {.keys = &k, .data = data, .type = 23, .seq = 5};
+	uint8_t content[512];
+
+	new_keys(&k, cipher);
+	for (uint32_t claim = 0; claim < 256; claim++) {
+		hf_rand_bytes(&rnd, content, 16 * blocks);
+		content[16 * blocks - 1] = (uint8_t)claim;
+		ref_cbc_wrap(&r, content, 16 * blocks);
+		is_bad(&r);
+		memset(content, (int)claim, 16 * blocks); /* padding through and through */
+		ref_cbc_wrap(&r, content, 16 * blocks);
+		is_bad(&r);
+	}
+}
+
+static void cbc_padding_and_mac(void **state)
+{
+	static const enum hf_cipher cbc[] = {
+		HF_CIPHER_AES128_CBC_SHA1, HF_CIPHER_AES256_CBC_SHA1, HF_CIPHER_AES128_CBC_SHA256};
+
+	(void)state;
+	for (size_t c = 0; c < HF_ARRAY_LEN(cbc); c++) {
+		struct hf_sym_keys k = {.cipher = (uint8_t)cbc[c]};
+		struct record r = {.keys = &k};
+
+		for (uint32_t len = 0; len < 40; len++) {
+			every_padding_length(cbc[c], len);
+			wrong_padding_or_mac(cbc[c], len, least_pad(&r, len));
+		}
+		every_padding_length(cbc[c], 300);
+		every_padding_length(cbc[c], 1000);
+		wrong_padding_or_mac(cbc[c], 11, least_pad(&r, 11) + 240);
+		wrong_padding_or_mac(cbc[c], 300, least_pad(&r, 300) + 128);
+		for (uint32_t blocks = 1; blocks <= 20; blocks++)
+			every_claimed_padding_length(cbc[c], blocks);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_length_both_ways),
 		cmocka_unit_test(sealing_has_no_memory),
+		cmocka_unit_test(every_spoilt_record_is_refused),
+		cmocka_unit_test(cbc_padding_and_mac),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -1,0 +1,150 @@
+/* pk_secrets.c -- no branch and no address in the premaster path depends on what was decrypted. The
+ * engine here marks its answer as undefined for valgrind's memcheck, which then reports every jump
+ * and every index made from it; so must nothing but the 48 bytes of the result be undefined after.
+ * That memcheck sees such things at all is shown by a planted leak, which must be reported.
+ * Called without arguments the program runs itself under valgrind in both ways. */
+#include <stdio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <valgrind/memcheck.h>
+#include "lib/crypto/pk.h"
+#include "tests/support/test.h"
+
+#define K 256u
+#define REPORTED 99 /* exit status of valgrind when it has found something */
+
+static uint8_t modulus[K], em[K];
+static bool leak;
+
+static bool takes(void *ctx, const struct hf_pk_key *key)
+{
+	(void)ctx;
+	return key->n.len == K;
+}
+
+static void rsa(void *ctx, struct hf_rsa_op *ops, uint32_t cnt)
+{
+	(void)ctx;
+	HF_ASSERT(cnt == 1);
+	memcpy(ops->out, em, K);
+	VALGRIND_MAKE_MEM_UNDEFINED(ops->out, K);
+	if (leak && ops->out[1] == 2) /* what a padding check must not do */
+		__asm__ volatile("");
+	ops->status = HF_RSA_OK;
+}
+
+static const struct hf_pk_engine engine = {
+	.name = "marking", .cost = HF_PK_WHOLE, .quantum = 1, .takes = takes, .rsa = rsa};
+
+static void good_em(void)
+{
+	memset(em, 0x77, K);
+	em[0] = 0;
+	em[1] = 2;
+	em[K - 49] = 0;
+	em[K - 48] = 3;
+	em[K - 47] = 3;
+}
+
+static bool all_undefined(const uint8_t *p, size_t len)
+{
+	uint8_t bits[HF_PREMASTER_LEN];
+
+	if (!RUNNING_ON_VALGRIND)
+		return true;
+	HF_ASSERT(len <= sizeof(bits) && VALGRIND_GET_VBITS(p, bits, len) == 1);
+	for (size_t i = 0; i < len; i++)
+		if (bits[i] != 0xff)
+			return false;
+	return true;
+}
+
+/* One job; in_len other than K: a ciphertext that is none. */
+static void premaster(struct hf_pk *pk, uint32_t in_len, bool good)
+{
+	static const struct hf_pk_key key = {
+		.id = 1, .type = HF_PK_RSA, .prime_cnt = 2, .bits = 8 * K, .n = {modulus, K}};
+	struct hf_pk_job *job = hf_pk_take(pk);
+	uint8_t want[HF_PREMASTER_LEN];
+
+	HF_ASSERT(job);
+	job->key = &key;
+	job->op = HF_PK_RSA_PREMASTER;
+	job->client_version = 0x0303;
+	job->in_len = in_len;
+	memset(job->fallback, 0xfb, sizeof(job->fallback));
+	memcpy(want, good ? em + K - HF_PREMASTER_LEN : job->fallback, sizeof(want));
+	VALGRIND_MAKE_MEM_UNDEFINED(job->fallback, sizeof(job->fallback));
+	hf_pk_submit(pk, job, 0);
+	HF_ASSERT(!hf_pk_work(pk, true, 0));
+	HF_ASSERT(hf_pk_done(pk) == job);
+	HF_ASSERT(job->status == HF_PK_OK && job->out_len == HF_PREMASTER_LEN);
+	HF_ASSERT(
+		all_undefined(job->out, HF_PREMASTER_LEN)); /* the marks came through to the end */
+	VALGRIND_CHECK_MEM_IS_DEFINED(
+		job->out + HF_PREMASTER_LEN, sizeof(job->out) - HF_PREMASTER_LEN);
+	VALGRIND_CHECK_MEM_IS_DEFINED(hf_pk_stats(pk), sizeof(struct hf_pk_stats));
+	VALGRIND_MAKE_MEM_DEFINED(job->out, sizeof(job->out));
+	VALGRIND_MAKE_MEM_DEFINED(job->fallback, sizeof(job->fallback));
+	HF_ASSERT(memcmp(job->out, want, sizeof(want)) == 0);
+	hf_pk_give(pk, job);
+}
+
+static int under_valgrind(void)
+{
+	static const struct hf_pk_cfg cfg = {2};
+	const struct hf_pk_engine_ref ref = {&engine, NULL, 0};
+	void *mem = aligned_alloc(HF_CACHE_LINE, HF_ROUND_UP(hf_pk_footprint(&cfg), 64u));
+	struct hf_pk *pk = hf_pk_init(mem, &cfg, &ref, 1);
+
+	memset(modulus, 0xff, K);
+	good_em();
+	premaster(pk, K, true);
+	premaster(pk, K - 1, false);
+	for (uint32_t i = 0; i < K - 46; i++) {
+		good_em();
+		em[i] = i == 0 || i == K - 49; /* 0 where it must not be, 1 where 0 must be */
+		premaster(pk, K, false);
+	}
+	free(mem);
+	return 0;
+}
+
+static int run(char *self, const char *how)
+{
+	char *const argv[] = {"valgrind", "-q", "--error-exitcode=99", "--log-file=/dev/null", self,
+		(char *)(uintptr_t)how, NULL};
+	pid_t pid = fork();
+	int status;
+
+	if (pid == 0) {
+		execvp(argv[0], argv);
+		perror("valgrind (package valgrind) is needed for this test");
+		_exit(1);
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
+		return -1;
+	return WEXITSTATUS(status);
+}
+
+int main(int argc, char **argv)
+{
+	int honest, leaky;
+
+#ifdef __SANITIZE_ADDRESS__
+	puts("premaster path: results only, as valgrind cannot run a sanitized program");
+	return under_valgrind();
+#endif
+	if (argc == 2) {
+		leak = argv[1][0] == 'l';
+		return under_valgrind();
+	}
+	honest = run(argv[0], "honest");
+	leaky = run(argv[0], "leaky");
+	printf("premaster path under memcheck: %s; planted leak: %s\n",
+		honest == 0          ? "nothing to report"
+		: honest == REPORTED ? "REPORTED, see valgrind tests/unit/crypto/pk_secrets honest"
+				     : "DID NOT RUN",
+		leaky == REPORTED ? "reported, as it must be" : "NOT SEEN");
+	return honest != 0 || leaky != REPORTED;
+}

@@ -135,7 +135,8 @@ void hf_tcp_want_out(struct hf_tcp *t, struct hf_tcp_conn *c)
 void hf_tcp_conn_end(struct hf_tcp *t, struct hf_tcp_conn *c, enum hf_tcp_end end, hf_ns now)
 {
 	struct hf_flow_key key = conn_key(c);
-	hf_tcp_state_move(c, HF_TCP_M_ENDS);
+	if (c->state != HF_TCP_S_CLOSED) /* the last ACK of our FIN has closed it already */
+		hf_tcp_state_move(c, HF_TCP_M_ENDS);
 	hf_tcp_flow_drop(t, &key);
 	hf_wheel_cancel(&t->wheel, &c->timer);
 	hf_tcp_list_remove(&t->side[c->info.port].out, c);

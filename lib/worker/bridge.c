@@ -498,7 +498,6 @@ void hf_bridge_open(struct hf_worker *w, uint32_t i)
 	c->active_at = w->now;
 	w->stats.conns++;
 	w->stats.conns_opened++;
-	hf_trace(&w->trace, w->now, i, HF_TRACE_CONN_NEW, t->peer_port, t->ref, 0);
 	if (t->listener >=
 		w->site->listener_cnt) { /* half-open since before a reload took it away */
 		w->stats.conns_refused_listener++;

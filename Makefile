@@ -119,13 +119,15 @@ $(B)/hfbench: $(call obj,$(wildcard bench/hfbench/*.c)) $(call archive,base)
 # ---- tests ---------------------------------------------------------------------------------------
 # tests/unit/<module>/*.c link with that module and what it may know, nothing else.
 # tests/{unit/drivers,vectors,diff}/*.c add the drivers, tests/unit/dpdk/*.c the DPDK port;
-# tests/sim/*.c are one program; tests/unit/app/X.c has app/handfast/X.c alone of the daemon.
+# tests/sim/*.c are one program; tests/unit/app/X.c has app/handfast/X.c alone of the daemon, and
+# tests/unit/hfctl/*.c run hfctl against it.
 unit_src   := $(wildcard $(foreach m,$(modules),tests/unit/$(m)/*.c))
 drvt_src   := $(wildcard tests/unit/drivers/*.c tests/vectors/*.c tests/diff/*.c)
 support    := $(call obj,$(wildcard tests/support/*.c))
 dpdkt_src  := $(wildcard tests/unit/dpdk/*.c)
 appt_src   := $(wildcard tests/unit/app/*.c)
-unit_bin   := $(patsubst %.c,$(B)/%,$(unit_src) $(drvt_src) $(dpdkt_src) $(appt_src))
+hfctlt_src := $(wildcard tests/unit/hfctl/*.c)
+unit_bin   := $(patsubst %.c,$(B)/%,$(unit_src) $(drvt_src) $(dpdkt_src) $(appt_src) $(hfctlt_src))
 
 define unit_rule
 $(patsubst %.c,$(B)/%,$(wildcard tests/unit/$(1)/*.c)): $(B)/%: $(B)/%.o $(support) $(call libs_of,$(1))
@@ -147,6 +149,10 @@ appt_libs  := $(foreach m,base link stats os config,$(call archive,$(m)))
 $(patsubst %.c,$(B)/%,$(appt_src)): $(B)/tests/unit/app/%: $(B)/tests/unit/app/%.o $(B)/app/handfast/%.o \
 		$(support) $(appt_libs)
 	$(link) -lcmocka -lyaml -lpthread
+
+$(patsubst %.c,$(B)/%,$(hfctlt_src)): $(B)/%: $(B)/%.o $(call obj,app/handfast/control.c) $(support) \
+		$(appt_libs) | $(B)/hfctl
+	$(link) -lcmocka -lpthread
 
 sim_src := $(wildcard tests/sim/*.c)
 $(B)/sim: $(call obj,$(sim_src) $(wildcard tests/doubles/*.c)) $(support) $(B)/libdrivers.a $(pure_libs) $(call archive,os)

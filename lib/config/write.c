@@ -53,7 +53,7 @@ void hf_config_write_default(FILE *out)
 	fputs("# handfast: every option. A line that is commented out shows a default; the others "
 	      "must\n"
 	      "# be written and stand here with an example. Reference: config/REFERENCE.md.\n"
-	      "# Check an edited file with: hfctl check FILE\n",
+	      "# Check an edited file with: handfast --check FILE\n",
 		out);
 	for (s = 0; s < HF_SECTION_CNT; s++) {
 		const struct hf_config_section *sec = &hf_config_sections[s];
@@ -118,7 +118,7 @@ void hf_config_write_reference(FILE *out)
 	      "| user | a name or a number |\n\n"
 	      "Anchors, aliases and tags are not taken. Errors name the file, line, column, "
 	      "option, reason\n"
-	      "and remedy, all of a file at once: `hfctl check FILE`.\n",
+	      "and remedy, all of a file at once: `handfast --check FILE`.\n",
 		out);
 	for (s = 0; s < HF_SECTION_CNT; s++) {
 		const struct hf_config_section *sec = &hf_config_sections[s];

@@ -1,0 +1,17 @@
+/* hfctl.h -- the parts of the operator's tool. main.c: command line and socket; top.c: rates;
+ * doctor.c: what this machine offers. */
+#ifndef HF_APP_HFCTL_HFCTL_H
+#define HF_APP_HFCTL_HFCTL_H
+
+#include <stdio.h>
+#include "lib/os/os.h"
+
+/* Sends one request line and returns the whole answer, NUL-terminated, to be freed; NULL after
+ * saying on standard error why there is none. */
+HF_MUST_CHECK char *hfctl_ask(const char *socket, const char *request);
+
+/* Refreshes every `seconds`; ends after `cnt` pictures, never for 0. Returns an exit status. */
+int hfctl_top(const char *socket, unsigned seconds, unsigned cnt);
+int hfctl_doctor(void);
+
+#endif

@@ -1,0 +1,265 @@
+/* main.c -- hfctl: asks the running handfast over its control socket, and answers by itself what
+ * needs no running one: check, doctor, and the generated files.
+ * Exit status: 0 done, 1 refused or not reachable, 2 not understood. */
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include "app/hfctl/hfctl.h"
+#include "lib/config/config.h"
+
+#define DEFAULT_SOCKET "/run/handfast/control.sock"
+#define ANSWER_MS 30000
+
+/* ---- the socket ---- */
+
+static int connect_to(const char *socket)
+{
+	int fd = hf_os_unix_connect(socket, SOCK_STREAM);
+	if (fd < 0)
+		fprintf(stderr, "hfctl: %s: %s; %s\n", socket, strerror(errno),
+			errno == EACCES ? "run as a user that may use it"
+					: "is handfast running? -s names another socket");
+	return fd;
+}
+
+static int fail(const char *socket, const char *why)
+{
+	fprintf(stderr, "hfctl: %s: %s\n", socket, why);
+	return -1;
+}
+
+/* Reads to the end. The descriptor does not block, so each wait has a limit. */
+static int read_all(const char *socket, int fd, FILE *out)
+{
+	char buf[65536];
+	for (;;) {
+		struct pollfd p = {fd, POLLIN, 0};
+		ssize_t got;
+		if (poll(&p, 1, ANSWER_MS) == 0)
+			return fail(socket, "no answer; handfast may be stuck");
+		got = recv(fd, buf, sizeof(buf), 0);
+		if (got == 0)
+			return 0;
+		if (got > 0)
+			(void)fwrite(buf, 1, (size_t)got, out);
+		else if (errno != EAGAIN && errno != EINTR)
+			return fail(socket, strerror(errno));
+	}
+}
+
+char *hfctl_ask(const char *socket, const char *request)
+{
+	char *answer = NULL, line[256];
+	size_t len;
+	FILE *out;
+	int fd = connect_to(socket), failed;
+	if (fd < 0)
+		return NULL;
+	len = (size_t)snprintf(line, sizeof(line), "%s\n", request);
+	if (len >= sizeof(line) || send(fd, line, len, MSG_NOSIGNAL) != (ssize_t)len) {
+		(void)fail(socket, "the request could not be sent");
+		close(fd);
+		return NULL;
+	}
+	out = open_memstream(&answer, &len);
+	HF_ASSERT(out);
+	failed = read_all(socket, fd, out);
+	HF_ASSERT(fclose(out) == 0);
+	close(fd);
+	if (!failed)
+		return answer;
+	free(answer);
+	return NULL;
+}
+
+/* ---- commands of the socket ---- */
+
+/* Prints the answer; one that begins with "error: " goes to standard error and makes a 1. */
+static int ask_and_print(const char *socket, const char *request)
+{
+	char *answer = hfctl_ask(socket, request);
+	bool error;
+	if (!answer)
+		return 1;
+	error = strncmp(answer, "error: ", 7) == 0;
+	fputs(answer, error ? stderr : stdout);
+	free(answer);
+	return error;
+}
+
+static int usage(const char *text)
+{
+	fprintf(stderr, "hfctl: %s; see hfctl help\n", text);
+	return 2;
+}
+
+/* The command and its argument are those of the socket, which knows best what they may be. */
+static int run_remote(const char *socket, int argc, char **argv)
+{
+	char request[256];
+	int len = snprintf(request, sizeof(request), "%s%s%s", argv[0], argc > 1 ? " " : "",
+		argc > 1 ? argv[1] : "");
+	if (argc > 2 || len >= (int)sizeof(request))
+		return usage("too many words");
+	return ask_and_print(socket, request);
+}
+
+static int run_stats(const char *socket, int argc, char **argv)
+{
+	static const char *const words[][2] = {{"--json", "stats json"},
+		{"--prometheus", "stats prometheus"}, {"--full", "stats full"}};
+	size_t i;
+	if (argc == 1)
+		return ask_and_print(socket, "stats");
+	for (i = 0; argc == 2 && i < HF_ARRAY_LEN(words); i++)
+		if (strcmp(argv[1], words[i][0]) == 0)
+			return ask_and_print(socket, words[i][1]);
+	return usage("stats takes --json, --prometheus, --full or nothing");
+}
+
+static int run_top(const char *socket, int argc, char **argv)
+{
+	unsigned seconds = 1, cnt = 0;
+	int opt;
+	optind = 0; /* getopt begins anew */
+	while ((opt = getopt(argc, argv, "+n:c:")) != -1) {
+		char *end = NULL;
+		unsigned long v = optarg ? strtoul(optarg, &end, 10) : 0;
+		if (opt == '?' || !end || *end || v < 1 || v > 3600)
+			return usage("top takes -n SECONDS and -c COUNT, each 1 to 3600");
+		*(opt == 'n' ? &seconds : &cnt) = (unsigned)v;
+	}
+	if (optind < argc)
+		return usage("top takes -n SECONDS and -c COUNT");
+	return hfctl_top(socket, seconds, cnt);
+}
+
+/* ---- commands of our own ---- */
+
+static int run_check(const char *socket, int argc, char **argv)
+{
+	static struct hf_config_errors errs;
+	struct hf_config cfg;
+	(void)socket;
+	if (argc != 2)
+		return usage("check takes one options file");
+	if (hf_config_load(argv[1], &cfg, &errs)) {
+		hf_config_errors_print(&errs, stderr);
+		return 1;
+	}
+	printf("%s: ok: %u ports, %u listeners, %u certificates, %u backends\n", argv[1],
+		cfg.ports_cnt, cfg.listeners_cnt, cfg.certificates_cnt, cfg.backends_cnt);
+	hf_config_free(&cfg);
+	return 0;
+}
+
+/* A plan of a file is made by handfast itself: the one beside us, else the one in the PATH. */
+static int run_plan(const char *socket, int argc, char **argv)
+{
+	static const char name[] = "handfast";
+	char path[PATH_MAX] = "";
+	char *slash;
+	if (argc == 1)
+		return ask_and_print(socket, "plan");
+	if (argc != 2)
+		return usage("plan takes one options file, or nothing");
+	if (readlink("/proc/self/exe", path, sizeof(path) - sizeof(name)) > 0 &&
+		(slash = strrchr(path, '/'))) {
+		memcpy(slash + 1, name, sizeof(name));
+		(void)execl(path, name, "--plan", argv[1], (char *)NULL);
+	}
+	(void)execlp(name, name, "--plan", argv[1], (char *)NULL);
+	fprintf(stderr, "hfctl: handfast: %s; install it beside hfctl or in the PATH\n",
+		strerror(errno));
+	return 1;
+}
+
+static int run_doctor(const char *socket, int argc, char **argv)
+{
+	(void)socket;
+	(void)argv;
+	return argc == 1 ? hfctl_doctor() : usage("doctor takes no argument");
+}
+
+static int run_print_config(const char *socket, int argc, char **argv)
+{
+	(void)socket;
+	(void)argc;
+	(void)argv;
+	hf_config_write_default(stdout);
+	return 0;
+}
+
+static int run_print_reference(const char *socket, int argc, char **argv)
+{
+	(void)socket;
+	(void)argc;
+	(void)argv;
+	hf_config_write_reference(stdout);
+	return 0;
+}
+
+/* ---- the command line ---- */
+
+static int run_help(const char *socket, int argc, char **argv);
+
+/* clang-format off */
+static const struct command {
+	const char *name, *args, *help;
+	int (*run)(const char *socket, int argc, char **argv);
+} commands[] = {
+	{"stats",    "[--json|--prometheus|--full]", "counters", run_stats},
+	{"top",      "[-n SECONDS] [-c COUNT]", "what moves, and how fast", run_top},
+	{"conns",    "",            "open connections", run_remote},
+	{"failures", "",            "the last handshakes and connections that failed, and why", run_remote},
+	{"trace",    "[WORKER]",    "the flight recorder's last events", run_remote},
+	{"plan",     "[FILE]",      "cores, queues and memory in use, or those a file would take", run_plan},
+	{"drain",    "[on|off]",    "take no new connections; off: take them again", run_remote},
+	{"reload",   "",            "read the options file again", run_remote},
+	{"version",  "",            "the running program's version", run_remote},
+	{"check",    "FILE",        "validate an options file (handfast --check reads its keys too)", run_check},
+	{"doctor",   "",            "what this machine has and lacks", run_doctor},
+	{"print-config", "",        "an options file with every option in it", run_print_config},
+	{"print-reference", "",     "the options, in Markdown", run_print_reference},
+	{"help",     "",            "this list", run_help},
+};
+/* clang-format on */
+
+static int run_help(const char *socket, int argc, char **argv)
+{
+	size_t i;
+	(void)argc;
+	(void)argv;
+	printf("usage: hfctl [-s SOCKET] COMMAND   (socket: %s)\n", socket);
+	for (i = 0; i < HF_ARRAY_LEN(commands); i++)
+		printf("  %-16s%-30s%s\n", commands[i].name, commands[i].args, commands[i].help);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	const char *socket = DEFAULT_SOCKET;
+	size_t i;
+	int opt;
+	while ((opt = getopt(argc, argv, "+s:h")) != -1) {
+		if (opt == 'h')
+			return run_help(socket, 0, NULL);
+		if (opt == '?')
+			return usage("options are -s SOCKET and -h");
+		socket = optarg;
+	}
+	argc -= optind;
+	argv += optind;
+	if (argc == 0) {
+		(void)run_help(socket, 0, NULL);
+		return 2;
+	}
+	for (i = 0; i < HF_ARRAY_LEN(commands); i++)
+		if (strcmp(commands[i].name, argv[0]) == 0)
+			return commands[i].run(socket, argc, argv);
+	fprintf(stderr, "hfctl: unknown command \"%s\"; see hfctl help\n", argv[0]);
+	return 2;
+}

@@ -130,7 +130,8 @@ hfctlt_src := $(wildcard tests/unit/hfctl/*.c)
 unit_bin   := $(patsubst %.c,$(B)/%,$(unit_src) $(drvt_src) $(dpdkt_src) $(appt_src) $(hfctlt_src))
 
 define unit_rule
-$(patsubst %.c,$(B)/%,$(wildcard tests/unit/$(1)/*.c)): $(B)/%: $(B)/%.o $(support) $(call libs_of,$(1))
+$(patsubst %.c,$(B)/%,$(wildcard tests/unit/$(1)/*.c)): $(B)/%: $(B)/%.o $(support) $(call libs_of,$(1)) \
+		$(if $(filter tls,$(1)),$(call obj,$(wildcard tests/doubles/*.c)))
 	$$(link) -lcmocka $(if $(filter config,$(1)),-lyaml) -lpthread
 endef
 $(foreach m,$(modules),$(eval $(call unit_rule,$(m))))

@@ -1,7 +1,15 @@
-/* tls_libssl.c -- OpenSSL's client against our server, over memory: every suite, data both ways,
- * both ways to close, and every place at which TCP may cut what a client sends. */
+/* tls_libssl.c -- OpenSSL's client against our server over real arithmetic, in memory: every suite,
+ * every place at which TCP may cut what a client sends, what is negotiated as the client sees it, and
+ * every kind of wrong premaster secret, which must look alike from outside. */
+#include <openssl/err.h>
 #include <openssl/ssl.h>
-#include "tests/unit/drivers/tls_rig.h"
+#include "drivers/drivers.h"
+#include "tests/support/rsa_key.h"
+#include "tests/support/test.h"
+#include "tests/support/tls_bytes.h"
+#include "tests/support/tls_rig.h"
+
+#define PIECE 4096u
 
 struct client {
 	SSL *ssl;
@@ -9,14 +17,61 @@ struct client {
 };
 
 static struct rig rig;
+static struct rsa_key key;
+static X509 *cert;
+static uint8_t *chain;
 static SSL_CTX *ctx;
+
+static void make_cert(void)
+{
+	X509_NAME *name;
+
+	rsa_key_make(&key, 2048, 2);
+	cert = X509_new();
+	name = X509_get_subject_name(cert);
+	X509_NAME_add_entry_by_txt(
+		name, "CN", MBSTRING_ASC, (const unsigned char *)"www.example.org", -1, -1, 0);
+	X509_set_version(cert, X509_VERSION_3);
+	ASN1_INTEGER_set(X509_get_serialNumber(cert), 1);
+	X509_gmtime_adj(X509_getm_notBefore(cert), -86400);
+	X509_gmtime_adj(X509_getm_notAfter(cert), 86400);
+	X509_set_issuer_name(cert, name);
+	X509_set_pubkey(cert, key.pkey);
+	assert_true(X509_sign(cert, key.pkey, EVP_sha256()) > 0);
+}
+
+/* certificate_list of `cnt` times the certificate. */
+static struct hf_span make_chain(uint32_t cnt)
+{
+	uint8_t *der = NULL;
+	int der_len = i2d_X509(cert, &der);
+	struct hf_writer w;
+
+	assert_true(der_len > 0);
+	chain = malloc(cnt * (3 + (size_t)der_len));
+	w = hf_writer(chain, cnt * (3 + (size_t)der_len));
+	for (uint32_t i = 0; i < cnt; i++) {
+		hf_writer_u24(&w, (uint32_t)der_len);
+		hf_writer_bytes(&w, der, (size_t)der_len);
+	}
+	OPENSSL_free(der);
+	return hf_span(chain, w.len);
+}
 
 static int setup(void **state)
 {
 	(void)state;
+	make_cert();
+	rig = (struct rig){.pk_engine = &hf_pk_libcrypto,
+		.sym_driver = &hf_sym_libcrypto,
+		.cert = {.list = make_chain(3), .key = &key.key},
+		.chunk_cnt = 64,
+		.record_cnt = 4,
+		.hs_cnt = 2};
 	rig_init(&rig);
 	ctx = SSL_CTX_new(TLS_client_method());
 	SSL_CTX_set_security_level(ctx, 0);
+	assert_int_equal(SSL_CTX_set_cipher_list(ctx, "ALL"), 1);
 	SSL_CTX_set_max_proto_version(ctx, TLS1_2_VERSION);
 	SSL_CTX_set_verify(ctx, SSL_VERIFY_NONE, NULL);
 	return 0;
@@ -27,23 +82,28 @@ static int teardown(void **state)
 	(void)state;
 	SSL_CTX_free(ctx);
 	rig_fini(&rig);
+	rsa_key_free(&key);
+	X509_free(cert);
+	free(chain);
 	return 0;
 }
+
+/* ---- the client ------------------------------------------------------------------------------------ */
 
 static void client_open(struct client *c)
 {
 	c->ssl = SSL_new(ctx);
 	c->rx = BIO_new(BIO_s_mem());
 	c->tx = BIO_new(BIO_s_mem());
-	BIO_set_mem_eof_return(c->rx, -1);
 	SSL_set_bio(c->ssl, c->rx, c->tx);
 	SSL_set_connect_state(c->ssl);
+	rig_open(&rig);
 }
 
 /* Carries what there is, at most `in` and `out` bytes a turn, until nothing moves any more. */
 static void carry(struct client *c, size_t in, size_t out)
 {
-	uint8_t buf[4096];
+	uint8_t buf[PIECE];
 	bool moved;
 
 	do {
@@ -53,8 +113,8 @@ static void carry(struct client *c, size_t in, size_t out)
 		if (n > 0)
 			rig_feed(&rig, buf, (size_t)n);
 		rig.room = out;
-		moved = n > 0 ||
-			(rig_turn(&rig) & (HF_TLS_WAIT_PK | HF_TLS_WAIT_SYM | HF_TLS_WAIT_TX));
+		rig_turn(&rig);
+		moved = n > 0 || rig.set & (HF_TLS_WAIT_PK | HF_TLS_WAIT_SYM | HF_TLS_WAIT_TX);
 		while ((sent = rig_sent(&rig, buf, sizeof(buf))) > 0) {
 			assert_int_equal(BIO_write(c->rx, buf, (int)sent), (int)sent);
 			moved = true;
@@ -62,83 +122,437 @@ static void carry(struct client *c, size_t in, size_t out)
 	} while (moved);
 }
 
-static void shake(struct client *c, size_t in, size_t out)
+static int shake(struct client *c, size_t in, size_t out)
 {
-	for (int i = 0; i < 4 && SSL_do_handshake(c->ssl) != 1; i++)
+	int ret = -1;
+
+	for (int i = 0; i < 4 && ret != 1; i++) {
+		ret = SSL_do_handshake(c->ssl);
 		carry(c, in, out);
-	assert_true(SSL_is_init_finished(c->ssl));
-	carry(c, in, out);
-	assert_int_equal(rig.tls.state, HF_TLS_ST_DONE);
+	}
+	return ret;
+}
+
+static void expect_shake(struct client *c, size_t in, size_t out)
+{
+	assert_int_equal(shake(c, in, out), 1);
+	assert_true(rig.news & HF_TLS_ESTABLISHED);
 	assert_int_equal(rig.tls.reason, HF_TLS_R_OK);
+	assert_int_equal(rig.credit, rig.fed);
+}
+
+static void up(struct client *c, const uint8_t *data, size_t len)
+{
+	uint8_t *got = malloc(len);
+	size_t at = 0;
+
+	assert_int_equal(SSL_write(c->ssl, data, (int)len), (int)len);
+	while (at < len) {
+		size_t n;
+		carry(c, PIECE, RIG_ALL_ROOM);
+		n = rig_take(&rig, got + at, len - at);
+		assert_true(n > 0);
+		at += n;
+	}
+	assert_memory_equal(got, data, len);
+	assert_int_equal(rig.credit, rig.fed);
+	free(got);
+}
+
+static void down(struct client *c, const uint8_t *data, size_t len)
+{
+	uint8_t *got = malloc(len);
+	size_t at = 0, wrote = 0;
+
+	while (at < len) {
+		int n;
+		rig.room = RIG_ALL_ROOM;
+		if (wrote < len)
+			wrote += rig_write(&rig, data + wrote, len - wrote);
+		carry(c, PIECE, RIG_ALL_ROOM);
+		n = SSL_read(c->ssl, got + at, (int)(len - at));
+		assert_true(n > 0);
+		at += (size_t)n;
+	}
+	assert_memory_equal(got, data, len);
+	free(got);
 }
 
 static void ping(struct client *c, size_t len)
 {
-	uint8_t *a = malloc(len), *b = malloc(len);
-	size_t got = 0, done = 0;
+	uint8_t *data = calloc(1, len);
 	uint64_t seed = len;
 
 	for (size_t i = 0; i < len; i++)
-		a[i] = (uint8_t)test_rand(&seed);
-	assert_int_equal(SSL_write(c->ssl, a, (int)len), (int)len);
-	while (got < len) {
-		carry(c, 4096, RIG_ALL_ROOM);
-		size_t n = rig_take(&rig, b + got, len - got);
-		assert_true(n > 0);
-		got += n;
-	}
-	assert_memory_equal(a, b, len);
-	assert_int_equal(rig.credit, rig.fed);
-	memset(b, 0, len);
-	for (got = 0; got < len;) {
-		int n;
-
-		rig.room = RIG_ALL_ROOM;
-		done += done < len ? rig_write(&rig, a + done, len - done) : 0;
-		carry(c, 4096, RIG_ALL_ROOM);
-		n = SSL_read(c->ssl, b + got, (int)(len - got));
-		assert_true(n > 0 || done < len);
-		got += n > 0 ? (size_t)n : 0;
-	}
-	assert_memory_equal(a, b, len);
-	free(a);
-	free(b);
+		data[i] = (uint8_t)test_rand(&seed);
+	up(c, data, len);
+	down(c, data, len);
+	free(data);
 }
 
-static void client_close(struct client *c)
+static void client_gone(struct client *c)
 {
-	hf_tls_close(&rig.x, &rig.tls);
-	carry(c, 4096, RIG_ALL_ROOM);
-	assert_true(hf_tls_flushed(&rig.tls));
-	assert_int_equal(SSL_shutdown(c->ssl), 0);
-	assert_int_equal(SSL_shutdown(c->ssl), 1);
-	carry(c, 4096, RIG_ALL_ROOM);
-	assert_true(rig.set & HF_TLS_PEER_CLOSED);
 	SSL_free(c->ssl);
+	ERR_clear_error();
 	rig_close(&rig);
 }
 
+static void expect_close(struct client *c, bool we_first)
+{
+	if (we_first) {
+		hf_tls_close(&rig.x, &rig.tls);
+		carry(c, PIECE, RIG_ALL_ROOM);
+		assert_true(hf_tls_flushed(&rig.tls));
+		assert_int_equal(SSL_shutdown(c->ssl), 0);
+		assert_int_equal(SSL_shutdown(c->ssl), 1);
+		carry(c, PIECE, RIG_ALL_ROOM);
+		assert_true(rig.set & HF_TLS_PEER_CLOSED);
+	} else {
+		assert_int_equal(SSL_shutdown(c->ssl), 0);
+		carry(c, PIECE, RIG_ALL_ROOM);
+		assert_true(rig.set & HF_TLS_PEER_CLOSED);
+		assert_int_equal(SSL_get_shutdown(c->ssl), SSL_SENT_SHUTDOWN);
+		hf_tls_close(&rig.x, &rig.tls);
+		carry(c, PIECE, RIG_ALL_ROOM);
+		assert_int_equal(SSL_shutdown(c->ssl), 1);
+	}
+	client_gone(c);
+}
+
+/* The handshake fails and the client says that we sent this alert. */
+static void expect_alert(struct client *c, int alert, enum hf_tls_reason reason)
+{
+	assert_true(shake(c, PIECE, RIG_ALL_ROOM) != 1);
+	assert_int_equal(ERR_GET_REASON(ERR_peek_error()), SSL_AD_REASON_OFFSET + alert);
+	assert_int_equal(rig.tls.reason, reason);
+	client_gone(c);
+}
+
+/* ---- handshakes ------------------------------------------------------------------------------------- */
+
 static void every_suite_carries_data(void **state)
 {
-	static const char *const name[] = {"AES128-SHA", "AES256-SHA", "AES128-SHA256",
-		"AES128-GCM-SHA256", "AES256-GCM-SHA384"};
-	static const uint16_t id[] = {0x002f, 0x0035, 0x003c, 0x009c, 0x009d};
+	static const struct {
+		const char *name;
+		uint16_t id;
+	} rows[] = {{"AES128-SHA", 0x002f}, {"AES256-SHA", 0x0035}, {"AES128-SHA256", 0x003c},
+		{"AES128-GCM-SHA256", 0x009c}, {"AES256-GCM-SHA384", 0x009d}};
+	static const size_t sizes[] = {1, 15, 16, 17, 1000, 16384, 16385, 100000};
+	struct client c;
+
+	(void)state;
+	for (size_t i = 0; i < HF_ARRAY_LEN(rows); i++) {
+		client_open(&c);
+		assert_int_equal(SSL_set_cipher_list(c.ssl, rows[i].name), 1);
+		expect_shake(&c, PIECE, RIG_ALL_ROOM);
+		assert_int_equal(rig.tls.suite, rows[i].id);
+		assert_string_equal(SSL_get_cipher(c.ssl), rows[i].name);
+		assert_string_equal(hf_tls_suite_name(rows[i].id),
+			SSL_CIPHER_standard_name(SSL_get_current_cipher(c.ssl)));
+		assert_int_equal(sk_X509_num(SSL_get_peer_cert_chain(c.ssl)), 3);
+		hf_tls_hs_release(&rig.x, &rig.tls);
+		for (size_t j = 0; j < HF_ARRAY_LEN(sizes); j++)
+			ping(&c, sizes[j]);
+		expect_close(&c, i % 2 == 0);
+	}
+}
+
+/* All flights byte by byte, then each flight of the client cut once at every place. */
+static void cut_anywhere(void **state)
+{
+	static const char *const name[] = {"AES128-SHA", "AES256-GCM-SHA384"};
+	uint8_t buf[PIECE];
+	struct client c;
+
+	(void)state;
+	client_open(&c);
+	expect_shake(&c, 1, 1);
+	client_gone(&c);
+	for (size_t i = 0; i < HF_ARRAY_LEN(name); i++) {
+		for (int flight = 0; flight < 2; flight++) {
+			size_t len = 2;
+			for (size_t cut = 1; cut < len; cut++) {
+				client_open(&c);
+				assert_int_equal(SSL_set_cipher_list(c.ssl, name[i]), 1);
+				SSL_do_handshake(c.ssl);
+				if (flight == 1) {
+					carry(&c, PIECE, RIG_ALL_ROOM);
+					SSL_do_handshake(c.ssl);
+				}
+				len = (size_t)BIO_pending(c.tx);
+				assert_int_equal(BIO_read(c.tx, buf, (int)len), (int)len);
+				rig_feed(&rig, buf, cut);
+				rig_settle(&rig);
+				rig_feed(&rig, buf + cut, len - cut);
+				expect_shake(&c, PIECE, RIG_ALL_ROOM);
+				client_gone(&c);
+			}
+			assert_true(len > 60);
+		}
+	}
+}
+
+static void key_log_is_the_clients(void **state)
+{
+	uint8_t random[32], master[48];
+	struct hf_tls_peer p;
+	struct client c;
+
+	(void)state;
+	for (int ems = 0; ems < 2; ems++) {
+		client_open(&c);
+		if (!ems)
+			SSL_set_options(c.ssl, SSL_OP_NO_EXTENDED_MASTER_SECRET);
+		expect_shake(&c, PIECE, RIG_ALL_ROOM);
+		assert_int_equal(SSL_get_extms_support(c.ssl), ems);
+		hf_tls_peer(&rig.tls, &p);
+		assert_int_equal(SSL_get_client_random(c.ssl, random, 32), 32);
+		assert_memory_equal(p.client_random, random, 32);
+		SSL_SESSION_get_master_key(SSL_get0_session(c.ssl), master, 48);
+		assert_memory_equal(p.master, master, 48);
+		expect_close(&c, true);
+	}
+}
+
+static void without_ticket_or_extensions_of_choice(void **state)
+{
+	struct client c;
+
+	(void)state;
+	client_open(&c);
+	SSL_set_options(c.ssl,
+		SSL_OP_NO_TICKET | SSL_OP_NO_EXTENDED_MASTER_SECRET | SSL_OP_NO_ENCRYPT_THEN_MAC);
+	expect_shake(&c, PIECE, RIG_ALL_ROOM);
+	assert_int_equal(SSL_get_secure_renegotiation_support(c.ssl), 1);
+	ping(&c, 500);
+	expect_close(&c, false);
+}
+
+/* A client of TLS 1.3 sends supported_versions, key shares and GREASE-like suites, and gets 1.2. */
+static void client_of_tls13(void **state)
+{
+	struct client c;
+
+	(void)state;
+	SSL_CTX_set_max_proto_version(ctx, TLS1_3_VERSION);
+	client_open(&c);
+	expect_shake(&c, PIECE, RIG_ALL_ROOM);
+	assert_int_equal(SSL_version(c.ssl), TLS1_2_VERSION);
+	ping(&c, 500);
+	expect_close(&c, true);
+	client_open(&c);
+	SSL_set_min_proto_version(c.ssl, TLS1_3_VERSION);
+	expect_alert(&c, SSL_AD_PROTOCOL_VERSION, HF_TLS_R_NO_SHARED_VERSION);
+	SSL_CTX_set_max_proto_version(ctx, TLS1_1_VERSION);
+	client_open(&c);
+	expect_alert(&c, SSL_AD_PROTOCOL_VERSION, HF_TLS_R_OLD_VERSION);
+	SSL_CTX_set_max_proto_version(ctx, TLS1_2_VERSION);
+}
+
+static void names_and_protocols(void **state)
+{
+	const unsigned char *alpn;
+	struct hf_tls_peer p;
+	unsigned alpn_len;
+	struct client c;
+
+	(void)state;
+	client_open(&c);
+	SSL_set_tlsext_host_name(c.ssl, "www.example.org");
+	SSL_set_alpn_protos(c.ssl, (const uint8_t *)"\x06spdy/1\x08http/1.1", 16);
+	expect_shake(&c, PIECE, RIG_ALL_ROOM);
+	SSL_get0_alpn_selected(c.ssl, &alpn, &alpn_len);
+	assert_true(hf_span_eq(hf_span(alpn, alpn_len), hf_span("http/1.1", 8)));
+	hf_tls_peer(&rig.tls, &p);
+	assert_ptr_equal(p.vhost, &rig.vhost[2]);
+	assert_true(hf_span_eq(p.sni, hf_span("www.example.org", 15)));
+	expect_close(&c, true);
+	client_open(&c);
+	SSL_set_tlsext_host_name(c.ssl, "www.example.org");
+	SSL_set_alpn_protos(c.ssl, (const uint8_t *)"\x02h2", 3);
+	expect_alert(&c, SSL_AD_NO_APPLICATION_PROTOCOL, HF_TLS_R_NO_SHARED_PROTOCOL);
+	client_open(&c);
+	SSL_set_cipher_list(c.ssl, "ECDHE-RSA-AES128-SHA");
+	expect_alert(&c, SSL_AD_HANDSHAKE_FAILURE, HF_TLS_R_NO_SHARED_SUITE);
+}
+
+/* OpenSSL asks, is refused by the warning, and gives up by itself. */
+static void renegotiation_is_refused(void **state)
+{
+	struct client c;
+
+	(void)state;
+	client_open(&c);
+	expect_shake(&c, PIECE, RIG_ALL_ROOM);
+	assert_int_equal(SSL_renegotiate(c.ssl), 1);
+	assert_true(shake(&c, PIECE, RIG_ALL_ROOM) != 1);
+	assert_int_equal(ERR_GET_REASON(ERR_peek_error()), SSL_R_NO_RENEGOTIATION);
+	assert_true(rig.x.stats.renegotiations_refused > 0);
+	assert_int_equal(rig.tls.reason, HF_TLS_R_PEER_ALERT);
+	assert_int_equal(rig.tls.alert_in, SSL_AD_HANDSHAKE_FAILURE);
+	client_gone(&c);
+}
+
+static void small_fragments_and_long_chains(void **state)
+{
+	struct hf_span list = rig.cert.list;
+	uint8_t *before = chain;
+	struct client c;
+
+	(void)state;
+	rig.cert.list = make_chain(60);
+	assert_true(rig.cert.list.len > 2 * HF_TLS_RECORD_MAX);
+	client_open(&c);
+	SSL_set_max_send_fragment(c.ssl, 512);
+	expect_shake(&c, PIECE, RIG_ALL_ROOM);
+	assert_int_equal(sk_X509_num(SSL_get_peer_cert_chain(c.ssl)), 60);
+	ping(&c, 20000);
+	expect_close(&c, true);
+	free(chain);
+	chain = before;
+	rig.cert.list = list;
+}
+
+/* ---- damage ------------------------------------------------------------------------------------------ */
+
+/* Each byte of a record flipped: every one ends in the same alert. */
+static void damaged_records(void **state)
+{
+	static const char *const name[] = {"AES128-SHA", "AES128-SHA256", "AES128-GCM-SHA256"};
+	uint8_t buf[PIECE];
 	struct client c;
 
 	(void)state;
 	for (size_t i = 0; i < HF_ARRAY_LEN(name); i++) {
-		rig_open(&rig);
-		client_open(&c);
-		assert_int_equal(SSL_set_cipher_list(c.ssl, name[i]), 1);
-		shake(&c, 4096, RIG_ALL_ROOM);
-		assert_int_equal(rig.tls.suite, id[i]);
-		assert_string_equal(SSL_get_cipher(c.ssl), name[i]);
-		hf_tls_hs_release(&rig.x, &rig.tls);
-		ping(&c, 1);
-		ping(&c, 100);
-		ping(&c, 16384);
-		ping(&c, 100000);
-		client_close(&c);
+		int len = 6;
+		for (int at = 5; at < len; at++) {
+			client_open(&c);
+			SSL_set_cipher_list(c.ssl, name[i]);
+			expect_shake(&c, PIECE, RIG_ALL_ROOM);
+			assert_int_equal(SSL_write(c.ssl, "hello", 5), 5);
+			len = BIO_read(c.tx, buf, sizeof(buf));
+			buf[at] ^= 1;
+			rig_feed(&rig, buf, (size_t)len);
+			carry(&c, PIECE, RIG_ALL_ROOM);
+			assert_true(SSL_read(c.ssl, buf, 1) <= 0);
+			assert_int_equal(ERR_GET_REASON(ERR_peek_error()),
+				SSL_AD_REASON_OFFSET + SSL_AD_BAD_RECORD_MAC);
+			assert_int_equal(rig.tls.reason, HF_TLS_R_BAD_RECORD);
+			client_gone(&c);
+		}
+	}
+}
+
+/* Kinds of EncryptedPreMasterSecret, of which one is right. None is followed by a Finished that could
+ * open, so that all of them must end alike. */
+enum premaster {
+	RIGHT,
+	WRONG_VERSION,
+	WRONG_TYPE,
+	WRONG_LEAD,
+	ZERO_IN_PADDING,
+	ZERO_AT_ONCE,
+	NO_ZERO,
+	SHORT_SECRET,
+	LONG_SECRET,
+	NOT_RSA,  /* random below n */
+	BEYOND_N, /* n itself */
+	ALL_ONES,
+	ZERO,
+	TOO_SHORT, /* a byte less than n */
+	TOO_LONG,
+	EMPTY,
+	HUGE_ONE, /* longer than the job holds */
+	PREMASTER_CNT
+};
+
+static size_t make_premaster(enum premaster kind, uint8_t *out)
+{
+	uint8_t em[256];
+
+	put_premaster(em, kind == WRONG_VERSION ? 0x0301 : 0x0303);
+	em[0] = kind == WRONG_LEAD ? 1 : 0; /* still below n, whose first bit is set */
+	if (kind == WRONG_TYPE)
+		em[1] = 1;
+	if (kind == ZERO_IN_PADDING)
+		em[100] = 0;
+	if (kind == ZERO_AT_ONCE)
+		em[2] = 0;
+	if (kind == NO_ZERO)
+		em[256 - 49] = 1;
+	if (kind == SHORT_SECRET)
+		em[256 - 49] = 1, em[256 - 48] = 0;
+	if (kind == LONG_SECRET)
+		em[256 - 49] = 1, em[256 - 50] = 0;
+	memset(out, 0x5c, 2048);
+	if (kind == BEYOND_N)
+		memcpy(out, key.key.n.p, 256);
+	else if (kind == ALL_ONES)
+		memset(out, 0xff, 256);
+	else if (kind == ZERO)
+		memset(out, 0, 256);
+	else if (kind != NOT_RSA)
+		rsa_key_public(&key, em, out);
+	switch (kind) {
+	case TOO_SHORT:
+		return 255;
+	case TOO_LONG:
+		return 257;
+	case EMPTY:
+		return 0;
+	case HUGE_ONE:
+		return 2048;
+	default:
+		return 256;
+	}
+}
+
+/* What the server sends and how many turns it takes from the key exchange on. */
+static size_t answer_to(
+	enum premaster kind, uint16_t suite, uint8_t *out, size_t cap, uint32_t *turns)
+{
+	static uint8_t ciphertext[2048], message[2100], bytes[2400], discard[6000];
+	struct hf_writer m = hf_writer(message, sizeof(message));
+	struct hf_writer w = hf_writer(bytes, sizeof(bytes));
+	struct hello hello = {.suites = &suite, .suite_cnt = 1};
+	static const uint8_t finished[64] = {1, 2, 3};
+	size_t len = make_premaster(kind, ciphertext);
+
+	rig_open(&rig);
+	rig_feed(&rig, bytes, put_hello_record(bytes, sizeof(bytes), &hello));
+	rig_settle(&rig);
+	while (rig_sent(&rig, discard, sizeof(discard)) > 0)
+		;
+	put_key_exchange(&m, ciphertext, len);
+	put_record(&w, 22, 0x0303, message, m.len);
+	put_record(&w, 20, 0x0303, "\1", 1);
+	put_record(&w, 22, 0x0303, finished, sizeof(finished));
+	rig_feed(&rig, bytes, w.len);
+	*turns = rig.turns;
+	rig_settle(&rig);
+	*turns = rig.turns - *turns;
+	assert_int_equal(rig.tls.reason, HF_TLS_R_BAD_RECORD);
+	len = rig_sent(&rig, out, cap);
+	rig_close(&rig);
+	return len;
+}
+
+static void every_wrong_premaster_looks_alike(void **state)
+{
+	static const uint16_t suites[] = {0x002f, 0x003c, 0x009c, 0x009d};
+	static const uint8_t alert[] = {21, 3, 3, 0, 2, 2, 20};
+	uint32_t turns, right_turns;
+	uint8_t out[100];
+
+	(void)state;
+	for (size_t i = 0; i < HF_ARRAY_LEN(suites); i++) {
+		answer_to(RIGHT, suites[i], out, sizeof(out), &right_turns);
+		for (enum premaster kind = RIGHT; kind < PREMASTER_CNT; kind++) {
+			assert_int_equal(answer_to(kind, suites[i], out, sizeof(out), &turns),
+				sizeof(alert));
+			assert_memory_equal(out, alert, sizeof(alert));
+			assert_int_equal(turns, right_turns);
+		}
 	}
 }
 
@@ -146,6 +560,15 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_suite_carries_data),
+		cmocka_unit_test(cut_anywhere),
+		cmocka_unit_test(key_log_is_the_clients),
+		cmocka_unit_test(without_ticket_or_extensions_of_choice),
+		cmocka_unit_test(client_of_tls13),
+		cmocka_unit_test(names_and_protocols),
+		cmocka_unit_test(renegotiation_is_refused),
+		cmocka_unit_test(small_fragments_and_long_chains),
+		cmocka_unit_test(damaged_records),
+		cmocka_unit_test(every_wrong_premaster_looks_alike),
 	};
 
 	return cmocka_run_group_tests_name("tls_libssl", tests, setup, teardown);

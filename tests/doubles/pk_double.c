@@ -1,0 +1,65 @@
+/* pk_double.c -- see pk_double.h. The context is unused but must have a size. */
+#include "tests/doubles/pk_double.h"
+
+static bool probe(void)
+{
+	return true;
+}
+
+static size_t size(void)
+{
+	return HF_CACHE_LINE;
+}
+
+static int init(void *ctx)
+{
+	(void)ctx;
+	return 0;
+}
+
+static void fini(void *ctx)
+{
+	(void)ctx;
+}
+
+static bool takes(void *ctx, const struct hf_pk_key *key)
+{
+	(void)ctx;
+	(void)key;
+	return true;
+}
+
+static void forget(void *ctx, uint64_t key_id)
+{
+	(void)ctx;
+	(void)key_id;
+}
+
+static void rsa(void *ctx, struct hf_rsa_op *ops, uint32_t cnt)
+{
+	(void)ctx;
+	for (uint32_t i = 0; i < cnt; i++) {
+		memcpy(ops[i].out, ops[i].in, ops[i].key->n.len);
+		ops[i].status = HF_RSA_OK;
+	}
+}
+
+const struct hf_pk_engine pk_double = {.name = "double",
+	.cost = HF_PK_WHOLE,
+	.quantum = 1,
+	.probe = probe,
+	.size = size,
+	.init = init,
+	.fini = fini,
+	.takes = takes,
+	.forget = forget,
+	.rsa = rsa};
+
+static const uint8_t modulus[256] = {0xff, 1}, exponent[3] = {1, 0, 1};
+
+const struct hf_pk_key pk_double_key = {.id = UINT64_MAX,
+	.type = HF_PK_RSA,
+	.prime_cnt = 2,
+	.bits = 2048,
+	.n = {modulus, sizeof(modulus)},
+	.e = {exponent, sizeof(exponent)}};

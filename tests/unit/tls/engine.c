@@ -1,0 +1,1147 @@
+/* engine.c -- the engine against a client that is written byte by byte, over doubles that make every
+ * key known: the flights as they were captured, every way a handshake or connection can end, bytes
+ * cut at every place, and every resource short. */
+#include "tests/doubles/pk_double.h"
+#include "tests/doubles/sym_double.h"
+#include "tests/support/test.h"
+#include "tests/support/tls_bytes.h"
+#include "tests/support/tls_rig.h"
+
+#define CHUNK_CNT 40u
+#define RECORD_CNT 3u
+#define CHAIN_LEN 4132u /* as captured */
+
+static struct rig rig;
+static uint8_t chain[40000];
+static bool seen[HF_TLS_REASON_CNT], seen_fault[HF_TLS_REASON_CNT];
+static size_t row; /* of the table at work, for messages */
+
+static int setup(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(chain); i++)
+		chain[i] = (uint8_t)(i * 7);
+	rig = (struct rig){.pk_engine = &pk_double,
+		.sym_driver = &sym_double,
+		.cert = {.list = {chain, CHAIN_LEN}, .key = &pk_double_key},
+		.chunk_cnt = CHUNK_CNT,
+		.record_cnt = RECORD_CNT,
+		.hs_cnt = 2};
+	rig_init(&rig);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	rig_fini(&rig);
+	return 0;
+}
+
+/* ---- the client ----------------------------------------------------------------------------------- */
+
+static const uint16_t suite_002f[] = {0x002f};
+static const struct hello plain_hello = {
+	.name = "www.example.org", .alpn = "\x08http/1.1", .suites = suite_002f, .suite_cnt = 1};
+
+static void feed_record(unsigned type, const void *p, size_t len)
+{
+	uint8_t buf[HF_TLS_WIRE_MAX];
+	struct hf_writer w = hf_writer(buf, sizeof(buf));
+
+	put_record(&w, type, 0x0303, p, len);
+	rig_feed(&rig, buf, w.len);
+}
+
+static size_t put_finished(uint8_t out[16])
+{
+	memcpy(out, "\x14\0\0\x0c", 4);
+	sym_double_prf("client finished", out + 4, 12);
+	return 16;
+}
+
+/* ClientKeyExchange, ChangeCipherSpec and Finished, each in its record: 342 bytes as captured, but
+ * for the 48 that encrypting Finished adds. */
+static size_t put_second_flight(uint8_t *out, size_t cap)
+{
+	struct hf_writer w = hf_writer(out, cap);
+	uint8_t em[256], message[300], finished[16];
+	struct hf_writer m = hf_writer(message, sizeof(message));
+
+	put_premaster(em, 0x0303);
+	put_key_exchange(&m, em, sizeof(em));
+	put_record(&w, 22, 0x0303, message, m.len);
+	put_record(&w, 20, 0x0303, "\1", 1);
+	put_record(&w, 22, 0x0303, finished, put_finished(finished));
+	HF_ASSERT(!w.overflow);
+	return w.len;
+}
+
+enum stage { START, HELLO, KEY, CCS, DONE };
+
+static void feed_hello(const struct hello *h)
+{
+	uint8_t record[HF_TLS_WIRE_MAX];
+
+	rig_feed(&rig, record, put_hello_record(record, sizeof(record), h));
+}
+
+static void to_stage(enum stage stage)
+{
+	static const uint8_t state[] = {
+		HF_TLS_ST_HELLO, HF_TLS_ST_KEY, HF_TLS_ST_CCS, HF_TLS_ST_FINISHED, HF_TLS_ST_DONE};
+	uint8_t flight[400];
+	size_t len = put_second_flight(flight, sizeof(flight));
+
+	rig_open(&rig);
+	if (stage >= HELLO)
+		feed_hello(&plain_hello);
+	rig_settle(&rig);
+	if (stage >= KEY)
+		rig_feed(&rig, flight, 5 + 262);
+	rig_settle(&rig);
+	if (stage >= CCS)
+		rig_feed(&rig, flight + 267, 6);
+	rig_settle(&rig);
+	if (stage >= DONE)
+		rig_feed(&rig, flight + 273, len - 273);
+	rig_settle(&rig);
+	assert_int_equal(rig.tls.state, state[stage]);
+	assert_int_equal(!!(rig.news & HF_TLS_ESTABLISHED), stage == DONE);
+	hf_chain_clear(&rig.bufs, &rig.out);
+}
+
+/* ---- what is sent, in the captured shape ----------------------------------------------------------- */
+
+static void first_flight_as_captured(void **state)
+{
+	static uint8_t out[8192];
+	static const uint8_t done[] = {14, 0, 0, 0};
+	struct hello spec = plain_hello;
+	struct hf_reader r;
+	struct hf_span hello = {0}, certificate = {0};
+	uint32_t list_len;
+	uint8_t type;
+	size_t len;
+
+	(void)state;
+	spec.name = "unknown.example.com";
+	spec.alpn = NULL;
+	rig_open(&rig);
+	feed_hello(&spec);
+	rig_run(&rig);
+	assert_int_equal(rig.set, HF_TLS_WAIT_BYTES);
+	assert_int_equal(rig.credit, rig.fed);
+	len = rig_sent(&rig, out, sizeof(out));
+	assert_memory_equal(out, "\x16\x03\x03", 3);
+	assert_int_equal((unsigned)out[3] << 8 | out[4], len - 5); /* one record for all three */
+	r = hf_reader(out + 5, len - 5);
+	assert_int_equal(hf_reader_u8(&r, &type) || hf_reader_vec24(&r, &hello), 0);
+	assert_int_equal(type, 2);
+	assert_int_equal(hello.len, 2 + 32 + 1 + 2 + 1 + 2 + 5 + 4);
+	assert_memory_equal(hello.p + 34, "\0\0\x2f\0\0\x09\xff\x01\0\x01\0\0\x23\0\0", 15);
+	assert_int_equal(hf_reader_u8(&r, &type) || hf_reader_vec24(&r, &certificate), 0);
+	assert_int_equal(type, 11);
+	assert_int_equal(certificate.len, 3 + CHAIN_LEN);
+	list_len = (uint32_t)certificate.p[0] << 16 | (uint32_t)certificate.p[1] << 8 |
+		   certificate.p[2];
+	assert_int_equal(list_len, CHAIN_LEN);
+	assert_memory_equal(certificate.p + 3, chain, CHAIN_LEN);
+	assert_int_equal(hf_reader_left(&r), 4);
+	assert_memory_equal(r.p, done, 4);
+	rig_close(&rig);
+}
+
+/* NewSessionTicket, ChangeCipherSpec and Finished leave as one run of bytes: one segment. */
+static void last_flight_leaves_together(void **state)
+{
+	static const uint8_t want[] = {22, 3, 3, 0, 10, 4, 0, 0, 6, 0, 0, 0, 0, 0, 0, 20, 3, 3, 0,
+		1, 1, 22, 3, 3, 0, 16 + 16 + 20};
+	uint8_t flight[400], out[400], finished[12];
+	size_t len = put_second_flight(flight, sizeof(flight)), sent;
+	uint32_t news = 0;
+
+	(void)state;
+	assert_int_equal(len + 48, 342);
+	to_stage(HELLO);
+	rig_feed(&rig, flight, len);
+	do {
+		rig_turn(&rig);
+		news += !!(rig.set & HF_TLS_ESTABLISHED);
+		assert_true(rig.out.len == 0 || rig.tls.state == HF_TLS_ST_DONE);
+	} while (rig.out.len == 0);
+	assert_int_equal(news, 1);
+	sent = rig_sent(&rig, out, sizeof(out));
+	assert_int_equal(sent, 15 + 6 + 5 + 16 + 16 + 20);
+	assert_memory_equal(out, want, sizeof(want));
+	sym_double_prf("server finished", finished, 12);
+	assert_memory_equal(out + sizeof(want) + 16, "\x14\0\0\x0c", 4);
+	assert_memory_equal(out + sizeof(want) + 20, finished, 12);
+	assert_int_equal(rig.tls.reason, HF_TLS_R_OK);
+	rig_close(&rig);
+}
+
+static void without_a_ticket_none_is_sent(void **state)
+{
+	struct hello spec = plain_hello;
+	uint8_t flight[400], out[6000];
+	size_t len = put_second_flight(flight, sizeof(flight));
+
+	(void)state;
+	spec.no_ticket = true;
+	rig_open(&rig);
+	feed_hello(&spec);
+	rig_settle(&rig);
+	rig_sent(&rig, out, sizeof(out));
+	rig_feed(&rig, flight, len);
+	rig_settle(&rig);
+	assert_int_equal(rig_sent(&rig, out, sizeof(out)), 6 + 5 + 16 + 16 + 20);
+	assert_memory_equal(out, "\x14\3\3\0\1\1\x16", 7);
+	rig_close(&rig);
+}
+
+static void peer_is_known_until_released(void **state)
+{
+	struct hf_tls_peer p;
+	uint8_t master[48];
+
+	(void)state;
+	to_stage(DONE);
+	hf_tls_peer(&rig.tls, &p);
+	assert_int_equal(p.version, 0x0303);
+	assert_int_equal(p.suite, 0x002f);
+	assert_int_equal(p.client_version, 0x0303);
+	assert_ptr_equal(p.vhost, &rig.vhost[2]);
+	assert_true(hf_span_eq(p.sni, hf_span("www.example.org", 15)));
+	assert_true(hf_span_eq(p.alpn, hf_span("http/1.1", 8)));
+	assert_int_equal(p.client_random[0], 0x40);
+	sym_double_prf("master secret", master, sizeof(master));
+	assert_memory_equal(p.master, master, sizeof(master));
+	assert_int_equal(rig.use.cnt, 1);
+	hf_tls_hs_release(&rig.x, &rig.tls);
+	assert_int_equal(rig.use.cnt, 0);
+	assert_int_equal(rig.x.hs.used, 0);
+	assert_int_equal(rig.bufs.chunk.used, 0);
+	hf_tls_peer(&rig.tls, &p);
+	assert_null(p.master);
+	assert_int_equal(p.suite, 0x002f);
+	rig_close(&rig);
+}
+
+static void extended_master_secret(void **state)
+{
+	struct hello spec = plain_hello;
+	struct hf_tls_peer p;
+	uint8_t flight[400], master[48];
+
+	(void)state;
+	spec.ems = true;
+	rig_open(&rig);
+	feed_hello(&spec);
+	rig_settle(&rig);
+	rig_feed(&rig, flight, put_second_flight(flight, sizeof(flight)));
+	rig_settle(&rig);
+	assert_true(rig.news & HF_TLS_ESTABLISHED);
+	hf_tls_peer(&rig.tls, &p);
+	sym_double_prf("extended master secret", master, sizeof(master));
+	assert_memory_equal(p.master, master, sizeof(master));
+	rig_close(&rig);
+}
+
+/* ---- every way to fail ------------------------------------------------------------------------------ */
+
+static uint8_t alert_of(enum hf_tls_reason reason)
+{
+	return hf_tls_reason_alert(reason);
+}
+
+/* The connection has just ended for `reason`: counted once, in the right table, its alert is the last
+ * thing sent and nothing more comes. */
+static void expect_end(enum hf_tls_reason reason, bool was_done)
+{
+	uint64_t *count = was_done ? rig.x.stats.fault : rig.x.stats.reason;
+	uint8_t out[9000];
+	size_t len;
+
+	rig_settle(&rig);
+	if (rig.tls.reason != reason)
+		fail_msg("row %zu ended as %s, not %s", row, hf_tls_reason_name(rig.tls.reason),
+			hf_tls_reason_name(reason));
+	assert_true(rig.set & HF_TLS_FAILED);
+	assert_true(count[reason] > 0);
+	assert_true(hf_tls_flushed(&rig.tls));
+	assert_int_equal(hf_tls_plain(&rig.tls).len, 0);
+	len = rig_sent(&rig, out, sizeof(out));
+	if (alert_of(reason) == HF_TLS_ALERT_NONE) {
+		assert_int_equal(len, 0);
+	} else if (rig.tls.wr.keys.cipher == HF_CIPHER_NONE) {
+		assert_int_equal(len, 7);
+		assert_memory_equal(out, "\x15\3\3\0\2\2", 6);
+		assert_int_equal(out[6], alert_of(reason));
+	} else {
+		assert_int_equal(len, 5 + 16 + 2 + 20);
+		assert_int_equal(out[0], 0x15);
+		assert_int_equal(out[5 + 16], 2);
+		assert_int_equal(out[5 + 16 + 1], alert_of(reason));
+	}
+	rig_feed(&rig, "more", 4);
+	rig_settle(&rig);
+	assert_int_equal(rig.in.len, 0);
+	assert_int_equal(rig.out.len, 0);
+	*(was_done ? &seen_fault[reason] : &seen[reason]) = true;
+	rig_close(&rig);
+}
+
+struct wrong {
+	enum stage stage;
+	enum hf_tls_reason reason;
+	uint8_t len;
+	const char *bytes;
+};
+
+static void bytes_that_end_it(void **state)
+{
+	static const struct wrong rows[] = {
+		{START, HF_TLS_R_PLAIN_TEXT, 16, "GET / HTTP/1.1\r\n"},
+		{START, HF_TLS_R_PLAIN_TEXT, 6, "PROXY "},
+		{START, HF_TLS_R_SSLV2_HELLO, 6, "\x80\x2e\1\3\1\0"},
+		{START, HF_TLS_R_SSLV2_HELLO, 6, "\x80\x2e\1\0\2\0"},
+		{START, HF_TLS_R_NOT_TLS, 5, "\x80\x2e\2\3\1"},
+		{START, HF_TLS_R_NOT_TLS, 5, "\0\0\0\0\0"},
+		{START, HF_TLS_R_NOT_TLS, 5, "\x16\2\0\0\1"},
+		{START, HF_TLS_R_NOT_TLS, 5, "\x18\3\3\0\1"},
+		{HELLO, HF_TLS_R_NOT_TLS, 5, "\x18\3\3\0\1"},
+		{HELLO, HF_TLS_R_NOT_TLS, 5, "GET /"},
+		{HELLO, HF_TLS_R_RECORD_VERSION, 6, "\x16\2\0\0\1\x10"},
+		{CCS, HF_TLS_R_RECORD_VERSION, 6, "\x16\3\1\0\1\x14"},
+		{DONE, HF_TLS_R_RECORD_VERSION, 6, "\x17\3\4\0\1x"},
+		{START, HF_TLS_R_RECORD_OVERFLOW, 5, "\x16\3\1\x40\1"},
+		{CCS, HF_TLS_R_RECORD_OVERFLOW, 5, "\x16\3\3\x48\1"},
+		{DONE, HF_TLS_R_RECORD_OVERFLOW, 5, "\x17\3\3\x48\1"},
+		{START, HF_TLS_R_EMPTY_RECORD, 5, "\x16\3\1\0\0"},
+		{START, HF_TLS_R_EMPTY_RECORD, 5, "\x15\3\1\0\0"},
+		{START, HF_TLS_R_EMPTY_RECORD, 5, "\x14\3\1\0\0"},
+		{DONE, HF_TLS_R_EMPTY_RECORD, 5, "\x16\3\3\0\0"},
+		{DONE, HF_TLS_R_EMPTY_RECORD, 5, "\x15\3\3\0\0"},
+		{CCS, HF_TLS_R_BAD_RECORD, 9, "\x16\3\3\0\4BAD!"},
+		{DONE, HF_TLS_R_BAD_RECORD, 9, "\x17\3\3\0\4BAD!"},
+		{CCS, HF_TLS_R_INTERNAL, 9, "\x16\3\3\0\4ERR!"},
+		{DONE, HF_TLS_R_INTERNAL, 9, "\x17\3\3\0\4ERR!"},
+		{START, HF_TLS_R_INTERLEAVED, 13, "\x16\3\1\0\1\1\x15\3\1\0\2\1\x5a"},
+		{HELLO, HF_TLS_R_INTERLEAVED, 14, "\x16\3\3\0\3\x10\0\1\x14\3\3\0\1\1"},
+		{DONE, HF_TLS_R_INTERLEAVED, 12, "\x16\3\3\0\1\1\x17\3\3\0\1x"},
+		{START, HF_TLS_R_UNEXPECTED_DATA, 6, "\x17\3\1\0\1x"},
+		{START, HF_TLS_R_UNEXPECTED_DATA, 5, "\x17\3\1\0\0"},
+		{HELLO, HF_TLS_R_UNEXPECTED_DATA, 6, "\x17\3\3\0\1x"},
+		{KEY, HF_TLS_R_UNEXPECTED_DATA, 6, "\x17\3\3\0\1x"},
+		{CCS, HF_TLS_R_UNEXPECTED_DATA, 6, "\x17\3\3\0\1x"},
+		{START, HF_TLS_R_UNEXPECTED_CCS, 6, "\x14\3\1\0\1\1"},
+		{HELLO, HF_TLS_R_UNEXPECTED_CCS, 6, "\x14\3\3\0\1\1"},
+		{CCS, HF_TLS_R_UNEXPECTED_CCS, 6, "\x14\3\3\0\1\1"},
+		{DONE, HF_TLS_R_UNEXPECTED_CCS, 6, "\x14\3\3\0\1\1"},
+		{KEY, HF_TLS_R_BAD_CCS, 6, "\x14\3\3\0\1\2"},
+		{KEY, HF_TLS_R_BAD_CCS, 7, "\x14\3\3\0\2\1\1"},
+		{START, HF_TLS_R_BAD_ALERT, 6, "\x15\3\1\0\1\2"},
+		{START, HF_TLS_R_BAD_ALERT, 8, "\x15\3\1\0\3\2\x28\x28"},
+		{START, HF_TLS_R_BAD_ALERT, 7, "\x15\3\1\0\2\3\x28"},
+		{DONE, HF_TLS_R_BAD_ALERT, 7, "\x15\3\3\0\2\0\x28"},
+		{START, HF_TLS_R_PEER_ALERT, 7, "\x15\3\1\0\2\2\x28"},
+		{HELLO, HF_TLS_R_PEER_ALERT, 7, "\x15\3\3\0\2\2\x30"},
+		{KEY, HF_TLS_R_PEER_ALERT, 7, "\x15\3\3\0\2\2\x30"},
+		{CCS, HF_TLS_R_PEER_ALERT, 7, "\x15\3\3\0\2\2\x30"},
+		{DONE, HF_TLS_R_PEER_ALERT, 7, "\x15\3\3\0\2\2\x14"},
+		{START, HF_TLS_R_PEER_CLOSED, 7, "\x15\3\1\0\2\1\0"},
+		{HELLO, HF_TLS_R_PEER_CLOSED, 7, "\x15\3\3\0\2\1\0"},
+		{CCS, HF_TLS_R_PEER_CLOSED, 7, "\x15\3\3\0\2\1\0"},
+		/* messages out of order: each kind where it does not belong */
+		{START, HF_TLS_R_UNEXPECTED_MESSAGE, 9, "\x16\3\1\0\4\0\0\0\0"},
+		{START, HF_TLS_R_UNEXPECTED_MESSAGE, 9, "\x16\3\1\0\4\x10\0\1\2"},
+		{START, HF_TLS_R_UNEXPECTED_MESSAGE, 9, "\x16\3\1\0\4\x14\0\0\x0c"},
+		{HELLO, HF_TLS_R_UNEXPECTED_MESSAGE, 9, "\x16\3\3\0\4\1\0\1\0"},
+		{HELLO, HF_TLS_R_UNEXPECTED_MESSAGE, 9, "\x16\3\3\0\4\x0b\0\0\3"},
+		{HELLO, HF_TLS_R_UNEXPECTED_MESSAGE, 9, "\x16\3\3\0\4\x14\0\0\x0c"},
+		{KEY, HF_TLS_R_UNEXPECTED_MESSAGE, 9, "\x16\3\3\0\4\x10\0\1\2"},
+		{KEY, HF_TLS_R_UNEXPECTED_MESSAGE, 9,
+			"\x16\3\3\0\4\x14\0\0\x0c"}, /* not yet encrypted */
+		{CCS, HF_TLS_R_UNEXPECTED_MESSAGE, 9, "\x16\3\3\0\4\1\0\1\0"},
+		{DONE, HF_TLS_R_UNEXPECTED_MESSAGE, 9, "\x16\3\3\0\4\x14\0\0\x0c"},
+		{START, HF_TLS_R_MESSAGE_TOO_LONG, 9, "\x16\3\1\0\4\1\0\x40\1"},
+		{HELLO, HF_TLS_R_MESSAGE_TOO_LONG, 9, "\x16\3\3\0\4\x10\0\x08\3"},
+		{CCS, HF_TLS_R_MESSAGE_TOO_LONG, 9, "\x16\3\3\0\4\x14\1\0\0"},
+		{DONE, HF_TLS_R_MESSAGE_TOO_LONG, 9, "\x16\3\3\0\4\1\1\0\0"},
+		{START, HF_TLS_R_HELLO_SYNTAX, 9, "\x16\3\1\0\4\1\0\0\0"},
+		{HELLO, HF_TLS_R_KEY_EXCHANGE_SYNTAX, 9, "\x16\3\3\0\4\x10\0\0\0"},
+		{HELLO, HF_TLS_R_KEY_EXCHANGE_SYNTAX, 11, "\x16\3\3\0\6\x10\0\0\2\0\1"},
+		{HELLO, HF_TLS_R_KEY_EXCHANGE_SYNTAX, 12, "\x16\3\3\0\7\x10\0\0\3\0\0x"},
+		{CCS, HF_TLS_R_FINISHED_SYNTAX, 9, "\x16\3\3\0\4\x14\0\0\0"},
+		{CCS, HF_TLS_R_FINISHED_SYNTAX, 20,
+			"\x16\3\3\0\x0f\x14\0\0\x0b"
+			"client fini"},
+		{CCS, HF_TLS_R_FINISHED_MISMATCH, 21,
+			"\x16\3\3\0\x10\x14\0\0\x0c"
+			"client finiX"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < HF_ARRAY_LEN(rows); i++) {
+		row = i;
+		to_stage(rows[i].stage);
+		rig_feed(&rig, rows[i].bytes, rows[i].len);
+		expect_end(rows[i].reason, rows[i].stage == DONE);
+	}
+}
+
+static void hellos_that_end_it(void **state)
+{
+	static const uint16_t unknown[] = {0xc02f};
+	static const struct {
+		struct hello h;
+		enum hf_tls_reason reason;
+	} rows[] = {
+		{{.version = 0x0302}, HF_TLS_R_OLD_VERSION},
+		{{.more = "\0\x2b\0\3\2\3\4", .more_len = 7}, HF_TLS_R_NO_SHARED_VERSION},
+		{{.more = "\0\x2b\0\3\2\3\3\0\x2b\0\3\2\3\3", .more_len = 14},
+			HF_TLS_R_EXTENSION_TWICE},
+		{{.more = "\0\x17\0\1x", .more_len = 5}, HF_TLS_R_EXTENSION_SYNTAX},
+		{{.name = "not a name"}, HF_TLS_R_SERVER_NAME},
+		{{.more = "\xff\1\0\2\1x", .more_len = 6, .no_renegotiation_info = true},
+			HF_TLS_R_RENEGOTIATION_INFO},
+		{{.suites = unknown, .suite_cnt = 1}, HF_TLS_R_NO_SHARED_SUITE},
+		{{.name = "www.example.org", .alpn = "\1x"}, HF_TLS_R_NO_SHARED_PROTOCOL},
+	};
+	uint8_t record[600];
+	size_t len;
+
+	(void)state;
+	for (size_t i = 0; i < HF_ARRAY_LEN(rows); i++) {
+		rig_open(&rig);
+		feed_hello(&rows[i].h);
+		expect_end(rows[i].reason, false);
+	}
+	len = put_hello_record(record, sizeof(record), &(struct hello){.no_extensions = true});
+	record[len - 1] = 1;
+	rig_open(&rig);
+	rig_feed(&rig, record, len);
+	expect_end(HF_TLS_R_NO_NULL_COMPRESSION, false);
+}
+
+static void floods_are_bounded(void **state)
+{
+	static const struct {
+		const char *bytes;
+		uint8_t len;
+		uint32_t allowed;
+		enum stage stage;
+		enum hf_tls_reason reason;
+	} rows[] = {
+		{"\x15\3\1\0\2\1\x5a", 7, 4, START, HF_TLS_R_TOO_MANY_WARNINGS},
+		{"\x15\3\3\0\2\1\x5a", 7, 4, DONE, HF_TLS_R_TOO_MANY_WARNINGS},
+		{"\x17\3\3\0\0", 5, 32, DONE, HF_TLS_R_TOO_MANY_EMPTY},
+		{"\x16\3\3\0\5\1\0\0\1x", 10, 3, DONE, HF_TLS_R_RENEGOTIATION},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < HF_ARRAY_LEN(rows); i++) {
+		to_stage(rows[i].stage);
+		for (uint32_t n = 0; n < rows[i].allowed; n++) {
+			rig_feed(&rig, rows[i].bytes, rows[i].len);
+			rig_settle(&rig);
+			assert_false(rig.set & HF_TLS_FAILED);
+			assert_int_equal(rig.credit, rig.fed);
+		}
+		hf_chain_clear(&rig.bufs, &rig.out);
+		rig_feed(&rig, rows[i].bytes, rows[i].len);
+		expect_end(rows[i].reason, rows[i].stage == DONE);
+	}
+}
+
+/* Empty records are counted in a row only. */
+static void empty_data_is_tolerated(void **state)
+{
+	uint8_t c;
+
+	(void)state;
+	to_stage(DONE);
+	for (int i = 0; i < 100; i++) {
+		rig_feed(&rig, "\x17\3\3\0\0\x17\3\3\0\1x", 11);
+		rig_settle(&rig);
+		assert_int_equal(rig_take(&rig, &c, 1), 1);
+	}
+	assert_int_equal(rig.credit, rig.fed);
+	rig_close(&rig);
+}
+
+static void plaintext_beyond_the_limit(void **state)
+{
+	static uint8_t record[HF_TLS_FRAGMENT_MAX];
+
+	(void)state;
+	to_stage(DONE);
+	feed_record(23, record, HF_TLS_RECORD_MAX + 1); /* the double opens it into as many bytes */
+	expect_end(HF_TLS_R_RECORD_OVERFLOW, true);
+	to_stage(DONE);
+	feed_record(23, record, HF_TLS_RECORD_MAX);
+	rig_settle(&rig);
+	assert_int_equal(hf_tls_plain(&rig.tls).len, HF_TLS_RECORD_MAX);
+	rig_close(&rig);
+}
+
+static void peer_goes_away(void **state)
+{
+	static const enum hf_tls_reason at[] = {HF_TLS_R_GONE_SILENT, HF_TLS_R_GONE_AT_CERTIFICATE,
+		HF_TLS_R_GONE_AFTER_KEY, HF_TLS_R_GONE_AFTER_KEY};
+
+	(void)state;
+	for (enum stage s = START; s < DONE; s++) {
+		to_stage(s);
+		rig.in_eof = true;
+		expect_end(at[s], false);
+		uint64_t before = rig.x.stats.reason[at[s]];
+		to_stage(s); /* a reset instead of a FIN: the worker frees it */
+		rig_close(&rig);
+		assert_int_equal(rig.x.stats.reason[at[s]], before + 1);
+	}
+	rig_open(&rig);
+	rig_feed(&rig, "\x16\3\1\0\x80", 5);
+	rig_settle(&rig);
+	assert_false(rig.set & HF_TLS_FAILED);
+	rig.in_eof = true;
+	expect_end(HF_TLS_R_GONE_IN_HELLO, false);
+}
+
+static void worker_gives_up(void **state)
+{
+	static const enum hf_tls_reason why[] = {
+		HF_TLS_R_TIMED_OUT, HF_TLS_R_STALLED, HF_TLS_R_EVICTED, HF_TLS_R_SHUTDOWN};
+
+	(void)state;
+	for (size_t i = 0; i < HF_ARRAY_LEN(why); i++) {
+		for (enum stage s = START; s <= DONE; s++) {
+			to_stage(s);
+			hf_tls_fail(&rig.x, &rig.tls, why[i]);
+			hf_tls_fail(&rig.x, &rig.tls, HF_TLS_R_INTERNAL); /* the first one counts */
+			expect_end(why[i], s == DONE);
+		}
+	}
+}
+
+static void every_reason_was_seen(void **state)
+{
+	(void)state;
+	seen[HF_TLS_R_OK] = rig.x.stats.reason[HF_TLS_R_OK] > 0;
+	seen[HF_TLS_R_RENEGOTIATION] = seen_fault[HF_TLS_R_RENEGOTIATION];
+	seen[HF_TLS_R_TOO_MANY_EMPTY] = seen_fault[HF_TLS_R_TOO_MANY_EMPTY];
+	for (uint32_t i = 0; i < HF_TLS_REASON_CNT; i++)
+		if (!seen[i])
+			fail_msg("no test ends as %s", hf_tls_reason_name(i));
+}
+
+/* ---- jobs that come back to a changed world --------------------------------------------------------- */
+
+static void pk_failure(void **state)
+{
+	static struct hf_pk_key odd;
+
+	(void)state;
+	odd = pk_double_key;
+	rig.cert.key = &odd;
+	rig_open(&rig);
+	feed_hello(&plain_hello);
+	rig_settle(&rig);
+	hf_chain_clear(&rig.bufs, &rig.out);
+	odd.type = HF_PK_EC_P256; /* pk refuses such jobs */
+	feed_record(22, "\x10\0\0\3\0\1x", 7);
+	expect_end(HF_TLS_R_PK_FAILED, false);
+	rig.cert.key = &pk_double_key;
+}
+
+/* A connection dies with jobs of each kind on their way; rig_close holds the books. */
+static void dies_with_jobs_out(void **state)
+{
+	uint8_t flight[400];
+	size_t len = put_second_flight(flight, sizeof(flight));
+
+	(void)state;
+	for (uint32_t turns = 0; turns < 12; turns++) {
+		for (int how = 0; how < 2; how++) {
+			to_stage(HELLO);
+			rig_feed(&rig, flight, len);
+			for (uint32_t i = 0; i < turns; i++)
+				rig_turn(&rig);
+			rig_run(&rig);
+			if (how)
+				hf_tls_fail(&rig.x, &rig.tls, HF_TLS_R_TIMED_OUT);
+			rig_close(&rig);
+		}
+	}
+	to_stage(DONE);
+	feed_record(23, "data", 4);
+	assert_int_equal(rig_write(&rig, "data", 4), 4);
+	rig_run(&rig);
+	rig_close(&rig);
+}
+
+/* A completion that finds its connection failed, but alive. */
+static void completion_after_failure(void **state)
+{
+	uint8_t flight[400];
+	size_t len = put_second_flight(flight, sizeof(flight));
+
+	(void)state;
+	to_stage(HELLO);
+	rig_feed(&rig, flight, len);
+	rig_run(&rig);
+	hf_sym_flush(rig.x.sym);
+	hf_tls_fail(&rig.x, &rig.tls, HF_TLS_R_EVICTED);
+	while (hf_pk_work(rig.x.pk, true, rig.now))
+		;
+	rig_dones(&rig);
+	expect_end(HF_TLS_R_EVICTED, false);
+}
+
+/* ---- bytes cut anywhere ------------------------------------------------------------------------------ */
+
+static void expect_handshake(const uint8_t *flight, size_t len)
+{
+	rig_feed(&rig, flight, len);
+	rig_settle(&rig);
+	assert_true(rig.news & HF_TLS_ESTABLISHED);
+	assert_int_equal(rig.credit, rig.fed);
+	rig_close(&rig);
+}
+
+static void segments_cut_anywhere(void **state)
+{
+	struct hello spec = plain_hello;
+	uint8_t hello[600], flight[400];
+	size_t hello_len, len = put_second_flight(flight, sizeof(flight));
+
+	(void)state;
+	spec.session_id_len = 32;
+	spec.pad_to = 517;
+	hello_len = put_hello_record(hello, sizeof(hello), &spec);
+	for (size_t cut = 1; cut < hello_len; cut++) {
+		rig_open(&rig);
+		rig_feed(&rig, hello, cut);
+		assert_int_equal(rig_settle(&rig), HF_TLS_WAIT_BYTES);
+		assert_int_equal(rig.bufs.record.used + rig.x.hs.used, 0);
+		rig_feed(&rig, hello + cut, hello_len - cut);
+		rig_settle(&rig);
+		assert_int_equal(rig.tls.state, HF_TLS_ST_KEY);
+		expect_handshake(flight, len);
+	}
+	for (size_t cut = 1; cut < len; cut++) {
+		to_stage(HELLO);
+		rig_feed(&rig, flight, cut);
+		rig_settle(&rig);
+		expect_handshake(flight + cut, len - cut);
+	}
+	to_stage(HELLO);
+	for (size_t i = 0; i < len - 1; i++) {
+		rig_feed(&rig, flight + i, 1);
+		rig_turn(&rig);
+	}
+	expect_handshake(flight + len - 1, 1);
+	/* hello and second flight at once: odd, but in order */
+	rig_open(&rig);
+	rig_feed(&rig, hello, hello_len);
+	expect_handshake(flight, len);
+}
+
+/* The same cuts between records, and messages of one record each byte. */
+static void messages_cut_anywhere(void **state)
+{
+	uint8_t hello[600], flight[400], finished[16], em[256], key[300];
+	struct hf_writer w = hf_writer(key, sizeof(key));
+	size_t hello_len = put_hello(hello, sizeof(hello), &plain_hello);
+
+	(void)state;
+	put_second_flight(flight, sizeof(flight));
+	put_finished(finished);
+	put_premaster(em, 0x0303);
+	put_key_exchange(&w, em, sizeof(em));
+	for (size_t cut = 1; cut < hello_len; cut++) {
+		rig_open(&rig);
+		feed_record(22, hello, cut);
+		rig_settle(&rig);
+		feed_record(22, hello + cut, hello_len - cut);
+		rig_settle(&rig);
+		feed_record(22, key, 1 + cut % (w.len - 1));
+		feed_record(22, key + 1 + cut % (w.len - 1), w.len - 1 - cut % (w.len - 1));
+		feed_record(20, "\1", 1);
+		feed_record(22, finished, 1 + cut % 15);
+		feed_record(22, finished + 1 + cut % 15, 15 - cut % 15);
+		expect_handshake(NULL, 0);
+	}
+	rig_open(&rig);
+	for (size_t i = 0; i < hello_len; i++) {
+		feed_record(22, hello + i, 1);
+		rig_turn(&rig);
+	}
+	for (size_t i = 0; i < w.len; i++) {
+		feed_record(22, key + i, 1);
+		rig_turn(&rig);
+	}
+	feed_record(20, "\1", 1);
+	for (size_t i = 0; i < 16; i++)
+		feed_record(22, finished + i, 1);
+	expect_handshake(NULL, 0);
+}
+
+/* Two messages in one record, of which the second is out of order: the first still counts. */
+static void messages_share_a_record(void **state)
+{
+	uint8_t record[700];
+	size_t len = put_hello(record, sizeof(record), &plain_hello);
+
+	(void)state;
+	memcpy(record + len, "\x14\0\0\x0c", 4);
+	rig_open(&rig);
+	feed_record(22, record, len + 4);
+	rig_run(&rig);
+	assert_true(rig.out.len > CHAIN_LEN);
+	hf_chain_clear(&rig.bufs, &rig.out);
+	assert_true(rig.set & HF_TLS_FAILED);
+	assert_int_equal(rig.tls.reason, HF_TLS_R_UNEXPECTED_MESSAGE);
+	rig_close(&rig);
+}
+
+/* ---- large and small --------------------------------------------------------------------------------- */
+
+static void largest_hello(void **state)
+{
+	static uint8_t more[HF_TLS_HELLO_MAX];
+	struct hello spec = plain_hello;
+	static uint8_t message[HF_TLS_HELLO_MAX + 4];
+	uint8_t flight[400];
+	size_t len = put_hello(message, sizeof(message), &spec), flight_len;
+
+	(void)state;
+	flight_len = put_second_flight(flight, sizeof(flight));
+	for (size_t size = 2000; size <= HF_TLS_HELLO_MAX; size += 2397) {
+		size_t body = HF_MIN(size, HF_TLS_HELLO_MAX), fill = body + 4 - len - 4;
+		memcpy(more, "\x0a\x0a", 2);
+		more[2] = (uint8_t)(fill >> 8);
+		more[3] = (uint8_t)fill;
+		spec.more = more;
+		spec.more_len = fill + 4;
+		assert_int_equal(put_hello(message, sizeof(message), &spec), body + 4);
+		rig_open(&rig);
+		for (size_t at = 0; at < body + 4; at += 5000)
+			feed_record(22, message + at, HF_MIN(5000u, body + 4 - at));
+		rig_settle(&rig);
+		assert_int_equal(rig.tls.state, HF_TLS_ST_KEY);
+		assert_int_equal(rig.bufs.record.used, 0);
+		hf_chain_clear(&rig.bufs, &rig.out);
+		expect_handshake(flight, flight_len);
+	}
+}
+
+/* A chain beyond one record goes in several, and without record buffers in chunks. */
+static void long_chain(void **state)
+{
+	static uint8_t out[70000];
+	uint8_t flight[400], *held[RECORD_CNT] = {0};
+	size_t flight_len = put_second_flight(flight, sizeof(flight));
+
+	(void)state;
+	rig.cert.list.len = 33000;
+	for (int hold = 0; hold < 2; hold++) {
+		size_t len = 0, records = 0, body = 0, n;
+		for (uint32_t i = 0; hold && i < RECORD_CNT; i++)
+			held[i] = hf_record_take(&rig.bufs);
+		rig_open(&rig);
+		feed_hello(&plain_hello);
+		do {
+			rig.room = 9000;
+			rig_turn(&rig);
+			n = rig_sent(&rig, out + len, sizeof(out) - len);
+			len += n;
+		} while (n > 0);
+		for (size_t at = 0; at < len; at += 5 + n, records++) {
+			n = (size_t)out[at + 3] << 8 | out[at + 4];
+			assert_memory_equal(out + at, "\x16\3\3", 3);
+			memmove(out + body, out + at + 5, n);
+			body += n;
+		}
+		assert_true(hold ? records > 16 : records == 3);
+		assert_memory_equal(out + body - 4 - 33000, chain, 33000);
+		for (uint32_t i = 0; hold && i < RECORD_CNT; i++)
+			hf_record_give(&rig.bufs, held[i], 0);
+		rig.room = RIG_ALL_ROOM;
+		expect_handshake(flight, flight_len);
+	}
+	rig.cert.list.len = CHAIN_LEN;
+}
+
+static void room_of_one_byte(void **state)
+{
+	static uint8_t whole[8192], dripped[8192];
+	uint8_t flight[400];
+	size_t len = put_second_flight(flight, sizeof(flight)), want, got = 0;
+
+	(void)state;
+	for (int drip = 0; drip < 2; drip++) {
+		uint8_t *out = drip ? dripped : whole;
+		uint8_t seed[HF_RAND_SEED_LEN] = {9};
+		size_t n = 0;
+		hf_rand_seed(&rig.rand, seed);
+		rig_open(&rig);
+		feed_hello(&plain_hello);
+		for (int part = 0; part < 2; part++) {
+			do {
+				rig.room = drip ? 1 : RIG_ALL_ROOM;
+				rig_turn(&rig);
+				assert_true(!drip || rig.out.len <= 1);
+				n += rig_sent(&rig, out + n, sizeof(whole) - n);
+			} while (rig.set & (HF_TLS_WAIT_TX | HF_TLS_WAIT_SYM | HF_TLS_WAIT_PK));
+			if (part == 0)
+				rig_feed(&rig, flight, len);
+		}
+		assert_true(rig.news & HF_TLS_ESTABLISHED);
+		want = drip ? want : n;
+		got = n;
+		rig_close(&rig);
+	}
+	assert_int_equal(got, want);
+	assert_memory_equal(whole, dripped, want);
+}
+
+/* ---- short of everything ------------------------------------------------------------------------------ */
+
+enum shortage { NO_CHUNK, NO_RECORD, NO_HS, NO_SYM, NO_PK, SHORTAGE_CNT };
+
+struct held {
+	void *slot[64];
+	uint32_t cnt;
+};
+
+static void hold_all(enum shortage what, struct held *h)
+{
+	void *slot;
+
+	for (h->cnt = 0;; h->cnt++) {
+		switch (what) {
+		case NO_CHUNK:
+			slot = hf_pool_take(&rig.bufs.chunk);
+			break;
+		case NO_RECORD:
+			slot = hf_pool_take(&rig.bufs.record);
+			break;
+		case NO_HS:
+			slot = hf_pool_take(&rig.x.hs);
+			break;
+		case NO_SYM:
+			slot = hf_sym_take(rig.x.sym);
+			break;
+		default:
+			slot = hf_pk_take(rig.x.pk);
+			break;
+		}
+		if (!slot)
+			return;
+		h->slot[h->cnt] = slot;
+	}
+}
+
+static void release_all(enum shortage what, struct held *h)
+{
+	while (h->cnt-- > 0) {
+		void *slot = h->slot[h->cnt];
+		switch (what) {
+		case NO_CHUNK:
+			hf_pool_give(&rig.bufs.chunk, slot);
+			break;
+		case NO_RECORD:
+			hf_pool_give(&rig.bufs.record, slot);
+			break;
+		case NO_HS:
+			hf_pool_give(&rig.x.hs, slot);
+			break;
+		case NO_SYM:
+			hf_sym_give(rig.x.sym, slot);
+			break;
+		default:
+			hf_pk_give(rig.x.pk, slot);
+			break;
+		}
+	}
+}
+
+/* The whole connection, with one thing held away in turn `when`: it waits, says so, and goes on. */
+static bool live_with(enum shortage what, uint32_t when)
+{
+	static uint8_t big[9000], got[9000], out[20000];
+	uint8_t hello[600], flight[400];
+	size_t hello_len = put_hello_record(hello, sizeof(hello), &plain_hello), got_len = 0;
+	size_t len = put_second_flight(flight, sizeof(flight)), wrote = 0, closed = 0;
+	bool waited = false, fed_data = false;
+	struct held h;
+	uint32_t turn;
+
+	rig_open(&rig);
+	rig_feed(&rig, hello, hello_len);
+	for (turn = 0; turn < 300 && !closed; turn++) {
+		if (turn == when)
+			hold_all(what, &h);
+		rig_turn(&rig);
+		if (turn == when) {
+			release_all(what, &h);
+			waited = rig.set & HF_TLS_WAIT_MEM || (rig.set & HF_TLS_WAIT_TX);
+		}
+		assert_false(rig.set & HF_TLS_FAILED);
+		rig_sent(&rig, out, sizeof(out));
+		if (rig.tls.state == HF_TLS_ST_KEY && rig.fed == hello_len)
+			rig_feed(&rig, flight, len);
+		if (rig.tls.state != HF_TLS_ST_DONE)
+			continue;
+		hf_tls_hs_release(&rig.x, &rig.tls);
+		if (!fed_data)
+			feed_record(23, big, sizeof(big));
+		fed_data = true;
+		got_len += rig_take(&rig, got + got_len, sizeof(got) - got_len);
+		if (wrote < sizeof(big))
+			wrote += rig_write(&rig, big + wrote, sizeof(big) - wrote);
+		else
+			hf_tls_close(&rig.x, &rig.tls);
+		closed = got_len == sizeof(got) && wrote == sizeof(big) &&
+			 rig.tls.alerts & HF_TLS_SAID_LAST && hf_tls_flushed(&rig.tls);
+	}
+	if (!closed)
+		fail_msg("stuck: shortage %d in turn %u", what, when);
+	assert_int_equal(rig.credit, rig.fed);
+	rig_close(&rig);
+	return waited;
+}
+
+static void short_of_each_in_every_turn(void **state)
+{
+	(void)state;
+	for (enum shortage what = 0; what < SHORTAGE_CNT; what++) {
+		uint32_t waits = 0;
+		for (uint32_t when = 0; when < 40; when++)
+			waits += live_with(what, when);
+		if (waits == 0)
+			fail_msg("shortage %d was never felt", what);
+	}
+	assert_true(rig.x.stats.short_of_memory > 0);
+}
+
+/* ---- data ----------------------------------------------------------------------------------------------- */
+
+static void data_is_credited_when_taken(void **state)
+{
+	uint8_t buf[100];
+	size_t before;
+
+	(void)state;
+	to_stage(DONE);
+	before = rig.credit;
+	assert_int_equal(before, rig.fed);
+	feed_record(23, "0123456789", 10);
+	feed_record(23, "abc", 3);
+	rig_settle(&rig);
+	assert_true(rig.set & HF_TLS_WAIT_PLAIN);
+	assert_int_equal(rig_take(&rig, buf, 4), 4);
+	assert_int_equal(rig.credit, before);
+	assert_int_equal(rig_take(&rig, buf + 4, 100), 6);
+	assert_int_equal(rig.credit, before + 15);
+	assert_int_equal(rig_take(&rig, buf + 10, 100), 0);
+	rig_settle(&rig);
+	assert_int_equal(rig_take(&rig, buf + 10, 100), 3);
+	assert_memory_equal(buf, "0123456789abc", 13);
+	assert_int_equal(rig.credit, rig.fed);
+	rig_close(&rig);
+}
+
+static void no_write_out_of_time(void **state)
+{
+	(void)state;
+	for (enum stage s = START; s < DONE; s++) {
+		to_stage(s);
+		assert_int_equal(rig_write(&rig, "x", 1), 0);
+		rig_close(&rig);
+	}
+	to_stage(DONE);
+	hf_tls_close(&rig.x, &rig.tls);
+	assert_int_equal(rig_write(&rig, "x", 1), 0);
+	rig_settle(&rig);
+	assert_int_equal(rig_write(&rig, "x", 1), 0);
+	rig_close(&rig);
+}
+
+/* Room for a record or none: never a sliver, never more than TCP takes. */
+static void writes_fit_the_room(void **state)
+{
+	static uint8_t data[20000];
+	size_t around = 5 + 16 + HF_SYM_TAIL_MAX;
+
+	(void)state;
+	to_stage(DONE);
+	for (size_t room = 0; room < 20000; room += 37) {
+		size_t n, want = 1 + room % 5000;
+		rig.room = room;
+		n = rig_write(&rig, data, want);
+		assert_int_equal(n > 0, room >= around + HF_MIN(want, 1024u));
+		rig_settle(&rig);
+		assert_true(hf_tls_flushed(&rig.tls));
+		assert_true(rig.out.len <= room);
+		assert_int_equal(rig.out.len, n ? 5 + 16 + n + 20 : 0);
+		hf_chain_clear(&rig.bufs, &rig.out);
+	}
+	rig.room = RIG_ALL_ROOM;
+	assert_int_equal(rig_write(&rig, data, sizeof(data)), HF_TLS_RECORD_MAX);
+	rig_close(&rig);
+}
+
+static void a_place_may_be_given_back(void **state)
+{
+	struct hf_tls_io io;
+	size_t cap;
+
+	(void)state;
+	to_stage(DONE);
+	io = rig_io(&rig);
+	assert_non_null(hf_tls_write_begin(&rig.x, &rig.tls, &io, 5000, &cap));
+	assert_int_equal(cap, 5000);
+	assert_int_equal(rig.bufs.record.used, 1);
+	assert_int_equal(rig_run(&rig), HF_TLS_WAIT_BYTES);
+	hf_tls_write_commit(&rig.x, &rig.tls, 0);
+	assert_int_equal(rig.bufs.record.used, 0);
+	assert_int_equal(rig_write(&rig, "x", 1), 1);
+	rig_settle(&rig);
+	io = rig_io(&rig);
+	assert_non_null(hf_tls_write_begin(&rig.x, &rig.tls, &io, 10, &cap));
+	rig_close(&rig); /* freed between begin and commit */
+}
+
+/* ---- the end --------------------------------------------------------------------------------------------- */
+
+static void close_notify_both_ways(void **state)
+{
+	uint8_t out[200];
+
+	(void)state;
+	to_stage(DONE);
+	feed_record(23, "last", 4);
+	feed_record(21, "\1\0", 2);
+	feed_record(23, "after", 5);
+	rig_settle(&rig);
+	assert_false(rig.set & HF_TLS_PEER_CLOSED); /* not before what came before it was taken */
+	assert_int_equal(rig_take(&rig, out, 10), 4);
+	rig_settle(&rig);
+	assert_true(rig.set & HF_TLS_PEER_CLOSED);
+	assert_int_equal(rig.in.len, 0);
+	assert_int_equal(rig.credit, rig.fed);
+	rig.in_eof = true;
+	rig_settle(&rig);
+	assert_false(rig.set & (HF_TLS_TRUNCATED | HF_TLS_FAILED));
+	assert_int_equal(rig_write(&rig, "answer", 6), 6); /* half-closed: answers still go */
+	hf_tls_close(&rig.x, &rig.tls);
+	assert_false(hf_tls_flushed(&rig.tls));
+	rig_settle(&rig);
+	assert_true(hf_tls_flushed(&rig.tls));
+	assert_int_equal(rig_sent(&rig, out, sizeof(out)), 5 + 16 + 6 + 20 + 5 + 16 + 2 + 20);
+	assert_int_equal(out[0], 23);
+	assert_int_equal(out[47], 21);
+	assert_memory_equal(out + 47 + 21, "\1\0", 2);
+	hf_tls_close(&rig.x, &rig.tls);
+	rig_settle(&rig);
+	assert_int_equal(rig.out.len, 0); /* once */
+	rig_close(&rig);
+}
+
+static void truncation(void **state)
+{
+	uint64_t before = rig.x.stats.truncated_in;
+	uint8_t out[10];
+
+	(void)state;
+	to_stage(DONE);
+	feed_record(23, "last", 4);
+	rig_feed(&rig, "\x17\3\3\0\7par", 8);
+	rig.in_eof = true;
+	rig_settle(&rig);
+	assert_false(rig.set & HF_TLS_TRUNCATED);
+	assert_int_equal(rig_take(&rig, out, 10), 4);
+	rig_settle(&rig);
+	assert_true(rig.set & HF_TLS_TRUNCATED);
+	assert_false(rig.set & HF_TLS_FAILED);
+	rig_settle(&rig);
+	assert_int_equal(rig.x.stats.truncated_in, before + 1);
+	rig_close(&rig);
+}
+
+/* Nothing may follow close_notify, not even the alert of a failure. */
+static void failure_after_close(void **state)
+{
+	(void)state;
+	to_stage(DONE);
+	hf_tls_close(&rig.x, &rig.tls);
+	rig_settle(&rig);
+	hf_chain_clear(&rig.bufs, &rig.out);
+	feed_record(23, "BAD!", 4);
+	rig_settle(&rig);
+	assert_true(rig.set & HF_TLS_FAILED);
+	assert_int_equal(rig.out.len, 0);
+	assert_true(hf_tls_flushed(&rig.tls));
+	rig_close(&rig);
+}
+
+static void renegotiation_is_refused(void **state)
+{
+	uint8_t hello[600], out[100], c;
+	size_t len = put_hello(hello, sizeof(hello), &plain_hello);
+
+	(void)state;
+	to_stage(DONE);
+	hf_tls_hs_release(&rig.x, &rig.tls);
+	feed_record(22, hello, 3);
+	feed_record(22, hello + 3, len - 3);
+	rig_settle(&rig);
+	assert_int_equal(rig_sent(&rig, out, sizeof(out)), 5 + 16 + 2 + 20);
+	assert_memory_equal(out + 21, "\1\x64", 2);
+	feed_record(23, "x", 1); /* and the connection goes on */
+	rig_settle(&rig);
+	assert_int_equal(rig_take(&rig, &c, 1), 1);
+	rig_close(&rig);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(first_flight_as_captured),
+		cmocka_unit_test(last_flight_leaves_together),
+		cmocka_unit_test(without_a_ticket_none_is_sent),
+		cmocka_unit_test(peer_is_known_until_released),
+		cmocka_unit_test(extended_master_secret),
+		cmocka_unit_test(bytes_that_end_it),
+		cmocka_unit_test(hellos_that_end_it),
+		cmocka_unit_test(floods_are_bounded),
+		cmocka_unit_test(empty_data_is_tolerated),
+		cmocka_unit_test(plaintext_beyond_the_limit),
+		cmocka_unit_test(peer_goes_away),
+		cmocka_unit_test(worker_gives_up),
+		cmocka_unit_test(pk_failure),
+		cmocka_unit_test(every_reason_was_seen),
+		cmocka_unit_test(dies_with_jobs_out),
+		cmocka_unit_test(completion_after_failure),
+		cmocka_unit_test(segments_cut_anywhere),
+		cmocka_unit_test(messages_cut_anywhere),
+		cmocka_unit_test(messages_share_a_record),
+		cmocka_unit_test(largest_hello),
+		cmocka_unit_test(long_chain),
+		cmocka_unit_test(room_of_one_byte),
+		cmocka_unit_test(short_of_each_in_every_turn),
+		cmocka_unit_test(data_is_credited_when_taken),
+		cmocka_unit_test(no_write_out_of_time),
+		cmocka_unit_test(writes_fit_the_room),
+		cmocka_unit_test(a_place_may_be_given_back),
+		cmocka_unit_test(close_notify_both_ways),
+		cmocka_unit_test(truncation),
+		cmocka_unit_test(failure_after_close),
+		cmocka_unit_test(renegotiation_is_refused),
+	};
+
+	return cmocka_run_group_tests_name("engine", tests, setup, teardown);
+}

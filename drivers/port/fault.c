@@ -8,6 +8,8 @@
 #define BURST 32u
 #define FRAME_CAP 2016u
 #define ETHER_LEN 14u
+#define ETHERTYPE_IP4 0x0800u
+#define ETHERTYPE_IP6 0x86ddu
 
 enum where { FREE, ON_THE_WAY, LENT };
 
@@ -23,7 +25,7 @@ static_assert(sizeof(struct slot) == 2048, "slots lie on cache lines");
 struct line {
 	struct hf_port_fault_rates rates;
 	struct slot *slot, *free, *first; /* first: of those on the way, by due, then by age */
-	uint32_t slot_cnt;
+	uint32_t slot_cnt, lent;
 	struct hf_port_fault_stats stats;
 	struct hf_rand rand;
 };
@@ -68,9 +70,20 @@ static void slot_free(struct line *l, struct slot *s)
 	l->free = s;
 }
 
+static bool is_ip(const struct hf_frame *f)
+{
+	uint32_t type = (uint32_t)f->data[12] << 8 | f->data[13];
+	return type == ETHERTYPE_IP4 || type == ETHERTYPE_IP6;
+}
+
 static bool enter_once(struct line *l, const struct hf_frame *f, hf_ns due)
 {
 	struct slot *s = l->free;
+	bool corrupt = happens(l, l->rates.corrupt);
+	if (corrupt && !is_ip(f)) {
+		l->stats.dropped++;
+		return true;
+	}
 	if (s == NULL) {
 		l->stats.overflow++;
 		return false;
@@ -80,7 +93,7 @@ static bool enter_once(struct line *l, const struct hf_frame *f, hf_ns due)
 	s->len = f->len;
 	s->flags = f->flags;
 	s->due = due;
-	if (happens(l, l->rates.corrupt)) {
+	if (corrupt) {
 		uint32_t bit = hf_rand_below(&l->rand, (f->len - ETHER_LEN) * 8);
 		s->data[ETHER_LEN + bit / 8] ^= (uint8_t)(1u << bit % 8);
 		s->flags = 0; /* whatever the inner device had verified */
@@ -169,6 +182,7 @@ static uint32_t fault_rx(struct hf_port *port, uint32_t queue, struct hf_frame *
 	carry_in(f, queue);
 	for (n = 0; n < cnt && (s = leave(&f->queue[queue].rx, *f->now)) != NULL; n++) {
 		s->where = LENT;
+		f->queue[queue].rx.lent++;
 		v[n] = (struct hf_frame){s->data, s->len, FRAME_CAP, s->flags, s};
 	}
 	return n;
@@ -182,6 +196,7 @@ static void fault_rx_give(struct hf_port *port, uint32_t queue, struct hf_frame 
 		struct slot *s = v[i].priv;
 		if (s >= l->slot && s < l->slot + l->slot_cnt) {
 			HF_ASSERT(s->where == LENT);
+			l->lent--;
 			slot_free(l, s);
 		} else {
 			f->inner->cls->rx_give(f->inner, queue, &v[i], 1);
@@ -287,6 +302,12 @@ hf_ns hf_port_fault_next(const struct hf_port *port)
 			next = HF_MIN(next, tx->first->due);
 	}
 	return next;
+}
+
+uint32_t hf_port_fault_lent(const struct hf_port *port, uint32_t queue)
+{
+	HF_ASSERT(queue < port->info.queue_cnt);
+	return fault_of(port)->queue[queue].rx.lent;
 }
 
 static void add(struct hf_port_fault_stats *sum, const struct hf_port_fault_stats *s)

@@ -2,8 +2,9 @@
  * frames of each direction, by seed. A decorator: hand the result to the worker in place of `inner`.
  * The same seed, frames and times give the same faults. The random stream of a direction does not
  * depend on the other direction or on other queues.
- * A frame is corrupted by one flipped bit behind its Ethernet header: that header is guarded by the
- * wire's own FCS, the rest by checksums that find every single bit.
+ * A frame is corrupted by one flipped bit in its IP packet, where a checksum finds every single one.
+ * What only the wire's own FCS guards, Ethernet headers and ARP, does not arrive wrong: an ARP frame
+ * that would have been corrupted is dropped.
  * Threads: as for any port. Memory: hf_port_fault_footprint bytes, 64-byte aligned. Units: per mille
  * of frames, ns. Errors: no free slot -> the frame is lost and counted (`overflow`). */
 #ifndef HF_DRIVERS_PORT_FAULT_H
@@ -36,6 +37,8 @@ struct hf_port *hf_port_fault_init(
 
 /* When the next frame arrives somewhere: poll the worker then. HF_NS_NEVER: none is on the way. */
 hf_ns hf_port_fault_next(const struct hf_port *port);
+/* Received frames the worker holds now. Those it allocated are the inner port's to count. */
+uint32_t hf_port_fault_lent(const struct hf_port *port, uint32_t queue);
 /* Sums over the queues. */
 void hf_port_fault_stats(
 	const struct hf_port *port, struct hf_port_fault_stats *rx, struct hf_port_fault_stats *tx);

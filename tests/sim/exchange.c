@@ -39,9 +39,9 @@ void exchange_client(struct exchange *x, const struct exchange_plan *plan)
 	put(x->request + 20, 4, plan->down_len);
 }
 
-void exchange_server(struct exchange *x)
+void exchange_server(struct exchange *x, bool lie)
 {
-	*x = (struct exchange){.server = true};
+	*x = (struct exchange){.server = true, .lie = lie};
 }
 
 static bool request_done(const struct exchange *x)
@@ -96,8 +96,8 @@ size_t exchange_out(struct exchange *x, uint8_t *p, size_t cap)
 	} else if (!request_done(x) || ((x->plan.flags & EXCHANGE_AFTER) && !exchange_in_done(x))) {
 		return 0;
 	}
-	for (; len < cap && x->out < due; len++)
-		p[len] = pattern(id, x->out++);
+	for (; len < cap && x->out < due; len++, x->out++)
+		p[len] = pattern(id, x->out) ^ (x->lie && x->out == 0);
 	return len;
 }
 

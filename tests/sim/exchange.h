@@ -23,13 +23,14 @@ struct exchange_plan {
 struct exchange {
 	struct exchange_plan plan;
 	uint8_t request[EXCHANGE_REQUEST_LEN];
-	uint32_t request_len; /* bytes of it sent or received */
-	uint32_t in, out;     /* pattern bytes received and sent */
-	bool server, bad;     /* bad: a wrong byte came; `in` is its place */
+	uint32_t request_len;  /* bytes of it sent or received */
+	uint32_t in, out;      /* pattern bytes received and sent */
+	bool server, lie, bad; /* bad: a wrong byte came; `in` is its place */
 };
 
 void exchange_client(struct exchange *x, const struct exchange_plan *plan);
-void exchange_server(struct exchange *x);
+/* A lying server's first byte is wrong: to show that it is seen. */
+void exchange_server(struct exchange *x, bool lie);
 
 /* Takes what arrived; -1 when a byte is wrong or one too many. */
 HF_MUST_CHECK int exchange_in(struct exchange *x, const uint8_t *p, size_t len);

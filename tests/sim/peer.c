@@ -104,6 +104,11 @@ void peer_enter(struct peer *p, hf_ns now)
 	stack.here = p;
 }
 
+hf_ns peer_now(const struct peer *p)
+{
+	return p->now;
+}
+
 /* ---- what lwIP asks of its platform, answered here ------------------------------------------ */
 
 u32_t sys_now(void)

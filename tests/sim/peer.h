@@ -33,6 +33,7 @@ hf_ns peer_next(struct peer *p, hf_ns now);
 
 /* Makes lwIP's globals those of this host, at this time. */
 void peer_enter(struct peer *p, hf_ns now);
+hf_ns peer_now(const struct peer *p);
 /* A muted host hears but says nothing: a cable pulled on one side. */
 void peer_mute(struct peer *p, bool mute);
 

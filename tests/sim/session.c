@@ -19,7 +19,8 @@ struct session {
 	BIO *rbio, *wbio;
 	struct exchange exchange;
 	struct rng rng, ssl_rng;
-	hf_ns read_at; /* earliest time of the next read, with read_gap */
+	hf_ns read_at;  /* earliest time of the next read, with read_gap */
+	hf_ns alive_at; /* the other side last did something */
 	bool server, up, notify_in, notify_out, fin_in, fin_out;
 	enum session_result result;
 	char why[192];
@@ -45,6 +46,7 @@ static struct tcp_pcb *let_go(struct session *s)
 	s->pcb = NULL;
 	tcp_arg(pcb, NULL);
 	tcp_recv(pcb, NULL);
+	tcp_sent(pcb, NULL);
 	tcp_err(pcb, NULL);
 	return pcb;
 }
@@ -105,6 +107,7 @@ static void over_tls(struct session *s, const char *doing)
 static err_t on_recv(void *arg, struct tcp_pcb *pcb HF_UNUSED, struct pbuf *p, err_t err HF_UNUSED)
 {
 	struct session *s = arg;
+	s->alive_at = peer_now(s->host);
 	if (p == NULL)
 		s->fin_in = true;
 	else if (s->held == NULL)
@@ -127,6 +130,13 @@ static void on_err(void *arg, err_t err)
 		: !SSL_is_init_finished(s->ssl) ? "in the handshake"
 						: "after the handshake");
 	over(s, SESSION_RESET, text);
+}
+
+static err_t on_sent(void *arg, struct tcp_pcb *pcb HF_UNUSED, u16_t len HF_UNUSED)
+{
+	struct session *s = arg;
+	s->alive_at = peer_now(s->host);
+	return ERR_OK;
 }
 
 static err_t on_connected(void *arg, struct tcp_pcb *pcb HF_UNUSED, err_t err HF_UNUSED)
@@ -158,7 +168,7 @@ static struct session *session_new(struct peer *host, const struct session_plan 
 	if (plan->cipher != NULL)
 		HF_ASSERT(SSL_set_cipher_list(s->ssl, plan->cipher) == 1);
 	if (server) {
-		exchange_server(&s->exchange);
+		exchange_server(&s->exchange, plan->lie);
 		SSL_set_accept_state(s->ssl);
 	} else {
 		exchange_client(&s->exchange, &plan->exchange);
@@ -172,11 +182,17 @@ static struct session *session_new(struct peer *host, const struct session_plan 
 static void adopt(struct session *s, struct tcp_pcb *pcb)
 {
 	s->pcb = pcb;
+	s->alive_at = peer_now(s->host);
 	tcp_arg(pcb, s);
 	tcp_recv(pcb, on_recv);
+	tcp_sent(pcb, on_sent);
 	tcp_err(pcb, on_err);
 	if (s->plan.nodelay)
 		tcp_nagle_disable(pcb);
+	/* Who only listens would never learn that the other side gave up: its RST may get lost. */
+	ip_set_option(pcb, SOF_KEEPALIVE);
+	pcb->keep_idle = 60 * 1000;
+	pcb->keep_intvl = 10 * 1000;
 }
 
 static void to_lwip(ip_addr_t *to, const struct hf_addr *from)
@@ -265,19 +281,20 @@ static bool would_block(struct session *s, int ret)
 static void read_tls(struct session *s)
 {
 	uint8_t buf[4096];
+	char why[64];
 	int len;
-	while (!s->notify_in && (len = SSL_read(s->ssl, buf, sizeof(buf))) > 0) {
+	if (s->notify_in)
+		return;
+	while ((len = SSL_read(s->ssl, buf, sizeof(buf))) > 0) {
 		if (exchange_in(&s->exchange, buf, (size_t)len)) {
-			snprintf((char *)buf, sizeof(buf), "wrong byte at %u", s->exchange.in);
-			over(s, SESSION_CORRUPT, (char *)buf);
+			snprintf(why, sizeof(why), "wrong byte at %u", s->exchange.in);
+			over(s, SESSION_CORRUPT, why);
 			return;
 		}
 	}
-	if (s->notify_in || would_block(s, len))
-		return;
 	if (SSL_get_error(s->ssl, len) == SSL_ERROR_ZERO_RETURN)
 		s->notify_in = true;
-	else
+	else if (!would_block(s, len))
 		over_tls(s, "read");
 }
 
@@ -361,9 +378,15 @@ static void finish(struct session *s)
 
 void session_run(struct session *s, hf_ns now)
 {
-	if (s->result != SESSION_RUNNING || !s->up)
+	if (s->result != SESSION_RUNNING)
 		return;
 	peer_enter(s->host, now);
+	if (now - s->alive_at >= SESSION_PATIENCE) {
+		over(s, SESSION_STALLED, "nothing came and nothing was acknowledged");
+		return;
+	}
+	if (!s->up)
+		return;
 	sslkit_dice(&s->ssl_rng);
 	take_held(s, now);
 	if (!SSL_is_init_finished(s->ssl)) {
@@ -387,7 +410,10 @@ void session_run(struct session *s, hf_ns now)
 
 hf_ns session_next(const struct session *s)
 {
-	return s->result == SESSION_RUNNING && s->held != NULL ? s->read_at : HF_NS_NEVER;
+	hf_ns patience = s->alive_at + SESSION_PATIENCE;
+	if (s->result != SESSION_RUNNING)
+		return HF_NS_NEVER;
+	return s->held != NULL ? HF_MIN(s->read_at, patience) : patience;
 }
 
 void session_free(struct session *s, hf_ns now)
@@ -412,7 +438,7 @@ enum session_result session_result(const struct session *s)
 const char *session_result_name(enum session_result r)
 {
 	static const char *const name[SESSION_RESULT_CNT] = {
-		"running", "done", "reset", "tls-error", "corrupt", "truncated"};
+		"running", "done", "reset", "tls-error", "corrupt", "truncated", "stalled"};
 	return name[r];
 }
 

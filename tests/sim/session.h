@@ -10,6 +10,9 @@
 #include "tests/sim/peer.h"
 #include "tests/sim/sslkit.h"
 
+/* Longer than any pause of lwIP's retransmission, which backs off to about two minutes. */
+#define SESSION_PATIENCE (300 * HF_NS_S)
+
 enum session_end {
 	SESSION_TIDY,     /* all received: close_notify, FIN, and the same from the other side */
 	SESSION_HALF,     /* all sent: close_notify and FIN, go on reading */
@@ -27,6 +30,7 @@ enum session_result {
 	SESSION_TLS_ERROR, /* libssl refused something, or an alert came */
 	SESSION_CORRUPT,   /* a wrong byte: never acceptable */
 	SESSION_TRUNCATED, /* FIN without close_notify, or before all bytes came */
+	SESSION_STALLED,   /* nothing happened for SESSION_PATIENCE */
 	SESSION_RESULT_CNT
 };
 
@@ -44,6 +48,7 @@ struct session_plan {
 	uint32_t read_max;   /* TCP bytes taken per read ... */
 	hf_ns read_gap;      /* ... and the pause between reads; 0: eager */
 	bool nodelay;
+	bool lie; /* servers: see exchange_server */
 };
 
 struct session;

@@ -59,6 +59,8 @@ static void give(struct fixture *f, uint32_t queue, uint8_t mark)
 {
 	uint8_t frame[FRAME];
 	memset(frame, mark, sizeof(frame));
+	frame[12] = 0x08; /* IPv4: what a fault may corrupt */
+	frame[13] = 0x00;
 	assert_true(hf_port_mem_give(f->port, queue, frame, sizeof(frame)));
 }
 
@@ -341,7 +343,7 @@ static void fault_rates_are_what_was_asked_for(void **state)
 	assert_memory_equal(log[0], log[1], n[0]);
 }
 
-static void fault_flips_one_bit_behind_the_ethernet_header(void **state)
+static void fault_flips_one_bit_of_the_ip_packet(void **state)
 {
 	struct fixture f;
 	struct hf_port_fault_rates bad = {.corrupt = 1000}, none = {0};
@@ -352,13 +354,31 @@ static void fault_flips_one_bit_behind_the_ethernet_header(void **state)
 		int bits = 0;
 		give(&f, 0, 0);
 		assert_int_equal(f.fault->cls->rx(f.fault, 0, &v, 1), 1);
-		for (uint32_t i = 0; i < v.len; i++) {
+		for (uint32_t i = 14; i < v.len; i++)
 			bits += __builtin_popcount(v.data[i]);
-			assert_true(i >= 14 || v.data[i] == 0);
-		}
+		for (uint32_t i = 0; i < 14; i++)
+			assert_int_equal(v.data[i], i == 12 ? 0x08 : 0);
 		assert_int_equal(bits, 1);
+		assert_int_equal(hf_port_fault_lent(f.fault, 0), 1);
 		f.fault->cls->rx_give(f.fault, 0, &v, 1);
+		assert_int_equal(hf_port_fault_lent(f.fault, 0), 0);
 	}
+	tear_down(&f);
+}
+
+static void fault_drops_arp_instead_of_corrupting_it(void **state)
+{
+	struct fixture f;
+	struct hf_port_fault_rates bad = {.corrupt = 1000}, none = {0};
+	struct hf_port_fault_stats rx, tx;
+	uint8_t arp[60] = {[12] = 0x08, [13] = 0x06};
+	(void)state;
+	set_up_fault(&f, 3, bad, none, 16);
+	assert_true(hf_port_mem_give(f.port, 0, arp, sizeof(arp)));
+	assert_int_equal(rx_one(f.fault), -1);
+	hf_port_fault_stats(f.fault, &rx, &tx);
+	assert_int_equal(rx.dropped, 1);
+	assert_int_equal(rx.corrupted, 0);
 	tear_down(&f);
 }
 
@@ -483,7 +503,8 @@ int main(void)
 		cmocka_unit_test(fault_without_faults_is_transparent),
 		cmocka_unit_test(fault_delays_both_ways),
 		cmocka_unit_test(fault_rates_are_what_was_asked_for),
-		cmocka_unit_test(fault_flips_one_bit_behind_the_ethernet_header),
+		cmocka_unit_test(fault_flips_one_bit_of_the_ip_packet),
+		cmocka_unit_test(fault_drops_arp_instead_of_corrupting_it),
 		cmocka_unit_test(fault_counts_what_it_cannot_carry),
 		cmocka_unit_test(pcap_writes_what_passes),
 		cmocka_unit_test(pcap_counts_what_it_could_not_write),

@@ -1,0 +1,36 @@
+/* world.h -- one run of the simulation: a port with a bad wire before it, a subject that serves,
+ * hosts with clients, and a clock that jumps from one event to the next. Everything descends from
+ * the seed; the digest covers every frame on the wire with its time, and the subject's own.
+ * Threads: one. Memory: malloc, all given back. Errors: broken invariants end in HF_ASSERT; what
+ * the clients did not reach is reported in the result. */
+#ifndef TESTS_SIM_WORLD_H
+#define TESTS_SIM_WORLD_H
+
+#include "drivers/port/fault.h"
+#include "tests/sim/session.h"
+#include "tests/sim/subject.h"
+
+#define WORLD_CLIENT_MAX 64u
+
+struct world_cfg {
+	const struct subject_class *subject;
+	uint64_t seed;
+	uint16_t drop, dup, reorder, corrupt; /* per mille, each direction */
+	uint32_t client_cnt;                  /* 0: the seed decides */
+	enum subject_plant plant;
+	bool resets;      /* a client may be reset: the wire is too bad for all to get through */
+	const char *pcap; /* record what the subject sees; NULL: do not */
+};
+
+struct world_result {
+	uint64_t digest;
+	uint32_t session_cnt, result[SESSION_RESULT_CNT];
+	uint64_t frames, bytes; /* on the wire, and of exchanges */
+	hf_ns time;             /* virtual, until the last client was over */
+	bool failed;
+	char why[320]; /* the first thing that went wrong */
+};
+
+void world_run(const struct world_cfg *cfg, struct world_result *result);
+
+#endif

@@ -52,8 +52,11 @@ static int worker_run(void *arg)
 	bool adaptive = app->cfg.workers.idle == HF_IDLE_ADAPTIVE;
 	hf_ns nap = IDLE_FIRST_NS;
 	uint32_t idle = 0;
-	(void)prctl(
-		PR_SET_TIMERSLACK, 1000, 0, 0, 0); /* else the kernel adds 50 us to each sleep */
+	char name[16];
+	(void)snprintf(name, sizeof(name), "worker-%u", aw->index);
+	hf_os_thread_name(name);
+	/* Else the kernel adds 50 us to each sleep. */
+	(void)prctl(PR_SET_TIMERSLACK, 1000, 0, 0, 0);
 	while (!atomic_load_explicit(&app->stop, memory_order_relaxed)) {
 		hf_ns now = hf_os_now_ns() - app->origin_ns;
 		struct hf_poll p = hf_worker_poll(aw->w, now);

@@ -23,7 +23,8 @@ digest() {
 }
 
 for sin in byte leak frame trace; do
-	! "$sim" --subject reference --plant $sin --seeds 2 >/dev/null 2>&1
+	"$sim" --subject reference --plant $sin --seeds 2 >/dev/null 2>&1
+	[ $? -eq 1 ] # it ran, and judged; 2 is a wrong call
 	verdict "sin: $sin" $?
 done
 

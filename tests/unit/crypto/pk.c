@@ -690,6 +690,24 @@ static void an_operation_without_answer_is_asked_again_elsewhere(void **state)
 	assert_int_equal(whole.calls, 1);
 }
 
+/* Nor does it come back to the engine that had no answer, however well that would suit it. */
+static void nobody_is_asked_twice(void **state)
+{
+	struct hf_pk_key key = make_key(1, 2048);
+
+	(void)state;
+	for (uint32_t i = 0; i < 4; i++)
+		sliced.status[i] = HF_RSA_UNANSWERED;
+	for (uint64_t i = 0; i < 4; i++)
+		submit(&key, i);
+	for (uint32_t turn = 0; turn < 4 + 4; turn++)
+		hf_pk_work(pk, false, 0);
+	assert_int_equal(sliced.calls, 1);
+	assert_int_equal(whole.calls, 4);
+	for (uint64_t i = 4; i-- > 0;)
+		done(i, HF_PK_OK);
+}
+
 static void an_engine_that_computes_wrongly_is_out(void **state)
 {
 	struct hf_pk_key key = make_key(1, 2048);
@@ -891,6 +909,7 @@ int main(void)
 		BATCHES(what_begin_leaves_waits_in_order),
 		BATCHES(keys_a_kernel_refuses_go_to_the_next),
 		BATCHES(an_operation_without_answer_is_asked_again_elsewhere),
+		BATCHES(nobody_is_asked_twice),
 		BATCHES(an_engine_that_computes_wrongly_is_out),
 		SCALAR(when_the_last_engine_fails),
 		BATCHES(a_cancelled_operation_is_not_asked_again),

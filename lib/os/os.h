@@ -9,7 +9,6 @@
 #define HF_OS_OS_H
 
 #include <sys/types.h>
-#include <x86intrin.h>
 #include "lib/base/base.h"
 
 /* ---- processor ---- */
@@ -40,7 +39,7 @@ uint64_t hf_os_now_ns(void);
 uint64_t hf_os_wall_ns(void);
 static inline uint64_t hf_os_cycles(void)
 {
-	return __rdtsc();
+	return __builtin_ia32_rdtsc();
 }
 /* Calibrates the cycle counter against the monotonic clock; sleeps about 20 ms. */
 uint64_t hf_os_cycles_per_s(void);

@@ -69,33 +69,44 @@ static void text_head(FILE *out, const struct hf_stats_source *s)
 	fputc('\n', out);
 }
 
-static void text_hist(FILE *out, const char *name, const struct hf_hist *h, const char *help)
+static void text_hist(FILE *out, const struct hf_stat_row *row, const struct hf_hist *h)
 {
 	fprintf(out, "  %-28s %12llu  p50 %llu, p90 %llu, p99 %llu, p999 %llu, max %llu: %s\n",
-		name, (unsigned long long)h->cnt, (unsigned long long)hf_hist_percentile(h, 500),
+		row->name, (unsigned long long)h->cnt,
+		(unsigned long long)hf_hist_percentile(h, 500),
 		(unsigned long long)hf_hist_percentile(h, 900),
 		(unsigned long long)hf_hist_percentile(h, 990),
-		(unsigned long long)hf_hist_percentile(h, 999), (unsigned long long)h->max, help);
+		(unsigned long long)hf_hist_percentile(h, 999), (unsigned long long)h->max,
+		row->help);
 }
 
-/* One row of the group that src[first] leads. */
-static void text_row(FILE *out, const struct hf_stats_source *src, size_t cnt, size_t first,
-	const struct hf_stat_row *row, bool full)
+/* The sources that text shows as one: those after the first that look like it. */
+struct group {
+	const struct hf_stats_source *first, *end;
+	bool full, begun; /* begun: its head is written; a group of zeros has none */
+};
+
+static void text_row(FILE *out, struct group *g, const struct hf_stat_row *row)
 {
+	const struct hf_stats_source *s;
 	struct hf_hist hist = {0};
 	uint64_t sum = 0;
-	size_t i;
-	for (i = first; i < cnt; i++) {
-		if (!same_group(&src[first], &src[i]))
+	for (s = g->first; s < g->end; s++) {
+		if (!same_group(g->first, s))
 			continue;
 		if (row->kind == HF_STAT_HIST)
-			add_hist(&src[i], row, &hist);
+			add_hist(s, row, &hist);
 		else
-			sum += read_number(&src[i], row);
+			sum += read_number(s, row);
 	}
-	if (row->kind == HF_STAT_HIST && (full || hist.cnt))
-		text_hist(out, row->name, &hist, row->help);
-	else if (row->kind != HF_STAT_HIST && (full || sum))
+	if (!g->full && sum == 0 && hist.cnt == 0)
+		return;
+	if (!g->begun)
+		text_head(out, g->first);
+	g->begun = true;
+	if (row->kind == HF_STAT_HIST)
+		text_hist(out, row, &hist);
+	else
 		fprintf(out, "  %-28s %12llu  %s\n", row->name, (unsigned long long)sum, row->help);
 }
 
@@ -113,11 +124,11 @@ static void write_text(FILE *out, const struct hf_stats_source *src, size_t cnt,
 	size_t i;
 	uint32_t r;
 	for (i = 0; i < cnt; i++) {
+		struct group g = {&src[i], src + cnt, full, false};
 		if (!leads_group(src, i))
 			continue;
-		text_head(out, &src[i]);
 		for (r = 0; r < src[i].table->row_cnt; r++)
-			text_row(out, src, cnt, i, &src[i].table->row[r], full);
+			text_row(out, &g, &src[i].table->row[r]);
 	}
 }
 

@@ -354,9 +354,11 @@ HF_UNUSED static void rig_fini(struct rig *r)
 		hf_tcp_abort(r->t, i, r->now);
 		hf_tcp_free(r->t, i);
 	}
-	while (rig_emit(r))
-		;
-	rig_wait(r, 1000 * SEC);
+	for (uint32_t i = 0; i < 2 * HF_TCP_HALF_LEVELS; i++) {
+		while (rig_emit(r))
+			;
+		rig_wait(r, 100 * SEC);
+	}
 	assert_int_equal(r->bufs.chunk.used, 0);
 	assert_int_equal(rig_stat(r, conns), 0);
 	assert_int_equal(rig_stat(r, half_open), 0);

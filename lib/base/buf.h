@@ -51,8 +51,7 @@ size_t hf_chain_room(const struct hf_bufs *b, const struct hf_chain *c, size_t w
 void hf_chain_consume(struct hf_bufs *b, struct hf_chain *c, size_t len);
 void hf_chain_consume_cursor(
 	struct hf_bufs *b, struct hf_chain *c, struct hf_cursor *cur, size_t len);
-/* The first contiguous bytes (empty span when the chain is). Writable: the bytes are the owner's.
- */
+/* The first contiguous bytes (empty span when the chain is). */
 struct hf_span hf_chain_first(const struct hf_chain *c);
 /* The contiguous bytes from offset off (< c->len) to the end of their chunk. cur may be NULL. */
 struct hf_span hf_chain_at(const struct hf_chain *c, size_t off, struct hf_cursor *cur);

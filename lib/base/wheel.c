@@ -2,8 +2,7 @@
  * on. A timer sits in the coarsest level that still tells it from now; when time enters a coarse
  * slot, its timers are dealt again (cascade) and land in finer ones. A bitmap says which slots hold
  * anything, so idle time is jumped over rather than walked. What is due waits in `expired` in order
- * of its tick, and within a tick in order of arming, so the same input always fires the same way.
- */
+ * of its tick; within a tick the order depends on nothing but the calls, so runs repeat. */
 #include "lib/base/wheel.h"
 
 #define SLOT_BITS 8

@@ -73,8 +73,7 @@ static enum hf_net_verdict parse_ip_payload(
 	}
 }
 
-/* RFC 1122 3.2.1.3: "this host", loopback, multicast, reserved and broadcast are nobody's source.
- */
+/* RFC 1122 3.2.1.3: "this host", loopback, multicast, reserved, broadcast: nobody's source. */
 static bool ip4_is_host(const uint8_t addr[4])
 {
 	return addr[0] != 0 && addr[0] != 127 && addr[0] < 224;

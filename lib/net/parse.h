@@ -12,6 +12,7 @@
 
 #include "lib/base/stat.h"
 #include "lib/net/flow.h"
+#include "lib/net/frame.h"
 #include "lib/net/wire.h"
 
 enum hf_net_verdict {

@@ -49,7 +49,6 @@ static void build_arp(const struct hf_net_host *h, enum hf_arp_op op, const stru
 	hf_writer_bytes(&w, to->b + 12, 4);
 	HF_ASSERT(!w.overflow); /* a port's frames hold any packet of its MTU, which is more */
 	out->len = (uint32_t)w.len;
-	hf_wire_pad(out);
 }
 
 static enum hf_net_verdict reply_arp(
@@ -91,7 +90,6 @@ static enum hf_net_verdict reply_echo(
 	hf_writer_span(&w, p->payload);
 	HF_ASSERT(!w.overflow);
 	out->len = (uint32_t)w.len;
-	hf_wire_pad(out);
 	return HF_NET_ECHO_REPLIED;
 }
 

@@ -46,11 +46,3 @@ void hf_wire_eth_ip(struct hf_writer *w, const uint8_t dst_mac[HF_ETH_ADDR_LEN],
 	hf_wire_eth(w, dst_mac, src_mac, HF_ETHERTYPE_IP4);
 	write_ip4(w, src, dst, proto, payload_len);
 }
-
-void hf_wire_pad(struct hf_frame *f)
-{
-	if (f->len >= HF_ETH_LEN_MIN || f->cap < HF_ETH_LEN_MIN)
-		return;
-	memset(f->data + f->len, 0, HF_ETH_LEN_MIN - f->len);
-	f->len = HF_ETH_LEN_MIN;
-}

@@ -5,7 +5,6 @@
 #define HF_NET_WIRE_H
 
 #include "lib/base/span.h"
-#include "lib/net/frame.h"
 
 #define HF_ETH_ADDR_LEN 6u
 #define HF_ETH_HDR_LEN 14u
@@ -51,7 +50,7 @@ static inline bool hf_wire_mac_is_host(const uint8_t mac[HF_ETH_ADDR_LEN])
 	return !(mac[0] & 1) && memcmp(mac, zero, HF_ETH_ADDR_LEN) != 0;
 }
 
-/* The length of the IP header that hf_wire_ip writes. */
+/* The length of the IP header that hf_wire_eth_ip writes. */
 static inline uint32_t hf_wire_ip_len(const struct hf_addr *dst)
 {
 	(void)dst; /* IPv6 answers otherwise once it is spoken */
@@ -65,7 +64,5 @@ void hf_wire_eth(struct hf_writer *w, const uint8_t dst[HF_ETH_ADDR_LEN],
 void hf_wire_eth_ip(struct hf_writer *w, const uint8_t dst_mac[HF_ETH_ADDR_LEN],
 	const uint8_t src_mac[HF_ETH_ADDR_LEN], const struct hf_addr *src,
 	const struct hf_addr *dst, enum hf_ip_proto proto, size_t payload_len);
-/* Zeros up to the shortest frame the wire allows, so that no old bytes leave with a short one. */
-void hf_wire_pad(struct hf_frame *f);
 
 #endif

@@ -81,6 +81,7 @@ static void stopping_early_keeps_the_rest(void **state)
 	assert_null(hf_wheel_pop(&w, HF_NS_S));
 }
 
+/* Timers armed together stay together through the levels. */
 static void same_tick_fires_in_order_of_arming(void **state)
 {
 	static struct hf_wheel w;

@@ -110,7 +110,11 @@ static int under_valgrind(void)
 	return 0;
 }
 
-static int run(char *self, const char *how)
+/* ---- this program under valgrind ---- */
+
+static char *self;
+
+static int run(const char *how)
 {
 	char *const argv[] = {"valgrind", "-q", "--error-exitcode=99", "--log-file=/dev/null", self,
 		(char *)(uintptr_t)how, NULL};
@@ -122,29 +126,40 @@ static int run(char *self, const char *how)
 		perror("valgrind (package valgrind) is needed for this test");
 		_exit(1);
 	}
-	if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
-		return -1;
+	assert_true(pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status));
 	return WEXITSTATUS(status);
+}
+
+static void nothing_depends_on_what_was_decrypted(void **state)
+{
+	(void)state;
+#ifdef __SANITIZE_ADDRESS__ /* valgrind cannot run us: the results alone are checked */
+	assert_int_equal(under_valgrind(), 0);
+#else
+	assert_int_equal(run("honest"), 0); /* 99: valgrind tests/unit/crypto/pk_secrets honest */
+#endif
+}
+
+static void a_planted_leak_is_reported(void **state)
+{
+	(void)state;
+#ifdef __SANITIZE_ADDRESS__
+	skip();
+#endif
+	assert_int_equal(run("leaky"), REPORTED);
 }
 
 int main(int argc, char **argv)
 {
-	int honest, leaky;
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(nothing_depends_on_what_was_decrypted),
+		cmocka_unit_test(a_planted_leak_is_reported),
+	};
 
-#ifdef __SANITIZE_ADDRESS__
-	puts("premaster path: results only, as valgrind cannot run a sanitized program");
-	return under_valgrind();
-#endif
+	self = argv[0];
 	if (argc == 2) {
 		leak = argv[1][0] == 'l';
 		return under_valgrind();
 	}
-	honest = run(argv[0], "honest");
-	leaky = run(argv[0], "leaky");
-	printf("premaster path under memcheck: %s; planted leak: %s\n",
-		honest == 0          ? "nothing to report"
-		: honest == REPORTED ? "REPORTED, see valgrind tests/unit/crypto/pk_secrets honest"
-				     : "DID NOT RUN",
-		leaky == REPORTED ? "reported, as it must be" : "NOT SEEN");
-	return honest != 0 || leaky != REPORTED;
+	return cmocka_run_group_tests(tests, NULL, NULL);
 }

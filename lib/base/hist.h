@@ -16,6 +16,7 @@ struct hf_hist {
 	uint64_t cnt, sum, max;
 	uint64_t bucket[HF_HIST_BUCKETS];
 };
+static_assert(offsetof(struct hf_hist, cnt) == 0, "read as one number, a histogram is its count");
 
 static inline uint32_t hf_hist_index(uint64_t v)
 {

@@ -311,20 +311,20 @@ static const char *elem_name(const void *elem, const struct hf_config_section *s
 	return name;
 }
 
-/* The element of the other generation: by name in lists, which the first option of each is. */
-static const void *counterpart(
+/* The place of elem's namesake in the other generation; UINT32_MAX: it has none. A mapping is its
+ * own; elements of lists are known by their name, which the first option of each is. */
+static uint32_t find_namesake(
 	const struct hf_config *in, const struct hf_config_section *s, const void *elem)
 {
 	uint32_t i;
-	for (i = 0; i < hf_config_elem_cnt(in, s); i++) {
-		const void *other = hf_config_elem(in, s, i);
-		if (!s->list || same_text(elem_name(elem, s), elem_name(other, s)))
-			return other;
-	}
-	return NULL;
+	for (i = 0; i < hf_config_elem_cnt(in, s); i++)
+		if (!s->list ||
+			same_text(elem_name(elem, s), elem_name(hf_config_elem(in, s, i), s)))
+			return i;
+	return UINT32_MAX;
 }
 
-/* Elements may come and go when all of their options may change. */
+/* Elements may come, go and move when all of their options may change. */
 static bool elements_reload(const struct hf_config_section *s)
 {
 	uint32_t r;
@@ -339,16 +339,16 @@ static const char restart_remedy[] = "restart handfast to change it, or put back
 static void compare_elem(const struct hf_config *now, const struct hf_config *next,
 	const struct hf_config_section *s, uint32_t elem, struct hf_config_errors *errs)
 {
-	const uint8_t *b = hf_config_elem(next, s, elem);
-	const uint8_t *a = counterpart(now, s, b);
-	uint32_t r;
-	if (!a) {
-		if (!elements_reload(s))
-			hf_config_error_at(next, errs, b, restart_remedy,
-				"\"%s\" is new, and %s cannot be added while running",
-				elem_name(b, s), s->key);
+	const uint8_t *a, *b = hf_config_elem(next, s, elem);
+	uint32_t was = find_namesake(now, s, b), r;
+	if (was != elem && !elements_reload(s))
+		hf_config_error_at(next, errs, b, restart_remedy,
+			was == UINT32_MAX ? "\"%s\" is new, and %s cannot be added while running"
+					  : "\"%s\" has moved, and %s cannot while running",
+			elem_name(b, s), s->key);
+	if (was == UINT32_MAX)
 		return;
-	}
+	a = hf_config_elem(now, s, was);
 	for (r = 0; r < s->row_cnt; r++)
 		if (!s->row[r].reload &&
 			!same_value(&s->row[r], a + s->row[r].off, b + s->row[r].off))
@@ -366,7 +366,7 @@ int hf_config_check_reload(
 			compare_elem(now, next, sec, i, errs);
 		for (i = 0; i < hf_config_elem_cnt(now, sec); i++) {
 			const void *gone = hf_config_elem(now, sec, i);
-			if (!counterpart(next, sec, gone) && !elements_reload(sec))
+			if (find_namesake(next, sec, gone) == UINT32_MAX && !elements_reload(sec))
 				hf_config_error_at(next, errs, (const uint8_t *)next + sec->off,
 					restart_remedy,
 					"\"%s\" is gone, and %s cannot be removed while running",

@@ -295,6 +295,11 @@ static void reload_takes_what_it_can(void **state)
 	(void)state;
 	assert_string_equal(reload_error("", ""), "");
 	assert_string_equal(reload_error("/k/one.key", "/k/new.key"), "");
+	assert_string_equal(reload_error("10.9.0.1:443", "0.0.0.0:444"), "");
+	assert_string_equal(reload_error("  - name: www\n",
+				    "  - {name: api, address: 10.9.0.1:444, certificates: [one], "
+				    "backend: web}\n  - name: www\n"),
+		"");
 	assert_string_equal(reload_error("[two, one]", "[one]"), "");
 	assert_string_equal(reload_error("backend: web\n", "backend: web\n    alpn: [h2]\n"), "");
 	assert_string_equal(reload_error("certificates:\n  -",
@@ -306,8 +311,8 @@ static void reload_takes_what_it_can(void **state)
 static void reload_refuses_what_needs_a_restart(void **state)
 {
 	(void)state;
-	assert_string_equal(reload_error("10.9.0.1:443", "10.9.0.1:444"),
-		"1 listeners[0].address: cannot change while running");
+	assert_string_equal(reload_error("ports:", "timeouts: {close: 1s}\nports:"),
+		"1 timeouts.close: cannot change while running");
 	assert_string_equal(reload_error("[10.9.0.1/24]", "[10.9.0.1/24, 10.9.0.2/24]"),
 		"1 ports[0].addresses: cannot change while running");
 	assert_string_equal(reload_error("uid: 1000", "uid: 1001"),
@@ -318,7 +323,13 @@ static void reload_refuses_what_needs_a_restart(void **state)
 		"1 tls.keylog: cannot change while running");
 	assert_string_equal(reload_error("  - {name: web,",
 				    "  - {name: api, socket: api.sock, uid: 1}\n  - {name: web,"),
-		"1 backends[0]: \"api\" is new, and backends cannot be added while running");
+		"2 backends[0]: \"api\" is new, and backends cannot be added while running");
+	/* workers know backends by their place in the list */
+	assert_string_equal(
+		errs.e[1].reason, "\"web\" has moved, and backends cannot while running");
+	assert_string_equal(reload_error("uid: 1000}\n",
+				    "uid: 1000}\n  - {name: api, socket: api.sock, uid: 1}\n"),
+		"1 backends[1]: \"api\" is new, and backends cannot be added while running");
 	/* a new name is one that came and one that went */
 	assert_string_equal(reload_error("name: wan0", "name: wan1"),
 		"2 ports: \"wan0\" is gone, and ports cannot be removed while running");

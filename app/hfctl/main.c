@@ -77,14 +77,15 @@ char *hfctl_ask(const char *socket, const char *request)
 
 /* ---- commands of the socket ---- */
 
-/* Prints the answer; one that begins with "error: " goes to standard error and makes a 1. */
+/* Prints the answer; one with a line that begins with "error: " goes to standard error and makes a
+ * 1. */
 static int ask_and_print(const char *socket, const char *request)
 {
 	char *answer = hfctl_ask(socket, request);
 	bool error;
 	if (!answer)
 		return 1;
-	error = strncmp(answer, "error: ", 7) == 0;
+	error = strncmp(answer, "error: ", 7) == 0 || strstr(answer, "\nerror: ");
 	fputs(answer, error ? stderr : stdout);
 	free(answer);
 	return error;

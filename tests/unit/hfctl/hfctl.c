@@ -61,7 +61,7 @@ static void drain(void *app, FILE *out, bool on)
 static void reload(void *app, FILE *out)
 {
 	(void)app;
-	fputs("error: x.yaml:1:1: no\n", out);
+	fputs("x.yaml:1:1: no\nerror: the old site serves on\n", out);
 }
 
 static const struct hf_control_ops ops = {
@@ -172,7 +172,7 @@ static void errors_are_status_1(void **state)
 	(void)state;
 	assert_int_equal(r->status, 1);
 	assert_string_equal(r->out, "");
-	assert_string_equal(r->err, "error: x.yaml:1:1: no\n");
+	assert_string_equal(r->err, "x.yaml:1:1: no\nerror: the old site serves on\n");
 	r = HFCTL("trace", "x");
 	assert_int_equal(r->status, 1);
 	assert_non_null(strstr(r->err, "error: trace does not take \"x\""));

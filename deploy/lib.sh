@@ -303,7 +303,7 @@ farm_relay() {
 		servers+=(--server "$web")
 	done
 	farm_start "hfrelay-$socket" setpriv --reuid "$FARM_RELAY_USER" --regid nogroup \
-		--clear-groups "$FARM_BIN/hfrelay" --socket "$FARM_DIR/$socket" --proxy v2 \
+		--clear-groups "$FARM_BIN/hfrelay" --socket "$FARM_DIR/$socket" --send-proxy v2 \
 		"${servers[@]}"
 	FARM_RELAY_PID=$FARM_LAST
 }

@@ -25,13 +25,13 @@ options() {
 	else
 		farm_config
 	fi
-	"$FARM_BIN/handfast" --check "$FARM_DIR/handfast.yaml" || exit 1
+	farm_in_appl "$FARM_BIN/handfast" --check "$FARM_DIR/handfast.yaml" || exit 1
 }
 
 # As many huge pages as `--plan` asks for; the appliance itself falls back to plain pages.
 huge_pages() {
 	local cnt
-	cnt=$("$FARM_BIN/handfast" --plan "$FARM_DIR/handfast.yaml" |
+	cnt=$(farm_in_appl "$FARM_BIN/handfast" --plan "$FARM_DIR/handfast.yaml" |
 		awk '/^huge pages/ {print $3}')
 	[ "${HUGE:-1}" != 0 ] && farm_huge "${cnt:-0}" ||
 		farm_say "no huge pages: plain ones serve, at the price of TLB misses per packet"

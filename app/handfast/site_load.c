@@ -31,8 +31,11 @@ static int cert_load(struct hf_loaded_site *s, const struct hf_config *cfg, uint
 	struct hf_pki_report report = {.warning_cnt = 0};
 
 	if (driver()->load(&mem, &source, &s->cert[i], &report)) {
-		hf_config_error_at(cfg, errs, &c->chain, "then run handfast --check again", "%s",
-			report.error);
+		/* The driver's errors begin with the file that is wrong. */
+		bool of_key = strncmp(report.error, c->key, strlen(c->key)) == 0;
+
+		hf_config_error_at(cfg, errs, of_key ? &c->key : &c->chain,
+			"then run handfast --check again", "%s", report.error);
 		return -1;
 	}
 	for (uint32_t w = 0; w < report.warning_cnt; w++)

@@ -44,7 +44,7 @@ wrong "wrong type" 'count:' 'number' 's/count: 1/count: many/'
 wrong "out of range" 'count:' 'range' 's/count: 1/count: 5000/'
 wrong "port 70000" ':70000' '70000' 's/:443$/:70000/'
 wrong "missing key file" 'key: gone' 'gone.key' 's/key: www.key/key: gone.key/'
-wrong "key of another certificate" 'key: other' 'match' 's/key: www.key/key: other.key/'
+wrong "key of another certificate" 'key: other' 'does not belong' 's/key: www.key/key: other.key/'
 wrong "chain that is no PEM file" 'chain: text' 'text.pem' 's/chain: www.pem/chain: text.pem/'
 wrong "interface that does not exist" 'device:' 'nowhere0' 's/iface=hf0/iface=nowhere0/'
 wrong "overlapping listeners" 'address: .*:443 # 2' '10.9.0.1:443' \

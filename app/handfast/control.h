@@ -2,8 +2,8 @@
  * closes. `echo stats json | socat - UNIX:/run/handfast/control.sock` is a client, hfctl another.
  *   stats [text|full|json|prometheus]   conns   failures   trace [WORKER]   plan   version
  *   drain [on|off]   reload   help
- * An answer with a line that begins with "error: " is one. What the commands show and do is the caller's, by
- * hf_control_ops; this file knows sockets and words.
+ * An answer with a line that begins with "error: " is one. What the commands show and do is the
+ * caller's, by hf_control_ops; this file knows sockets and words.
  * Threads: one, the main one. It never blocks: at most HF_CONTROL_CLIENTS are served at a time, each
  * has a few seconds to ask and a minute to read, then it is hung up on; more clients wait in the
  * socket's backlog. Memory: heap; an answer is built whole before it is sent. */

@@ -129,7 +129,7 @@ static int on_client_hello_again(struct hf_tls_call *c, struct hf_span body)
 	(void)body;
 	if (c->t->again_cnt++ == RENEGOTIATION_MAX)
 		return -HF_TLS_R_RENEGOTIATION;
-	c->t->alerts |= HF_TLS_SAY_NO_RENEGOTIATION;
+	hf_tls_say(c->t, HF_TLS_SAY_NO_RENEGOTIATION);
 	c->x->stats.renegotiations_refused++;
 	return 0;
 }
@@ -141,12 +141,15 @@ static const struct row {
 	int (*handle)(struct hf_tls_call *c, struct hf_span body);
 	uint8_t next;
 } hs12[] = {
-	/* clang-format off */
-	{HF_TLS_ST_HELLO,    HF_TLS_MSG_CLIENT_HELLO,        HF_TLS_HELLO_MAX,        on_client_hello,        HF_TLS_ST_KEY},
-	{HF_TLS_ST_KEY,      HF_TLS_MSG_CLIENT_KEY_EXCHANGE, HF_TLS_KEY_EXCHANGE_MAX, on_client_key_exchange, HF_TLS_ST_CCS},
-	{HF_TLS_ST_CCS,      HF_TLS_MSG_CCS,                 HF_TLS_RECORD_MAX,       on_change_cipher_spec,  HF_TLS_ST_FINISHED},
-	{HF_TLS_ST_FINISHED, HF_TLS_MSG_FINISHED,            64,                      on_finished,            HF_TLS_ST_LAST_FLIGHT},
-	{HF_TLS_ST_DONE,     HF_TLS_MSG_CLIENT_HELLO,        HF_TLS_HELLO_MAX,        on_client_hello_again,  HF_TLS_ST_DONE},
+/* clang-format off */
+#define ROW(state, message, max_len, handle, next) \
+	{HF_TLS_ST_##state, HF_TLS_MSG_##message, max_len, handle, HF_TLS_ST_##next}
+	ROW(HELLO,    CLIENT_HELLO,        HF_TLS_HELLO_MAX,        on_client_hello,        KEY),
+	ROW(KEY,      CLIENT_KEY_EXCHANGE, HF_TLS_KEY_EXCHANGE_MAX, on_client_key_exchange, CCS),
+	ROW(CCS,      CCS,                 HF_TLS_RECORD_MAX,       on_change_cipher_spec,  FINISHED),
+	ROW(FINISHED, FINISHED,            64,                      on_finished,            LAST_FLIGHT),
+	ROW(DONE,     CLIENT_HELLO,        HF_TLS_HELLO_MAX,        on_client_hello_again,  DONE),
+#undef ROW
 	/* clang-format on */
 };
 

@@ -136,10 +136,9 @@ void hf_tls_fail(struct hf_tls_ctx *x, struct hf_tls *t, enum hf_tls_reason reas
 		end_handshake(x, t, reason);
 	}
 	t->standing |= HF_TLS_FAILED;
-	if (reasons[reason].alert == HF_TLS_ALERT_NONE)
-		t->alerts &= HF_TLS_SAID_LAST;
-	else if (!(t->alerts & HF_TLS_SAID_LAST))
-		t->alerts = HF_TLS_SAY_FATAL;
+	t->alerts &= HF_TLS_SAID_LAST;
+	if (reasons[reason].alert != HF_TLS_ALERT_NONE)
+		hf_tls_say(t, HF_TLS_SAY_FATAL);
 	hf_tls_record_drop(x, t);
 	hf_tls_hs_release(x, t);
 	hf_trace(x->trace, x->now, (uint32_t)t->owner, HF_TRACE_TLS_FAIL, reason, 0, 0);
@@ -379,9 +378,8 @@ void hf_tls_sym_done(struct hf_tls_ctx *x, struct hf_tls *t, struct hf_sym_job *
 void hf_tls_close(struct hf_tls_ctx *x, struct hf_tls *t)
 {
 	(void)x;
-	if (t->state == HF_TLS_ST_DONE && !(t->standing & HF_TLS_FAILED) &&
-		!(t->alerts & HF_TLS_SAID_LAST))
-		t->alerts |= HF_TLS_SAY_CLOSE;
+	if (t->state == HF_TLS_ST_DONE && !(t->standing & HF_TLS_FAILED))
+		hf_tls_say(t, HF_TLS_SAY_CLOSE);
 }
 
 bool hf_tls_flushed(const struct hf_tls *t)

@@ -201,6 +201,13 @@ HF_MUST_CHECK bool hf_tls_hs_take(struct hf_tls_ctx *x, struct hf_tls *t);
 void hf_tls_established(struct hf_tls_ctx *x, struct hf_tls *t);
 uint8_t hf_tls_reason_alert(enum hf_tls_reason r);
 
+/* Queues an alert, unless the last word was said. */
+static inline void hf_tls_say(struct hf_tls *t, uint8_t what)
+{
+	if (!(t->alerts & HF_TLS_SAID_LAST))
+		t->alerts |= what;
+}
+
 static inline bool hf_tls_flight_pending(const struct hf_tls *t)
 {
 	return t->hs && t->hs->sent < t->hs->send_end;

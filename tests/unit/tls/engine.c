@@ -1073,13 +1073,17 @@ static void truncation(void **state)
 }
 
 /* Nothing may follow close_notify, not even the alert of a failure. */
-static void failure_after_close(void **state)
+static void nothing_after_close(void **state)
 {
 	(void)state;
 	to_stage(DONE);
 	hf_tls_close(&rig.x, &rig.tls);
 	rig_settle(&rig);
 	hf_chain_clear(&rig.bufs, &rig.out);
+	feed_record(22, "\1\0\0\1x", 5);
+	rig_settle(&rig);
+	assert_int_equal(rig.out.len, 0);
+	assert_true(hf_tls_flushed(&rig.tls));
 	feed_record(23, "BAD!", 4);
 	rig_settle(&rig);
 	assert_true(rig.set & HF_TLS_FAILED);
@@ -1139,7 +1143,7 @@ int main(void)
 		cmocka_unit_test(a_place_may_be_given_back),
 		cmocka_unit_test(close_notify_both_ways),
 		cmocka_unit_test(truncation),
-		cmocka_unit_test(failure_after_close),
+		cmocka_unit_test(nothing_after_close),
 		cmocka_unit_test(renegotiation_is_refused),
 	};
 

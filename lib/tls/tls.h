@@ -21,6 +21,7 @@
 #define HF_TLS_TLS_H
 
 #include "lib/base/buf.h"
+#include "lib/base/hist.h"
 #include "lib/base/rand.h"
 #include "lib/base/stat.h"
 #include "lib/base/trace.h"
@@ -87,9 +88,11 @@ struct hf_tls_site {
 struct hf_tls_stats {
 #define HF_COUNTER(name, help) uint64_t name;
 #define HF_GAUGE(name, help) uint64_t name;
+#define HF_HIST(name, help) struct hf_hist name;
 #include "lib/tls/stats.def"
 #undef HF_COUNTER
 #undef HF_GAUGE
+#undef HF_HIST
 	uint64_t reason[HF_TLS_REASON_CNT]; /* how handshakes ended: OK or why not */
 	uint64_t fault[HF_TLS_REASON_CNT]; /* why connections ended after a handshake that was OK */
 };

@@ -23,9 +23,11 @@ static const struct {
 static const struct hf_stat_row rows[] = {
 #define HF_COUNTER(name, help) {#name, help, HF_STAT_COUNTER, offsetof(struct hf_tls_stats, name)},
 #define HF_GAUGE(name, help) {#name, help, HF_STAT_GAUGE, offsetof(struct hf_tls_stats, name)},
+#define HF_HIST(name, help) {#name, help, HF_STAT_HIST, offsetof(struct hf_tls_stats, name)},
 #include "lib/tls/stats.def"
 #undef HF_COUNTER
 #undef HF_GAUGE
+#undef HF_HIST
 #define HF_TLS_REASON(name, alert, help)            \
 	{"handshake_" #name, help, HF_STAT_COUNTER, \
 		offsetof(struct hf_tls_stats, reason) + sizeof(uint64_t) * HF_TLS_R_##name},
@@ -113,6 +115,8 @@ void hf_tls_established(struct hf_tls_ctx *x, struct hf_tls *t)
 	t->state = HF_TLS_ST_DONE;
 	t->standing |= HF_TLS_ESTABLISHED;
 	t->done_at = x->now;
+	hf_hist_add(&x->stats.handshake_ns, x->now - t->opened_at);
+	hf_hist_add(&x->stats.key_exchange_ns, x->now - t->hs->key_at);
 	hf_trace(x->trace, x->now, (uint32_t)t->owner, HF_TRACE_TLS_DONE, t->suite, 0, 0);
 }
 

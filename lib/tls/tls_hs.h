@@ -147,6 +147,7 @@ struct hf_tls_hs {
 	struct hf_pk_job *pk_job;
 	struct hf_sym_job *job[2];
 	uint8_t step;
+	hf_ns key_at; /* when the ClientKeyExchange was whole */
 	struct hf_span hash_v[HF_TLS_SPAN_MAX], prf_v[2][4];
 	/* secrets */
 	uint8_t client_random[HF_TLS_RANDOM_LEN], server_random[HF_TLS_RANDOM_LEN];

@@ -152,6 +152,7 @@ int hf_tls_keys_exchange(struct hf_tls_call *c, struct hf_span ciphertext)
 		return HF_TLS_WAIT_MEM;
 	}
 	hs->pk_job = job;
+	hs->key_at = c->x->now;
 	submit_premaster(c, job, ciphertext);
 	submit_hash(c, hs->job[0]);
 	hs->step = STEP_MASTER;

@@ -178,6 +178,9 @@ static void last_flight_leaves_together(void **state)
 	assert_memory_equal(out + sizeof(want) + 16, "\x14\0\0\x0c", 4);
 	assert_memory_equal(out + sizeof(want) + 20, finished, 12);
 	assert_int_equal(rig.tls.reason, HF_TLS_R_OK);
+	assert_int_equal(rig.x.stats.handshake_ns.cnt, 1);
+	assert_true(rig.x.stats.key_exchange_ns.sum > 0);
+	assert_true(rig.x.stats.key_exchange_ns.sum < rig.x.stats.handshake_ns.sum);
 	rig_close(&rig);
 }
 

@@ -106,8 +106,8 @@ static void link_news(struct hf_worker *w, const struct hf_conn *c)
 /* Endpoints of a pool take turns. Returns HF_ENDPOINT_MAX when the pool has none. */
 static uint32_t endpoint_choose(struct hf_worker *w, uint32_t backend)
 {
-	for (uint32_t n = 0; n < HF_ENDPOINT_MAX; n++) {
-		uint32_t e = w->endpoint_next++ % HF_ENDPOINT_MAX;
+	for (uint32_t n = 0; n < w->endpoint_top; n++) {
+		uint32_t e = w->endpoint_next++ % w->endpoint_top;
 
 		if (w->endpoint[e].link && w->endpoint[e].backend == backend)
 			return e;

@@ -87,6 +87,7 @@ struct hf_worker {
 	/* around it */
 	struct hf_worker_port port[HF_TCP_PORT_MAX];
 	struct hf_endpoint endpoint[HF_ENDPOINT_MAX];
+	uint32_t endpoint_top; /* numbers below it have been in use */
 	uint32_t endpoint_next, link_reserved;
 	uint8_t boot_id[8]; /* first half of every connection id told to backends */
 	struct hf_site *site;

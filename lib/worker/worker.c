@@ -88,6 +88,14 @@ static enum hf_net_verdict hand_over(
 	return HF_NET_CROSSED;
 }
 
+/* An answer to ARP comes to one queue, but every worker must know the gateway. */
+static void share_arp(struct hf_worker *w, uint32_t port, const struct hf_frame *f)
+{
+	for (uint32_t i = 0; i < w->cfg.worker_cnt; i++)
+		if (i != w->cfg.index)
+			(void)hand_over(w, i, port, f);
+}
+
 static enum hf_net_verdict frame_in(struct hf_worker *w, uint32_t port, const struct hf_frame *f)
 {
 	struct hf_worker_port *p = &w->port[port];
@@ -100,6 +108,9 @@ static enum hf_net_verdict frame_in(struct hf_worker *w, uint32_t port, const st
 		v = hf_net_accept(&p->host, &pkt);
 	if (v != HF_NET_OK)
 		return v;
+	if (pkt.kind == HF_PACKET_ARP && pkt.arp_op == HF_ARP_REPLY &&
+		!(f->flags & HF_FRAME_CROSSED))
+		share_arp(w, port, f);
 	if (pkt.kind != HF_PACKET_TCP)
 		return reply(w, p, &pkt);
 	owner = owner_of(w, p, &pkt);
@@ -178,7 +189,7 @@ static void retry(struct hf_worker *w)
 
 static void fetch(struct hf_worker *w)
 {
-	for (uint32_t e = 0; e < HF_ENDPOINT_MAX; e++)
+	for (uint32_t e = 0; e < w->endpoint_top; e++)
 		if (w->endpoint[e].link)
 			hf_bridge_fetch(w, e, FETCH_MAX);
 }
@@ -323,6 +334,7 @@ static void endpoint_up(struct hf_worker *w, const struct hf_order *o)
 
 	HF_ASSERT(o->arg < HF_ENDPOINT_MAX && !ep->link);
 	*ep = (struct hf_endpoint){.link = o->link, .backend = o->backend};
+	w->endpoint_top = HF_MAX(w->endpoint_top, o->arg + 1);
 	w->stats.endpoints++;
 }
 
@@ -360,7 +372,7 @@ static uint64_t publish(struct hf_worker *w)
 {
 	uint64_t bells = 0;
 
-	for (uint32_t e = 0; e < HF_ENDPOINT_MAX; e++) {
+	for (uint32_t e = 0; e < w->endpoint_top; e++) {
 		struct hf_endpoint *ep = &w->endpoint[e];
 
 		if (!ep->link || !ep->news)
@@ -595,7 +607,7 @@ bool hf_worker_sleep(struct hf_worker *w)
 
 	for (uint32_t i = 0; i < w->cfg.worker_cnt; i++)
 		news |= w->cross[i] && hf_spsc_used(w->cross[i]);
-	for (uint32_t e = 0; e < HF_ENDPOINT_MAX; e++)
+	for (uint32_t e = 0; e < w->endpoint_top; e++)
 		news |= w->endpoint[e].link && !hf_link_sleep(w->endpoint[e].link, w->wait.cnt > 0);
 	if (news)
 		hf_worker_wake(w);
@@ -604,7 +616,7 @@ bool hf_worker_sleep(struct hf_worker *w)
 
 void hf_worker_wake(struct hf_worker *w)
 {
-	for (uint32_t e = 0; e < HF_ENDPOINT_MAX; e++)
+	for (uint32_t e = 0; e < w->endpoint_top; e++)
 		if (w->endpoint[e].link)
 			hf_link_wake(w->endpoint[e].link);
 }

@@ -109,7 +109,8 @@ $(B)/handfast: $(call obj,$(wildcard app/handfast/*.c) drivers/drivers.c drivers
 	$(link) $(dpdk_libs) -lIPSec_MB -lcrypto -lyaml -lpthread
 $(B)/hfctl: $(call obj,$(wildcard app/hfctl/*.c)) $(call libs_of,config) $(call archive,os)
 	$(link) -lyaml -lpthread
-$(B)/hfrelay: $(call obj,$(wildcard app/hfrelay/*.c)) $(call libs_of,client) $(call archive,os)
+$(B)/hfrelay: $(call obj,$(wildcard app/hfrelay/*.c) app/handfast/control.c) $(call libs_of,client) \
+		$(call archive,stats) $(call archive,os)
 	$(link) -lpthread
 $(B)/hfecho: $(call obj,lib/client/example/echo.c) $(call libs_of,client)
 	$(link) -lpthread

@@ -20,10 +20,6 @@
 #include "lib/stats/stats.h"
 #include "lib/worker/worker.h"
 
-#ifndef HF_VERSION
-#define HF_VERSION "0.1"
-#endif
-
 /* ---- plan.c ---- */
 
 struct hf_plan {

@@ -33,6 +33,7 @@ struct hf_control {
 struct command {
 	const char *name, *args, *help;
 	void (*run)(struct hf_control *c, const char *arg, FILE *out); /* arg: "" for none */
+	size_t op; /* offset in hf_control_ops of what it needs; 0: nothing */
 };
 
 static void bad_argument(FILE *out, const char *name, const char *arg, const char *want)
@@ -93,7 +94,7 @@ static void run_plan(struct hf_control *c, const char *arg, FILE *out)
 static void run_version(struct hf_control *c, const char *arg, FILE *out)
 {
 	(void)arg;
-	fprintf(out, "handfast %s\n", c->ops->version);
+	fprintf(out, "%s\n", c->ops->version);
 }
 
 static void run_drain(struct hf_control *c, const char *arg, FILE *out)
@@ -113,38 +114,51 @@ static void run_reload(struct hf_control *c, const char *arg, FILE *out)
 static void run_help(struct hf_control *c, const char *arg, FILE *out);
 
 /* clang-format off */
+#define OP(name) offsetof(struct hf_control_ops, name)
 static const struct command commands[] = {
-	{"stats",    "[text|full|json|prometheus]", "counters; text adds the workers up",  run_stats},
-	{"conns",    "",         "open connections",                                       run_conns},
-	{"failures", "",         "the last handshakes and connections that failed, and why", run_failures},
-	{"trace",    "[WORKER]", "the flight recorder's last events",                      run_trace},
-	{"plan",     "",         "cores, queues and memory in use",                        run_plan},
-	{"version",  "",         "the running program's version",                          run_version},
-	{"drain",    "[on|off]", "take no new connections; off: take them again",          run_drain},
-	{"reload",   "",         "read the options file again",                            run_reload},
-	{"help",     "",         "this list",                                              run_help},
+	{"stats",    "[text|full|json|prometheus]", "counters; text adds the workers up",  run_stats, 0},
+	{"conns",    "",         "open connections",                                       run_conns, OP(conns)},
+	{"failures", "",         "the last handshakes and connections that failed, and why", run_failures, OP(failures)},
+	{"trace",    "[WORKER]", "the flight recorder's last events",                      run_trace, OP(trace)},
+	{"plan",     "",         "cores, queues and memory in use",                        run_plan, OP(plan)},
+	{"version",  "",         "the running program's version",                          run_version, 0},
+	{"drain",    "[on|off]", "take no new connections; off: take them again",          run_drain, OP(drain)},
+	{"reload",   "",         "read the options file again",                            run_reload, OP(reload)},
+	{"help",     "",         "this list",                                              run_help, 0},
 };
 /* clang-format on */
+
+/* Whether the program lends what the command shows or does. */
+static bool lent(const struct hf_control *c, const struct command *cmd)
+{
+	void (*op)(void);
+	memcpy(&op, (const uint8_t *)c->ops + cmd->op, sizeof(op));
+	return cmd->op == 0 || op;
+}
 
 static void run_help(struct hf_control *c, const char *arg, FILE *out)
 {
 	size_t i;
-	(void)c;
 	(void)arg;
 	for (i = 0; i < HF_ARRAY_LEN(commands); i++)
-		fprintf(out, "%-10s%-30s%s\n", commands[i].name, commands[i].args,
-			commands[i].help);
+		if (lent(c, &commands[i]))
+			fprintf(out, "%-10s%-30s%s\n", commands[i].name, commands[i].args,
+				commands[i].help);
 }
 
-static const struct command *find_command(const char *name, FILE *out)
+static const struct command *find_command(struct hf_control *c, const char *name, FILE *out)
 {
+	const char *comma = "";
 	size_t i;
 	for (i = 0; i < HF_ARRAY_LEN(commands); i++)
-		if (strcmp(commands[i].name, name) == 0)
+		if (strcmp(commands[i].name, name) == 0 && lent(c, &commands[i]))
 			return &commands[i];
 	fprintf(out, "error: unknown command \"%s\"; commands are", name);
 	for (i = 0; i < HF_ARRAY_LEN(commands); i++)
-		fprintf(out, "%s %s", i ? "," : "", commands[i].name);
+		if (lent(c, &commands[i])) {
+			fprintf(out, "%s %s", comma, commands[i].name);
+			comma = ",";
+		}
 	fputc('\n', out);
 	return NULL;
 }
@@ -154,7 +168,7 @@ static void run_line(struct hf_control *c, char *line, FILE *out)
 {
 	static const char blank[] = " \t\r";
 	char *save, *name = strtok_r(line, blank, &save), *arg = strtok_r(NULL, blank, &save);
-	const struct command *cmd = find_command(name ? name : "", out);
+	const struct command *cmd = find_command(c, name ? name : "", out);
 	if (!cmd)
 		return;
 	if (arg && (!cmd->args[0] || strtok_r(NULL, blank, &save)))

@@ -20,9 +20,10 @@
 #define HF_CONTROL_READ_NS (60 * HF_NS_S)
 #define HF_CONTROL_SOURCES_MAX 4096u
 
-/* What the program lends. Each writes its answer to out, "error: ..." included. */
+/* What the program lends. Each writes its answer to out, "error: ..." included. A command whose
+ * operation is NULL does not exist; sources must be there. */
 struct hf_control_ops {
-	const char *version;
+	const char *version; /* the whole answer to it: "handfast 0.1" */
 	/* Fills v with the row tables to render; returns how many. */
 	uint32_t (*sources)(void *app, struct hf_stats_source *v, uint32_t max);
 	void (*conns)(void *app, FILE *out);

@@ -3,8 +3,17 @@
  * others still see it out. */
 #include <netdb.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include "app/hfrelay/farm.h"
+
+/* getaddrinfo takes numbers beyond 65535 and cuts them off. */
+static bool port_valid(const char *port)
+{
+	char *end;
+	unsigned long v = strtoul(port, &end, 10);
+	return *port >= '0' && *port <= '9' && *end == 0 && v > 0 && v <= UINT16_MAX;
+}
 
 /* Splits "host:port" or "[host]:port"; false when it is neither. */
 static bool split(const char *address, char host[80], const char **port)
@@ -43,6 +52,10 @@ int hf_farm_add(struct hf_farm *f, const char *address, char *why, size_t why_le
 	}
 	if (strlen(address) >= sizeof(s->name) || !split(address, host, &port)) {
 		snprintf(why, why_len, "write HOST:PORT or [IPV6]:PORT");
+		return -1;
+	}
+	if (!port_valid(port)) {
+		snprintf(why, why_len, "the port must be a number from 1 to 65535");
 		return -1;
 	}
 	rc = getaddrinfo(host, port, &hints, &found);

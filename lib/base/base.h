@@ -14,6 +14,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#define HF_VERSION "0.1" /* of all programs */
+
 typedef uint64_t hf_ns; /* nanoseconds since the worker started; never wall clock */
 
 #define HF_NS_US 1000ull

@@ -74,7 +74,7 @@ static void reload(void *app, FILE *out)
 }
 
 static const struct hf_control_ops ops = {
-	"1.2", sources, conns, failures, trace, plan, drain, reload};
+	"handfast 1.2", sources, conns, failures, trace, plan, drain, reload};
 
 static int open_control(void **state)
 {
@@ -195,6 +195,20 @@ static void help_names_every_command(void **state)
 	for (i = 0; help[i]; i++)
 		lines += help[i] == '\n';
 	assert_int_equal(lines, HF_ARRAY_LEN(names));
+}
+
+static void what_is_not_lent_does_not_exist(void **state)
+{
+	static const struct hf_control_ops few = {.version = "hfrelay 1.2", .sources = sources};
+	(void)state;
+	hf_control_close(c);
+	c = hf_control_open(path, 0660, &few, &d);
+	assert_non_null(c);
+	assert_string_equal(ask("version\n"), "hfrelay 1.2\n");
+	assert_non_null(strstr(ask("stats\n"), "frames in\n"));
+	assert_string_equal(ask("reload\n"),
+		"error: unknown command \"reload\"; commands are stats, version, help\n");
+	assert_null(strstr(ask("help\n"), "reload"));
 }
 
 static void nonsense_gets_an_error(void **state)
@@ -346,6 +360,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CONTROL_TEST(commands_are_answered),
 		CONTROL_TEST(help_names_every_command),
+		CONTROL_TEST(what_is_not_lent_does_not_exist),
 		CONTROL_TEST(nonsense_gets_an_error),
 		CONTROL_TEST(request_in_pieces_and_without_newline),
 		CONTROL_TEST(long_answers_arrive_whole),

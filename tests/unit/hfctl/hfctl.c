@@ -65,7 +65,7 @@ static void reload(void *app, FILE *out)
 }
 
 static const struct hf_control_ops ops = {
-	"1.2", sources, conns, conns, trace, conns, drain, reload};
+	"handfast 1.2", sources, conns, conns, trace, conns, drain, reload};
 
 /* ---- running hfctl ---- */
 

@@ -41,7 +41,7 @@ struct modulus {
 };
 
 struct ready_key {
-	uint64_t id, used_at; /* id 0: the place is free */
+	uint64_t id, used_at; /* used_at 0: the place is free */
 	uint32_t half;        /* digits of a prime */
 	uint32_t windows;
 	struct modulus n, prime[2];
@@ -390,7 +390,7 @@ static void join(struct rsa_ifma *c);
 /* q^-1 mod p comes with the key; into Montgomery form by doubling it N * 52 times. */
 static void q_inverse_set(struct ready_key *k, const struct hf_pk_key *key)
 {
-	digits_of(k->q_inverse, k->half, key->coefficient[0].p, key->coefficient[0].len);
+	digits_of(k->q_inverse, k->half, key->coefficient[1].p, key->coefficient[1].len);
 	for (uint32_t i = 0; i < k->half * DIGIT_BITS; i++)
 		double_mod(k->q_inverse, k->prime[0].m, k->half);
 }
@@ -471,7 +471,7 @@ static struct ready_key *key_ready(
 	for (uint32_t i = 0; i < KEY_CNT; i++) {
 		struct ready_key *k = &c->key[i];
 
-		if (k->id == key->id) {
+		if (k->used_at && k->id == key->id) {
 			k->used_at = c->uses;
 			return k;
 		}
@@ -693,7 +693,7 @@ static void forget(void *ctx, uint64_t key_id)
 	struct rsa_ifma *c = ctx;
 
 	for (uint32_t i = 0; i < KEY_CNT; i++)
-		if (c->key[i].id == key_id)
+		if (c->key[i].used_at && c->key[i].id == key_id)
 			hf_wipe(&c->key[i], sizeof(c->key[i]));
 }
 

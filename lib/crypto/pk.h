@@ -11,6 +11,11 @@
  * Wrong length and ciphertext >= n run a dummy operation and take the same path; so does an
  * engine's failure.
  *
+ * Key exchange: KEYGEN makes a private key of the caller's seed and its public value; the handshake
+ * keeps scalar (hf_group_info's scalar_len bytes, to be wiped) and gives it back with DERIVE. A pair
+ * serves one DERIVE. The peer's value is validated here and in the engine: form, range, curve
+ * equation (RFC 8422 5.11), and an all-zero X25519 secret is refused (RFC 7748 6.1).
+ *
  * Cancel: a job whose connection died. Before its work began it completes at once as CANCELLED,
  * after that it runs out and completes as CANCELLED; either way through hf_pk_done.
  *
@@ -34,27 +39,39 @@ enum hf_pk_op {
 	HF_PK_RSA_PREMASTER,  /* in: EncryptedPreMasterSecret body; out: 48 bytes */
 	HF_PK_RSA_SIGN_PKCS1, /* in: digest; hash says which; out: signature */
 	HF_PK_RSA_SIGN_PSS,
+	HF_PK_ECDH_KEYGEN, /* group, seed; scalar: the private key, out: what goes on the wire */
+	HF_PK_ECDH_DERIVE, /* group, scalar; in: the peer's public value; out: shared secret */
+	HF_PK_ECDSA_SIGN,  /* in: digest; hash says which; out: signature, DER */
 	HF_PK_OP_CNT
 };
 
 enum hf_pk_status {
 	HF_PK_OK,
 	HF_PK_CANCELLED,
-	HF_PK_FAILED, /* signatures: no engine answers this key and operation */
+	HF_PK_FAILED,  /* no engine answers this key and operation */
+	HF_PK_REFUSED, /* DERIVE: what the peer sent is no public value of the group */
 };
+
+/* Lengths of a group; its TLS codepoint is for tls to know. */
+struct hf_group_info {
+	uint8_t scalar_len, point_len, secret_len;
+};
+extern const struct hf_group_info hf_group_info[HF_GROUP_CNT];
 
 struct hf_pk_job {
 	/* caller fills */
 	const struct hf_pk_key *key;
-	hf_ref owner; /* connection that waits; stale refs are how late completions find nobody */
-	uint8_t op;   /* enum hf_pk_op */
-	uint8_t hash; /* enum hf_hash, signatures */
+	hf_ref owner;  /* connection that waits; stale refs are how late completions find nobody */
+	uint8_t op;    /* enum hf_pk_op */
+	uint8_t hash;  /* enum hf_hash, signatures */
+	uint8_t group; /* enum hf_group, ECDH */
 	uint16_t client_version; /* premaster: version of the ClientHello (RFC 5246 7.4.7.1) */
 	uint32_t in_len;
 	uint8_t in[HF_PK_IN_MAX];
 	uint8_t fallback[HF_PREMASTER_LEN]; /* drawn before decryption, for every handshake */
-	uint8_t seed[64];                   /* PSS salt, blinding: drawn by the caller */
-	void *user; /* the caller's, untouched: for when the owner is gone */
+	uint8_t seed[64]; /* PSS salt, blinding, private key, nonce: drawn by the caller */
+	uint8_t scalar[HF_EC_SCALAR_MAX]; /* KEYGEN sets it, DERIVE wants it */
+	void *user;                       /* the caller's, untouched: for when the owner is gone */
 	/* pk fills */
 	uint8_t status; /* enum hf_pk_status */
 	uint32_t out_len;

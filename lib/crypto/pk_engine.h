@@ -46,6 +46,42 @@ enum hf_rsa_status {
 	HF_RSA_FAULT = -2,      /* out^e was not in: this engine computes wrongly, use it no more */
 };
 
+/* ---- curves ---- */
+
+enum hf_group { HF_GROUP_X25519 = 1, HF_GROUP_P256, HF_GROUP_P384, HF_GROUP_CNT };
+
+#define HF_EC_SCALAR_MAX 48u
+#define HF_EC_POINT_MAX 97u
+#define HF_EC_SIGNATURE_MAX 104u /* P-384: a DER sequence of two integers of 49 bytes */
+
+enum hf_ec_kind {
+	HF_EC_BASE,     /* out = scalar * base point, encoded as on the wire */
+	HF_EC_MULTIPLY, /* out = x of scalar * in, a point as on the wire */
+	HF_EC_SIGN,     /* out = ECDSA signature of the digest in, DER (RFC 8422 5.4) */
+	HF_EC_KIND_CNT
+};
+
+/* One raw operation. Scalars are big endian and in 1 .. order - 1; those of X25519 are any 32 bytes,
+ * little endian (RFC 7748 5). Points are uncompressed (RFC 8422 5.4.1), 32 bytes for X25519. */
+struct hf_ec_op {
+	uint8_t kind;                /* enum hf_ec_kind */
+	uint8_t group;               /* enum hf_group */
+	const struct hf_pk_key *key; /* SIGN */
+	const uint8_t *scalar;       /* BASE, MULTIPLY */
+	const uint8_t *in;
+	uint32_t in_len;
+	const uint8_t *seed; /* 64 random bytes, for the nonce of SIGN */
+	uint8_t *out;
+	uint32_t out_len;
+	int status; /* enum hf_ec_status */
+};
+
+enum hf_ec_status {
+	HF_EC_OK = 0,
+	HF_EC_UNANSWERED = -1, /* out is void; another engine may try */
+	HF_EC_REFUSED = -2,    /* in is not a point of the curve, or one of small order */
+};
+
 enum hf_pk_cost {
 	HF_PK_WHOLE, /* rsa() computes everything before it returns: at most one op a poll turn */
 	HF_PK_SLICEABLE, /* begin / step / end: a batch in bounded steps */
@@ -71,6 +107,11 @@ struct hf_pk_engine {
 	uint32_t (*begin)(void *ctx, struct hf_rsa_op *ops, uint32_t cnt);
 	bool (*step)(void *ctx);
 	void (*end)(void *ctx);
+	/* Curves, all NULL in an engine for RSA alone. ec computes up to ec_quantum ops of one kind
+	 * and group before it returns: the slowest batch is shorter than one RSA operation. */
+	uint32_t ec_quantum;
+	bool (*takes_ec)(void *ctx, enum hf_ec_kind kind, enum hf_group group);
+	void (*ec)(void *ctx, struct hf_ec_op *ops, uint32_t cnt);
 };
 
 #endif

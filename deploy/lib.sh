@@ -318,10 +318,13 @@ farm_curl() {
 		"https://$FARM_SNI:$FARM_PORT$path"
 }
 
-# farm_stat MODULE ROW: a counter or gauge of the appliance, all workers added up.
+# farm_stat MODULE ROW: a counter or gauge of the appliance, all workers and ports added up. Fails
+# when there is no such row.
 farm_stat() {
 	"$FARM_BIN/hfctl" -s "$FARM_STATS" stats --json | python3 -c '
 import json, sys
-print(sum(s.get(sys.argv[2], 0) for s in json.load(sys.stdin) if s["module"] == sys.argv[1]))
+module, row = sys.argv[1:]
+print(sum([s["rows"][row] for s in json.load(sys.stdin) if s["module"] == module] or [sys.exit(1)]))
 ' "$1" "$2"
 }
+farm_stat_is() { [ "$(farm_stat "$1" "$2")" = "$3" ]; }

@@ -5,7 +5,7 @@
 . "$(dirname "$0")/e2e.bash"
 
 two_backends() {
-	farm_config
+	e2e_config
 	python3 - "$FARM_DIR/handfast.yaml" "$FARM_ADDRESS" "$FARM_RELAY_USER" <<-'END'
 		import sys
 		path, address, user = sys.argv[1:]
@@ -86,6 +86,7 @@ farm_appliance
 farm_relay web.sock
 relay_web=$FARM_RELAY_PID
 farm_relay second.sock 127.0.0.1:8082
+e2e_attached 2
 e2e_serving
 on_second e2e_serving
 e2e_file 10m 10485760

@@ -39,11 +39,17 @@ prometheus() {
 	socket_ask "stats prometheus" |
 		grep -E '^handfast_worker_conns_opened_total\{worker="0"\} [1-9][0-9]*$'
 }
-frames_add_up() {
+
+# Every frame and every segment has exactly one outcome.
+outcomes_add_up() {
 	"$FARM_BIN/hfctl" -s "$FARM_STATS" stats --json | python3 -c '
 import json, sys
-port = sum(s["rx_frames"] for s in json.load(sys.stdin) if s["module"] == "port")
-assert port > 0, port'
+rows = {s["module"]: s["rows"] for s in json.load(sys.stdin)}
+net, tcp = rows["net"], rows["tcp"]
+frames = net.pop("frames_in")
+assert frames == rows["port"]["rx_frames"] > 0, (frames, rows["port"])
+assert frames == sum(net.values()), (frames, net)
+assert tcp["segments_in"] == net["tcp"] == sum(v for k, v in tcp.items() if k.startswith("in_")), tcp'
 }
 
 e2e_up
@@ -51,7 +57,7 @@ e2e_file 10k 10240
 farm_curl "/files/10k?[1-20]" -o /dev/null
 check "text over socat" text
 check "Prometheus over socat" prometheus
-check "JSON by hfctl, frames were counted" frames_add_up
+check "JSON by hfctl: frames in = sum of outcomes" outcomes_add_up
 check "DPDK telemetry agrees with hfctl" telemetry_agrees
 check "every module in DPDK telemetry" telemetry_small
 check_not "an unknown command is refused" bash -c \

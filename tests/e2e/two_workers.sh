@@ -36,7 +36,8 @@ crossings_arrive() {
 both_work() {
 	"$FARM_BIN/hfctl" -s "$FARM_STATS" stats --json | python3 -c '
 import json, sys
-opened = {s["worker"]: s["conns_opened"] for s in json.load(sys.stdin) if s["module"] == "worker"}
+opened = {s["labels"]["worker"]: s["rows"]["conns_opened"]
+    for s in json.load(sys.stdin) if s["module"] == "worker"}
 print(opened)
 assert len(opened) == 2 and all(opened.values())'
 }

@@ -196,14 +196,19 @@ static void fetch(struct hf_worker *w)
 
 /* ---- 4: crypto ---- */
 
+/* Also with nothing queued: what was cancelled comes back this way. */
 static void crypto_records(struct hf_worker *w)
 {
 	struct hf_sym_job *job;
+	bool any = true;
 
-	for (uint32_t round = 0; round < CRYPTO_ROUNDS && hf_sym_flush(w->sym); round++) {
-		w->busy = true;
-		while ((job = hf_sym_done(w->sym)) != NULL)
+	for (uint32_t round = 0; round < CRYPTO_ROUNDS && any; round++) {
+		any = hf_sym_flush(w->sym) > 0;
+		while ((job = hf_sym_done(w->sym)) != NULL) {
+			any = true;
 			hf_bridge_sym_done(w, job);
+		}
+		w->busy |= any;
 		run(w);
 	}
 }

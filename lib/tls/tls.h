@@ -54,8 +54,7 @@ enum hf_tls_wait {
 	HF_TLS_FAILED = 2048, /* standing: over; read hf_tls.reason, send what is queued, close */
 };
 
-/* ---- the site as TLS sees it: immutable, one generation, shared by all workers ------------------
- */
+/* ---- the site as TLS sees it: immutable, one generation, shared by all workers ---- */
 struct hf_tls_cert {
 	struct hf_span list; /* certificate_list of RFC 5246 7.4.2 without its own length: (u24 len,
 				DER)* */
@@ -83,8 +82,7 @@ struct hf_tls_site {
 	struct hf_tls_use *use; /* one per worker, each written by that worker alone */
 };
 
-/* ---- one worker's engine ------------------------------------------------------------------------
- */
+/* ---- one worker's engine ---- */
 struct hf_tls_stats {
 #define HF_COUNTER(name, help) uint64_t name;
 #define HF_GAUGE(name, help) uint64_t name;
@@ -118,7 +116,7 @@ void hf_tls_ctx_init(struct hf_tls_ctx *x, void *mem, uint32_t hs_cnt);
  * switches them on, at ChangeCipherSpec. */
 struct hf_tls_epoch {
 	struct hf_sym_keys keys; /* cipher NONE: records go in the clear */
-	uint64_t seq;
+	uint64_t seq;            /* of records under the keys */
 };
 
 struct hf_tls_hs;
@@ -188,8 +186,7 @@ void hf_tls_fail(struct hf_tls_ctx *x, struct hf_tls *tls, enum hf_tls_reason re
 /* Gives everything back, cancels jobs, wipes keys. The slot may be reused at once. */
 void hf_tls_free(struct hf_tls_ctx *x, struct hf_tls *tls);
 
-/* ---- what is known of the peer, between ESTABLISHED and hf_tls_hs_release ----------------------
- */
+/* ---- what is known of the peer, between ESTABLISHED and hf_tls_hs_release ---- */
 struct hf_tls_peer {
 	struct hf_span sni, alpn; /* point into the handshake part */
 	uint16_t version, suite, client_version;

@@ -12,8 +12,7 @@
 
 #define RENEGOTIATION_MAX 3u /* polite refusals before the connection is ended */
 
-/* ---- ClientHello: agree, then say all that we say before the client's key exchange --------------
- */
+/* ---- ClientHello: agree, then say all that we say before the client's key exchange ---- */
 
 static void count_name(struct hf_tls_stats *s, enum hf_tls_name_match match)
 {
@@ -85,8 +84,7 @@ static int on_client_hello(struct hf_tls_call *c, struct hf_span body)
 	return 0;
 }
 
-/* ---- the client's second flight
- * ------------------------------------------------------------------ */
+/* ---- the client's second flight ---- */
 
 /* RFC 5246 7.4.7.1. What is checked here is public: that the vector fills the message. Its length
  * against the key's, and everything about its content, is pk's. */
@@ -102,12 +100,9 @@ static int on_client_key_exchange(struct hf_tls_call *c, struct hf_span body)
 
 static int on_change_cipher_spec(struct hf_tls_call *c, struct hf_span body)
 {
-	struct hf_tls *t = c->t;
-
 	if (body.len != 1 || body.p[0] != 1)
 		return -HF_TLS_R_BAD_CCS;
-	t->rd.keys.cipher = t->hs->choice.suite->cipher;
-	t->rd.seq = 0;
+	c->t->rd.keys.cipher = c->t->hs->choice.suite->cipher;
 	return 0;
 }
 
@@ -120,8 +115,7 @@ static int on_finished(struct hf_tls_call *c, struct hf_span body)
 	return hf_tls_keys_finish(c);
 }
 
-/* ---- afterwards
- * ---------------------------------------------------------------------------------- */
+/* ---- afterwards ---- */
 
 /* RFC 5246 7.2.2: no_renegotiation is a warning; the client may go on with what it has. */
 static int on_client_hello_again(struct hf_tls_call *c, struct hf_span body)

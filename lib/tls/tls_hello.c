@@ -26,8 +26,7 @@ static bool has_u16(struct hf_span list, uint16_t want)
 	return false;
 }
 
-/* ---- extensions, one function each: 0 or -reason ------------------------------------------------
- */
+/* ---- extensions, one function each: 0 or -reason ---- */
 
 /* RFC 6066 3: labels of a DNS name. A final dot, which clients must not but some do send, is cut.
  */
@@ -193,8 +192,7 @@ int hf_tls_hello_parse(struct hf_span body, struct hf_tls_hello *h)
 	return parse_extensions(h, all);
 }
 
-/* ---- choice
- * -------------------------------------------------------------------------------------- */
+/* ---- choice ---- */
 
 static uint8_t lower(uint8_t c)
 {
@@ -310,8 +308,7 @@ int hf_tls_hello_choose(
 	return err ? err : choose_suite(site, h->suites, out);
 }
 
-/* ---- answer
- * -------------------------------------------------------------------------------------- */
+/* ---- answer ---- */
 
 static void put_extensions(struct hf_writer *w, const struct hf_tls_choice *c)
 {

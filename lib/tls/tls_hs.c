@@ -8,8 +8,7 @@
 
 #define WARNING_MAX 4u /* warning alerts in a connection's life; nobody has reason to send more */
 
-/* ---- what is declared once
- * ------------------------------------------------------------------------ */
+/* ---- what is declared once ---- */
 
 static const struct {
 	const char *name;
@@ -51,8 +50,7 @@ uint8_t hf_tls_reason_alert(enum hf_tls_reason r)
 	return reasons[r].alert;
 }
 
-/* ---- birth, handshake part, end
- * ------------------------------------------------------------------- */
+/* ---- birth, handshake part, end ---- */
 
 size_t hf_tls_ctx_footprint(uint32_t hs_cnt)
 {
@@ -162,8 +160,7 @@ void hf_tls_free(struct hf_tls_ctx *x, struct hf_tls *t)
 	hf_wipe(t, sizeof(*t));
 }
 
-/* ---- records into messages
- * ------------------------------------------------------------------------ */
+/* ---- records into messages ---- */
 
 /* Adds up to `len` bytes of the record to the current message. Handshakes are logged as they come;
  * after one, messages are only counted past. */
@@ -297,8 +294,7 @@ static int on_record(struct hf_tls_call *c)
 	}
 }
 
-/* ---- run
- * ------------------------------------------------------------------------------------------ */
+/* ---- run ---- */
 
 static int next_record(struct hf_tls_call *c)
 {
@@ -376,8 +372,7 @@ void hf_tls_sym_done(struct hf_tls_ctx *x, struct hf_tls *t, struct hf_sym_job *
 	hf_sym_give(x->sym, job);
 }
 
-/* ---- closing, and what is known
- * ------------------------------------------------------------------- */
+/* ---- closing, and what is known ---- */
 
 void hf_tls_close(struct hf_tls_ctx *x, struct hf_tls *t)
 {

@@ -90,8 +90,7 @@ struct hf_tls_suite {
 };
 const struct hf_tls_suite *hf_tls_suite(uint16_t id); /* NULL: not served */
 
-/* ---- tls_hello.c --------------------------------------------------------------------------------
- */
+/* ---- tls_hello.c ---- */
 
 /* A ClientHello as parsed: spans point into the message. */
 struct hf_tls_hello {
@@ -126,8 +125,7 @@ HF_MUST_CHECK int hf_tls_hello_choose(
 void hf_tls_hello_answer(struct hf_writer *w, const struct hf_tls_choice *c,
 	const uint8_t random[HF_TLS_RANDOM_LEN]);
 
-/* ---- the handshake part -------------------------------------------------------------------------
- */
+/* ---- the handshake part ---- */
 
 /* Hello, our flight, key exchange, both Finished and a ticket over chunks; two more for the hole.
  */
@@ -166,15 +164,13 @@ struct hf_tls_call {
 	struct hf_tls_io *io;
 };
 
-/* ---- tls12.c: the protocol as a table
- * ------------------------------------------------------------ */
+/* ---- tls12.c: the protocol as a table ---- */
 /* May such a message come now, this long? 0 or -reason. */
 HF_MUST_CHECK int hf_tls12_check(const struct hf_tls *t, unsigned type, uint32_t len);
 /* A checked message that is whole. */
 HF_MUST_CHECK int hf_tls12_message(struct hf_tls_call *c, unsigned type, struct hf_span body);
 
-/* ---- tls_keys.c: what is computed after a message, step by step ---------------------------------
- */
+/* ---- tls_keys.c: what is computed after a message, step by step ---- */
 HF_MUST_CHECK int hf_tls_keys_exchange(struct hf_tls_call *c, struct hf_span ciphertext);
 HF_MUST_CHECK int hf_tls_keys_finish(struct hf_tls_call *c);
 /* Takes the next step if all jobs are back: 0 went on, positive: waits, negative: -reason. */
@@ -182,8 +178,7 @@ HF_MUST_CHECK int hf_tls_keys_step(struct hf_tls_call *c);
 void hf_tls_keys_sym_done(struct hf_tls_ctx *x, struct hf_tls *t, struct hf_sym_job *job);
 void hf_tls_keys_cancel(struct hf_tls_ctx *x, struct hf_tls_hs *hs);
 
-/* ---- tls_record.c -------------------------------------------------------------------------------
- */
+/* ---- tls_record.c ---- */
 /* Takes the next whole record of io->in into t->rec, plain or on its way through an open job. */
 HF_MUST_CHECK int hf_tls_record_next(struct hf_tls_call *c);
 void hf_tls_record_opened(struct hf_tls_ctx *x, struct hf_tls *t, struct hf_sym_job *job);
@@ -195,8 +190,7 @@ HF_MUST_CHECK unsigned hf_tls_record_send(struct hf_tls_call *c);
 void hf_tls_record_sealed(struct hf_tls_ctx *x, struct hf_tls *t, struct hf_sym_job *job);
 void hf_tls_record_out_drop(struct hf_tls_ctx *x, struct hf_tls *t); /* gives t->out back */
 
-/* ---- tls_hs.c -----------------------------------------------------------------------------------
- */
+/* ---- tls_hs.c ---- */
 HF_MUST_CHECK bool hf_tls_hs_take(struct hf_tls_ctx *x, struct hf_tls *t);
 /* The whole of our last flight is on its way. */
 void hf_tls_established(struct hf_tls_ctx *x, struct hf_tls *t);

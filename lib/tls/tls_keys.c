@@ -41,8 +41,7 @@ static size_t hash_len(const struct hf_tls_hs *hs)
 	return hs->choice.suite->hash == HF_SHA384 ? 48 : 32;
 }
 
-/* ---- jobs
- * ---------------------------------------------------------------------------------------- */
+/* ---- jobs ---- */
 
 /* Both jobs or none. */
 static bool take_jobs(struct hf_tls_call *c, uint32_t cnt)
@@ -112,8 +111,7 @@ static struct hf_span hash_of(const struct hf_tls_hs *hs)
 
 static const struct hf_span nothing;
 
-/* ---- the client's key exchange
- * ------------------------------------------------------------------- */
+/* ---- the client's key exchange ---- */
 
 /* The fallback is drawn for every handshake and before anything is known of the ciphertext (RFC
  * 5246 7.4.7.1); the rest of the handshake never learns which of the two it works with. */
@@ -128,8 +126,7 @@ static void submit_premaster(
 	job->op = HF_PK_RSA_PREMASTER;
 	job->client_version = t->hs->client_version;
 	job->in_len = (uint32_t)HF_MIN(ciphertext.len, sizeof(job->in));
-	if (job->in_len > 0)
-		memcpy(job->in, ciphertext.p, job->in_len);
+	memcpy(job->in, ciphertext.p, job->in_len);
 	hf_rand_bytes(c->x->rand, job->fallback, sizeof(job->fallback));
 	hf_rand_bytes(c->x->rand, job->seed, sizeof(job->seed));
 	job->user = use; /* the job points to the site's key, whatever becomes of the connection */
@@ -245,8 +242,7 @@ static int step_install(struct hf_tls_call *c)
 	return 0;
 }
 
-/* ---- our Finished
- * -------------------------------------------------------------------------------- */
+/* ---- our Finished ---- */
 
 /* The client's Finished is right. A ticket that we acknowledged is owed before ChangeCipherSpec,
  * and may be empty: "I have none for you after all" (RFC 5077 3.3). */
@@ -293,8 +289,7 @@ static int step_finished(struct hf_tls_call *c)
 	return 0;
 }
 
-/* ---- the program
- * --------------------------------------------------------------------------------- */
+/* ---- the program ---- */
 
 static const struct {
 	int (*take)(struct hf_tls_call *c);

@@ -9,8 +9,7 @@
 
 #define EMPTY_MAX 32u /* empty data records in a row; some stacks send one before each record */
 
-/* ---- buffers: a chunk if that is enough, else a record buffer
- * ------------------------------------- */
+/* ---- buffers: a chunk if that is enough, else a record buffer ---- */
 
 static uint8_t *buf_take(struct hf_tls_ctx *x, size_t size)
 {
@@ -32,8 +31,7 @@ static void buf_give(struct hf_tls_ctx *x, uint8_t *p, size_t size, size_t dirty
 	hf_pool_give(&x->bufs->chunk, HF_CONTAINER_OF(p, struct hf_chunk, data));
 }
 
-/* ---- records that come
- * ---------------------------------------------------------------------------- */
+/* ---- records that come ---- */
 
 static bool is_text(const uint8_t head[HF_TLS_HEADER_LEN])
 {
@@ -161,8 +159,7 @@ void hf_tls_record_drop(struct hf_tls_ctx *x, struct hf_tls *t)
 	t->plain_len = 0;
 }
 
-/* ---- records that go
- * ------------------------------------------------------------------------------ */
+/* ---- records that go ---- */
 
 /* What a record takes beside its plaintext, at most. */
 static uint32_t overhead(const struct hf_tls *t)
@@ -283,8 +280,7 @@ void hf_tls_record_sealed(struct hf_tls_ctx *x, struct hf_tls *t, struct hf_sym_
 	hf_tls_fail(x, t, HF_TLS_R_INTERNAL);
 }
 
-/* ---- what is to be said: the flight, then alerts
- * -------------------------------------------------- */
+/* ---- what is to be said: the flight, then alerts ---- */
 
 static bool put_ccs(struct hf_tls_call *c)
 {
@@ -298,7 +294,6 @@ static bool put_ccs(struct hf_tls_call *c)
 	placed(c->x, t, HF_TLS_CT_CCS, len);
 	t->hs->ccs_due = false;
 	t->wr.keys.cipher = t->hs->choice.suite->cipher;
-	t->wr.seq = 0;
 	return true;
 }
 
@@ -397,8 +392,7 @@ unsigned hf_tls_record_send(struct hf_tls_call *c)
 	}
 }
 
-/* ---- data that comes and goes
- * --------------------------------------------------------------------- */
+/* ---- data that comes and goes ---- */
 
 struct hf_span hf_tls_plain(const struct hf_tls *t)
 {

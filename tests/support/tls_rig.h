@@ -131,10 +131,14 @@ static inline void rig_dones(struct rig *r)
 	struct hf_sym_job *s;
 	struct hf_pk_job *p;
 
-	while ((s = hf_sym_done(r->x.sym)))
+	while ((s = hf_sym_done(r->x.sym))) {
+		HF_ASSERT(s->owner == RIG_OWNER);
 		hf_tls_sym_done(&r->x, t, s);
-	while ((p = hf_pk_done(r->x.pk)))
+	}
+	while ((p = hf_pk_done(r->x.pk))) {
+		HF_ASSERT(p->owner == RIG_OWNER);
 		hf_tls_pk_done(&r->x, t, p);
+	}
 }
 
 static inline uint64_t rig_ended(const struct rig *r)

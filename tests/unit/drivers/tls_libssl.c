@@ -88,7 +88,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* ---- the client ------------------------------------------------------------------------------------ */
+/* ---- the client ---- */
 
 static void client_open(struct client *c)
 {
@@ -228,7 +228,7 @@ static void expect_alert(struct client *c, int alert, enum hf_tls_reason reason)
 	client_gone(c);
 }
 
-/* ---- handshakes ------------------------------------------------------------------------------------- */
+/* ---- handshakes ---- */
 
 static void every_suite_carries_data(void **state)
 {
@@ -413,7 +413,7 @@ static void small_fragments_and_long_chains(void **state)
 	rig.cert.list = list;
 }
 
-/* ---- damage ------------------------------------------------------------------------------------------ */
+/* ---- damage ---- */
 
 /* Each byte of a record flipped: every one ends in the same alert. */
 static void damaged_records(void **state)

@@ -38,7 +38,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* ---- the client ----------------------------------------------------------------------------------- */
+/* ---- the client ---- */
 
 static const uint16_t suite_002f[] = {0x002f};
 static const struct hello plain_hello = {
@@ -111,7 +111,7 @@ static void to_stage(enum stage stage)
 	hf_chain_clear(&rig.bufs, &rig.out);
 }
 
-/* ---- what is sent, in the captured shape ----------------------------------------------------------- */
+/* ---- what is sent, in the captured shape ---- */
 
 static void first_flight_as_captured(void **state)
 {
@@ -236,6 +236,7 @@ static void extended_master_secret(void **state)
 	struct hello spec = plain_hello;
 	struct hf_tls_peer p;
 	uint8_t flight[400], master[48];
+	uint64_t before = rig.x.stats.extended_master;
 
 	(void)state;
 	spec.ems = true;
@@ -248,10 +249,108 @@ static void extended_master_secret(void **state)
 	hf_tls_peer(&rig.tls, &p);
 	sym_double_prf("extended master secret", master, sizeof(master));
 	assert_memory_equal(p.master, master, sizeof(master));
+	assert_int_equal(rig.x.stats.extended_master, before + 1);
 	rig_close(&rig);
 }
 
-/* ---- every way to fail ------------------------------------------------------------------------------ */
+static void names_are_counted(void **state)
+{
+	static const char *const name[] = {
+		NULL, "unknown.test", "www.example.org", "a.example.org"};
+	const uint64_t *count[] = {&rig.x.stats.name_none, &rig.x.stats.name_unknown,
+		&rig.x.stats.name_exact, &rig.x.stats.name_wildcard};
+	struct hello spec = plain_hello;
+
+	(void)state;
+	for (size_t i = 0; i < HF_ARRAY_LEN(name); i++) {
+		uint64_t before = *count[i];
+		spec.name = name[i];
+		rig_open(&rig);
+		feed_hello(&spec);
+		rig_run(&rig);
+		assert_int_equal(*count[i], before + 1);
+		rig_close(&rig);
+	}
+}
+
+/* RFC 5246 7.4.7.1: the fallback is drawn anew for every handshake, and neither it nor anything else
+ * that is drawn tells a right premaster secret from a wrong one. */
+static void premaster_and_its_fallback(void **state)
+{
+	static const uint8_t seed[HF_RAND_SEED_LEN] = {3};
+	struct hf_rand after[2];
+	uint8_t got[3][HF_PREMASTER_LEN], em[256], message[300];
+
+	(void)state;
+	for (int i = 0; i < 3; i++) { /* wrong, right, wrong */
+		struct hf_writer w = hf_writer(message, sizeof(message));
+		if (i < 2)
+			hf_rand_seed(&rig.rand, seed);
+		to_stage(HELLO);
+		put_premaster(em, i == 1 ? 0x0303 : 0x0302);
+		put_key_exchange(&w, em, sizeof(em));
+		feed_record(22, message, w.len);
+		while (rig.tls.hs->step == 0 || rig.tls.hs->pk_job)
+			rig_turn(&rig);
+		memcpy(got[i], rig.tls.hs->premaster, HF_PREMASTER_LEN);
+		if (i < 2)
+			after[i] = rig.rand;
+		rig_close(&rig);
+	}
+	assert_memory_equal(got[1], "\3\3\x77", 3);
+	assert_memory_not_equal(got[0], got[1], HF_PREMASTER_LEN);
+	assert_memory_not_equal(got[0], got[2], HF_PREMASTER_LEN);
+	assert_memory_equal(&after[0], &after[1], sizeof(after[0]));
+}
+
+static bool all_zero(const void *p, size_t len)
+{
+	const uint8_t *b = p;
+
+	while (len > 0 && b[len - 1] == 0)
+		len--;
+	return len == 0;
+}
+
+static void secrets_are_wiped(void **state)
+{
+	struct hf_tls_hs *hs;
+
+	(void)state;
+	to_stage(DONE);
+	hs = rig.tls.hs;
+	assert_true(all_zero(hs->premaster, sizeof(hs->premaster)));
+	assert_true(all_zero(hs->block, sizeof(hs->block)));
+	assert_true(all_zero(hs->verify, sizeof(hs->verify)));
+	assert_false(all_zero(hs->master, sizeof(hs->master)));
+	assert_false(all_zero(&rig.tls.rd.keys.key, 16));
+	hf_tls_hs_release(&rig.x, &rig.tls);
+	assert_true(all_zero(hs, sizeof(*hs)));
+	rig_close(&rig);
+	assert_true(all_zero(&rig.tls, sizeof(rig.tls)));
+}
+
+static void nothing_is_drawn_twice(void **state)
+{
+	uint8_t random[2][HF_TLS_RANDOM_LEN];
+	uint64_t id[4];
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		to_stage(DONE);
+		memcpy(random[i], rig.tls.hs->server_random, HF_TLS_RANDOM_LEN);
+		id[2 * i] = rig.tls.rd.keys.id;
+		id[2 * i + 1] = rig.tls.wr.keys.id;
+		rig_close(&rig);
+	}
+	assert_memory_not_equal(random[0], random[1], 8);
+	assert_memory_not_equal(random[0] + 24, random[1] + 24, 8);
+	assert_true(id[0] > 0);
+	for (int i = 1; i < 4; i++)
+		assert_int_equal(id[i], id[0] + (uint64_t)i);
+}
+
+/* ---- every way to fail ---- */
 
 static uint8_t alert_of(enum hf_tls_reason reason)
 {
@@ -539,7 +638,7 @@ static void every_reason_was_seen(void **state)
 			fail_msg("no test ends as %s", hf_tls_reason_name(i));
 }
 
-/* ---- jobs that come back to a changed world --------------------------------------------------------- */
+/* ---- jobs that come back to a changed world ---- */
 
 static void pk_failure(void **state)
 {
@@ -602,7 +701,7 @@ static void completion_after_failure(void **state)
 	expect_end(HF_TLS_R_EVICTED, false);
 }
 
-/* ---- bytes cut anywhere ------------------------------------------------------------------------------ */
+/* ---- bytes cut anywhere ---- */
 
 static void expect_handshake(const uint8_t *flight, size_t len)
 {
@@ -709,7 +808,7 @@ static void messages_share_a_record(void **state)
 	rig_close(&rig);
 }
 
-/* ---- large and small --------------------------------------------------------------------------------- */
+/* ---- large and small ---- */
 
 static void largest_hello(void **state)
 {
@@ -810,9 +909,9 @@ static void room_of_one_byte(void **state)
 	assert_memory_equal(whole, dripped, want);
 }
 
-/* ---- short of everything ------------------------------------------------------------------------------ */
+/* ---- short of everything ---- */
 
-enum shortage { NO_CHUNK, NO_RECORD, NO_HS, NO_SYM, NO_PK, SHORTAGE_CNT };
+enum shortage { NO_CHUNK, NO_RECORD, NO_HS, NO_SYM, ONE_SYM, NO_PK, SHORTAGE_CNT };
 
 struct held {
 	void *slot[64];
@@ -836,6 +935,9 @@ static void hold_all(enum shortage what, struct held *h)
 			break;
 		case NO_SYM:
 			slot = hf_sym_take(rig.x.sym);
+			break;
+		case ONE_SYM:
+			slot = h->cnt < RIG_JOB_CNT - 1 ? hf_sym_take(rig.x.sym) : NULL;
 			break;
 		default:
 			slot = hf_pk_take(rig.x.pk);
@@ -862,6 +964,7 @@ static void release_all(enum shortage what, struct held *h)
 			hf_pool_give(&rig.x.hs, slot);
 			break;
 		case NO_SYM:
+		case ONE_SYM:
 			hf_sym_give(rig.x.sym, slot);
 			break;
 		default:
@@ -930,7 +1033,7 @@ static void short_of_each_in_every_turn(void **state)
 	assert_true(rig.x.stats.short_of_memory > 0);
 }
 
-/* ---- data ----------------------------------------------------------------------------------------------- */
+/* ---- data ---- */
 
 static void data_is_credited_when_taken(void **state)
 {
@@ -1018,7 +1121,7 @@ static void a_place_may_be_given_back(void **state)
 	rig_close(&rig); /* freed between begin and commit */
 }
 
-/* ---- the end --------------------------------------------------------------------------------------------- */
+/* ---- the end ---- */
 
 static void close_notify_both_ways(void **state)
 {
@@ -1122,6 +1225,10 @@ int main(void)
 		cmocka_unit_test(without_a_ticket_none_is_sent),
 		cmocka_unit_test(peer_is_known_until_released),
 		cmocka_unit_test(extended_master_secret),
+		cmocka_unit_test(names_are_counted),
+		cmocka_unit_test(premaster_and_its_fallback),
+		cmocka_unit_test(secrets_are_wiped),
+		cmocka_unit_test(nothing_is_drawn_twice),
 		cmocka_unit_test(bytes_that_end_it),
 		cmocka_unit_test(hellos_that_end_it),
 		cmocka_unit_test(floods_are_bounded),

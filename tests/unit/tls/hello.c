@@ -40,7 +40,7 @@ static int choose(const struct hello *spec, struct hf_tls_choice *out)
 	return err ? err : hf_tls_hello_choose(&site, &h, out);
 }
 
-/* ---- the captured shapes ------------------------------------------------------------------------- */
+/* ---- the captured shapes ---- */
 
 static void captured_hellos_parse(void **state)
 {
@@ -143,7 +143,7 @@ static void scsv_is_answered(void **state)
 	assert_memory_equal(buf + 42, "\x00\x05\xff\x01\x00\x01\x00", 7);
 }
 
-/* ---- what may not be ------------------------------------------------------------------------------ */
+/* ---- what may not be ---- */
 
 /* A body cut off anywhere does not parse, but for the two ends at which a hello may end. */
 static void cut_off_anywhere(void **state)
@@ -324,7 +324,7 @@ static void four_thousand_extensions(void **state)
 	assert_int_equal(parse(&spec, &h), -HF_TLS_R_EXTENSION_TWICE);
 }
 
-/* ---- what is chosen ------------------------------------------------------------------------------- */
+/* ---- what is chosen ---- */
 
 static void versions(void **state)
 {

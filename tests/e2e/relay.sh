@@ -61,6 +61,24 @@ wrong_user() {
 	[ "$after" -gt "$before" ] && farm_curl /
 }
 
+# A backend that lies in shared memory is cut off for the right reason, while a download of another
+# backend goes on.
+hostile() {
+	local sin reason cut before
+	e2e_same 10m --limit-rate 3M >"$FARM_DIR/first" 2>&1 &
+	for sin in bad_index bad_index_crooked bad_length bad_length_short bad_type bad_flags bad_stream; do
+		[[ $sin =~ ^bad_[a-z]+ ]] && reason=violation_${BASH_REMATCH[0]}
+		before=$(farm_stat link "$reason") && cut=$(farm_stat links cut) || return
+		farm_in_appl setpriv --reuid "$FARM_RELAY_USER" --regid nogroup --clear-groups \
+			tests/e2e/hostile.py "$FARM_DIR/second.sock" "$sin" ||
+			{ echo "$sin: not cut off"; return 1; }
+		[ "$(farm_stat links cut)" = $((cut + 1)) ] &&
+			[ "$(farm_stat link "$reason")" = $((before + 1)) ] ||
+			{ echo "$sin: not counted as cut and $reason"; return 1; }
+	done
+	wait $! || { echo "a download of another backend broke"; return 1; }
+}
+
 # Every page comes while one of two servers is dead, and from both again when it is back.
 server_dies() {
 	local n seen=''
@@ -94,6 +112,7 @@ check "kill -9 of a relay resets its streams alone" kill_one
 check "without a relay clients are told, not left waiting" reset_at_once
 check "a restarted relay serves again" restart
 check "a relay of another user is refused" wrong_user
+check "seven ways to lie in shared memory: cut off, counted, nobody else disturbed" hostile
 check "a dead web server is passed over, and used again" server_dies
 check "idle afterwards" e2e_idle_soon
 finish

@@ -143,6 +143,9 @@ $(patsubst %.c,$(B)/%,$(wildcard tests/unit/client/*.c)): $(call obj,app/handfas
 $(patsubst %.c,$(B)/%,$(drvt_src)): $(B)/%: $(B)/%.o $(support) $(B)/libdrivers.a $(pure_libs) $(call archive,os)
 	$(link) -lcmocka -lIPSec_MB -lssl -lcrypto -lpthread
 
+# What asks for every engine there is needs the table of them.
+$(patsubst %.c,$(B)/%,$(wildcard tests/diff/pk_*.c tests/vectors/rsa.c)): $(call obj,drivers/drivers.c)
+
 $(patsubst %.c,$(B)/%,$(dpdkt_src)): $(B)/%: $(B)/%.o $(support) $(call obj,drivers/port/dpdk.c) \
 		$(call libs_of,net) $(call archive,os)
 	$(link) $(dpdk_libs) -lcmocka -lpthread

@@ -360,9 +360,9 @@ static void windows_of(uint8_t *w, uint32_t cnt, const uint8_t *p, size_t len)
 	for (uint32_t i = 0; i < cnt; i++) {
 		uint32_t bit = (cnt - 1 - i) * WINDOW_BITS;
 		size_t at = bit / 8;
-		uint8_t byte = at < len ? p[len - 1 - at] : 0;
+		uint32_t byte = at < len ? p[len - 1 - at] : 0;
 
-		w[i] = byte >> (bit % 8) & (TABLE - 1);
+		w[i] = (uint8_t)(byte >> (bit % 8) & (TABLE - 1));
 	}
 }
 

@@ -314,6 +314,20 @@ static bool trim(struct hf_tcp_in *in, const struct hf_tcp_conn *c)
 	return true;
 }
 
+/* The first FIN counts, wherever it is; but not one behind which we hold bytes already. */
+static void note_fin(struct hf_tcp_in *in, struct hf_tcp_conn *c)
+{
+	uint32_t seq = in->seq + (uint32_t)in->payload.len;
+	if (!in->fin || c->fin_known)
+		return;
+	if (c->ooo_tail && hf_seq_lt(seq, chunk_end(c->ooo_tail))) {
+		in->fin = false;
+		return;
+	}
+	c->fin_known = true;
+	c->fin_seq = seq;
+}
+
 /* Eighth (3.10.7.4): everything before the peer's FIN is here. */
 static void fin_reached(struct hf_tcp *t, struct hf_tcp_conn *c, const struct hf_tcp_in *in)
 {
@@ -363,10 +377,7 @@ enum hf_tcp_outcome hf_tcp_rcv_text(struct hf_tcp_in *in, struct hf_tcp_conn *c)
 		return HF_TCP_O_ACK;
 	if (trim(in, c))
 		hf_tcp_ack_now(in->t, c); /* a probe of our window, or more than we asked for */
-	if (in->fin && !c->fin_known) {
-		c->fin_known = true;
-		c->fin_seq = in->seq + (uint32_t)in->payload.len;
-	}
+	note_fin(in, c);
 	if (in->payload.len == 0 && !in->fin)
 		return HF_TCP_O_ACK;
 	return in->seq == c->rcv_nxt ? text_in_order(in, c) : text_early(in, c);

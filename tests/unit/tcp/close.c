@@ -5,7 +5,7 @@
 static void shut(struct rig *r)
 {
 	hf_tcp_shutdown(r->t, r->conn, r->now);
-	rig_check(r, 0);
+	rig_check(r);
 }
 
 static enum hf_tcp_end end_of(const struct rig *r)
@@ -115,6 +115,19 @@ RIG_TEST(fin_ahead_of_its_time)
 	IN(ACK, "A", .seq = 302, .ack = 1, .len = 10);
 	SILENT();
 	assert_int_equal(hf_tcp_rcv(r->t, r->conn)->len, 0);
+}
+
+RIG_TEST(fin_before_bytes_that_came_is_not_believed)
+{
+	rig_open(r);
+	IN(OUT_OF_ORDER, "A", .seq = 201, .ack = 1, .len = 100);
+	OUT("A", .seq = 1, .ack = 1);
+	IN(OUT_OF_ORDER, "FA", .seq = 101, .ack = 1, .len = 50);
+	OUT("A", .seq = 1, .ack = 1);
+	IN(DATA, "A", .seq = 1, .ack = 1, .len = 250);
+	OUT("A", .seq = 1, .ack = 301);
+	assert_int_equal(rig_events(r), HF_TCP_EV_READABLE);
+	assert_int_equal(rig_read(r, 999), 300);
 }
 
 RIG_TEST(our_fin_is_sent_again)
@@ -416,6 +429,7 @@ int main(void)
 		cmocka_unit_test(both_close_at_once),
 		cmocka_unit_test(fin_and_ack_of_ours_in_one),
 		cmocka_unit_test(fin_ahead_of_its_time),
+		cmocka_unit_test(fin_before_bytes_that_came_is_not_believed),
 		cmocka_unit_test(our_fin_is_sent_again),
 		cmocka_unit_test(half_close_and_a_long_answer),
 		cmocka_unit_test(fin_that_never_comes),

@@ -372,7 +372,7 @@ static void early_bytes_give_way(void **state)
 			       .payload_len = 1400});
 	assert_int_equal(hf_net_parse(&p.frame, false, &parsed), HF_NET_OK);
 	assert_int_equal(hf_tcp_input(r->t, 0, &parsed, r->now), HF_TCP_O_DATA);
-	rig_check(r, 29);
+	tcp_check(r->t, &r->bufs, 29);
 	assert_int_equal(rig_stat(r, ooo_reneged), 1);
 	assert_int_equal(rig_conn(r)->ooo_cnt, 2);
 	hf_chain_clear(&r->bufs, &hog);

@@ -4,13 +4,14 @@
  *   OUT("A", .seq = 1, .ack = 101);                   what we must answer
  *   SILENT();
  * The byte at stream offset i is always rig_byte(i), both ways, and is checked wherever it shows.
- * rig_check holds the module's structures against their invariants; call it anywhere. */
+ * After every step the module's structures are held against their invariants (check.h). */
 #ifndef TESTS_UNIT_TCP_RIG_H
 #define TESTS_UNIT_TCP_RIG_H
 
 #include "lib/tcp/tcp_conn.h"
 #include "tests/support/packet.h"
 #include "tests/support/test.h"
+#include "tests/unit/tcp/check.h"
 
 #define MS HF_NS_MS
 #define SEC HF_NS_S
@@ -96,81 +97,9 @@ HF_UNUSED static void rig_init(struct rig *r)
 	rig_init_with(r, &rig_cfg_default, 1024);
 }
 
-/* ---- invariants -------------------------------------------------------------------------------- */
-HF_UNUSED static uint32_t rig_chain_chunks(const struct hf_chain *c)
+HF_UNUSED static void rig_check(const struct rig *r)
 {
-	uint32_t cnt = 0;
-	size_t len = 0;
-	for (const struct hf_chunk *k = c->head; k; k = k->next) {
-		HF_ASSERT(k->len > 0 && (size_t)k->off + k->len <= HF_CHUNK_DATA);
-		HF_ASSERT(k->next || k == c->tail);
-		cnt++;
-		len += k->len;
-	}
-	HF_ASSERT(len == c->len);
-	return cnt;
-}
-
-HF_UNUSED static uint32_t rig_check_conn(const struct hf_tcp *t, const struct hf_tcp_conn *c)
-{
-	uint32_t chunks = rig_chain_chunks(&c->rcv) + rig_chain_chunks(&c->snd), ooo = 0;
-	uint32_t queued = (uint32_t)c->snd.len + hf_tcp_fin_owed(c);
-	for (const struct hf_chunk *k = c->ooo_head; k; k = k->next) {
-		HF_ASSERT(k->len > 0 && k->off == 0 && k->len <= HF_CHUNK_DATA);
-		HF_ASSERT(hf_seq_lt(c->rcv_nxt, k->spare));
-		HF_ASSERT(hf_seq_le(k->spare + k->len, c->rcv_edge));
-		HF_ASSERT(
-			k->next ? hf_seq_le(k->spare + k->len, k->next->spare) : k == c->ooo_tail);
-		ooo++;
-	}
-	HF_ASSERT(ooo == c->ooo_cnt && ooo <= t->ooo_max);
-	HF_ASSERT(c->rcv.len <= c->rcv_held);
-	if (c->state == HF_TCP_S_CLOSED) {
-		HF_ASSERT(c->info.end != HF_TCP_END_NONE && c->snd.len == 0 && ooo == 0);
-		HF_ASSERT(!hf_timer_armed(&c->timer) && c->out_link.next == HF_TCP_LIST_OUT);
-		return chunks;
-	}
-	HF_ASSERT(c->info.end == HF_TCP_END_NONE);
-	HF_ASSERT(hf_seq_le(c->snd_una, c->snd_nxt) && hf_seq_le(c->snd_nxt, c->snd_max));
-	HF_ASSERT(c->snd_max - c->snd_una <= queued);
-	HF_ASSERT(c->cwnd >= c->info.mss && c->info.mss >= HF_TCP_MSS_MIN);
-	HF_ASSERT(c->rcv_held <= t->cfg.rcv_wnd_max + 1u);
-	HF_ASSERT(c->info.eof || hf_seq_le(c->rcv_nxt, c->rcv_edge));
-	HF_ASSERT(!c->fin_known || c->info.eof || hf_seq_le(c->rcv_nxt, c->fin_seq));
-	/* Who has something to say is on the list; who waits for an answer has a deadline. */
-	HF_ASSERT(!hf_tcp_has_output(c) || c->out_link.next != HF_TCP_LIST_OUT);
-	if (queued > 0 && !hf_tcp_has_data(c)) {
-		HF_ASSERT(c->due[HF_TCP_DUE_REXMIT] != HF_NS_NEVER);
-		HF_ASSERT(hf_timer_armed(&c->timer) && c->timer.due <= c->due[HF_TCP_DUE_REXMIT]);
-	}
-	return chunks + ooo;
-}
-
-/* other_chunks: what the test itself took from the pool. */
-HF_UNUSED static void rig_check(const struct rig *r, uint32_t other_chunks)
-{
-	const struct hf_tcp *t = r->t;
-	uint32_t chunks = other_chunks, live = 0, halves = 0;
-	uint64_t outcomes = 0;
-	for (uint32_t i = 0; i < t->conns.cnt; i++) {
-		const struct hf_tcp_conn *c = hf_pool_at(&t->conns, i);
-		if (!hf_tcp_alive(t, i))
-			continue;
-		chunks += rig_check_conn(t, c);
-		live += c->state != HF_TCP_S_CLOSED;
-	}
-	for (uint32_t i = 0; i < HF_TCP_HALF_LEVELS; i++)
-		for (uint32_t at = t->half_level[i].head; at != HF_TCP_LIST_END;
-			at = hf_tcp_list_link(&t->half_level[i], at)->next)
-			halves++;
-	for (uint32_t i = 0; i < HF_TCP_OUTCOME_CNT; i++)
-		outcomes += t->stats.outcome[i];
-	HF_ASSERT(chunks == r->bufs.chunk.used);
-	HF_ASSERT(t->stats.conns == t->conns.used);
-	HF_ASSERT(t->stats.half_open == halves && halves == t->halves.used);
-	HF_ASSERT(t->flows.cnt == live + halves + t->stats.time_wait);
-	HF_ASSERT(t->stats.time_wait <= t->waits.cnt && t->waits.cnt <= t->waits.cap);
-	HF_ASSERT(outcomes == t->stats.segments_in);
+	tcp_check(r->t, &r->bufs, 0);
 }
 
 /* ---- segments ---------------------------------------------------------------------------------- */
@@ -208,7 +137,7 @@ HF_UNUSED static enum hf_tcp_outcome rig_in(struct rig *r, struct rig_seg s)
 	packet_tcp(&p, &spec);
 	assert_int_equal(hf_net_parse(&p.frame, false, &parsed), HF_NET_OK);
 	o = hf_tcp_input(r->t, 0, &parsed, r->now);
-	rig_check(r, 0);
+	rig_check(r);
 	return o;
 }
 
@@ -217,7 +146,7 @@ HF_UNUSED static bool rig_emit(struct rig *r)
 {
 	struct hf_frame f = {.data = r->out_bytes, .cap = sizeof(r->out_bytes)};
 	uint32_t len = hf_tcp_emit(r->t, 0, &f, r->now);
-	rig_check(r, 0);
+	rig_check(r);
 	assert_int_equal(len, f.len);
 	if (len == 0) {
 		assert_false(hf_tcp_pending(r->t, 0));
@@ -274,8 +203,8 @@ HF_UNUSED static void rig_wait(struct rig *r, hf_ns ns)
 {
 	r->now += ns;
 	while (hf_tcp_timers(r->t, r->now, 4) > 0)
-		rig_check(r, 0);
-	rig_check(r, 0);
+		rig_check(r);
+	rig_check(r);
 }
 
 /* ---- the user ---------------------------------------------------------------------------------- */
@@ -299,7 +228,7 @@ HF_UNUSED static void rig_write(struct rig *r, uint32_t len)
 		assert_int_equal(hf_chain_append(&r->bufs, c, &b, 1), 1);
 	}
 	hf_tcp_push(r->t, r->conn, r->now);
-	rig_check(r, 0);
+	rig_check(r);
 }
 
 /* Takes what has come, at most max bytes, and checks it; does not credit. */
@@ -315,7 +244,7 @@ HF_UNUSED static uint32_t rig_take(struct rig *r, uint32_t max)
 		hf_chain_consume(&r->bufs, c, n);
 		left -= n;
 	}
-	rig_check(r, 0);
+	rig_check(r);
 	return len;
 }
 
@@ -323,7 +252,7 @@ HF_UNUSED static uint32_t rig_read(struct rig *r, uint32_t max)
 {
 	uint32_t len = rig_take(r, max);
 	hf_tcp_rcv_credit(r->t, r->conn, len, r->now);
-	rig_check(r, 0);
+	rig_check(r);
 	return len;
 }
 

@@ -170,14 +170,16 @@ void hf_tls_sym_done(struct hf_tls_ctx *x, struct hf_tls *tls, struct hf_sym_job
 struct hf_span hf_tls_plain(const struct hf_tls *tls);
 void hf_tls_plain_take(struct hf_tls_ctx *x, struct hf_tls *tls, struct hf_tls_io *io, size_t len);
 
-/* Sending: a place for *cap bytes of plaintext, at most `want` (> 0) and one record; NULL: no room
- * or memory now, or not established, or closing. Then commit with how many were put there (0 gives
- * the place back). The record leaves through run. Rather than a sliver, NULL: *cap >= min(want,
- * 1024). */
+/* Sending: a place for *cap bytes of plaintext, at most `want` (> 0) and one record; NULL: no room or
+ * memory now, the one before not gone yet, not established, or closing. Then commit with how many
+ * were put there (0 gives the place back). The record leaves through run. Rather than a sliver, NULL:
+ * *cap >= min(want, 1024). Who gets NULL while hf_tls_flushed and TCP has room is short of memory and
+ * must try again by itself: no completion will remind him. */
 HF_MUST_CHECK uint8_t *hf_tls_write_begin(struct hf_tls_ctx *x, struct hf_tls *tls,
 	const struct hf_tls_io *io, size_t want, size_t *cap);
 void hf_tls_write_commit(struct hf_tls_ctx *x, struct hf_tls *tls, size_t len);
-/* close_notify behind everything written; run until hf_tls_flushed, then shut TCP down. */
+/* Established connections: close_notify behind everything written; run until hf_tls_flushed, then
+ * shut TCP down. What the peer still sends is received as before. */
 void hf_tls_close(struct hf_tls_ctx *x, struct hf_tls *tls);
 bool hf_tls_flushed(const struct hf_tls *tls); /* nothing left to hand to out */
 /* Ends a connection that the worker gives up on (deadline, truncation, overload): counts `reason`,

@@ -333,7 +333,7 @@ static void put_extensions(struct hf_writer *w, const struct hf_tls_choice *c)
 		hf_writer_u16(w, 0);
 	}
 	if (c->alpn.len > 0) {
-		hf_writer_u16(w, EXT_application_layer_protocol_negotiation);
+		hf_writer_u16(w, EXT_alpn);
 		data = hf_writer_open(w, 2);
 		list = hf_writer_open(w, 2);
 		hf_writer_u8(w, (unsigned)c->alpn.len);

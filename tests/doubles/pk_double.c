@@ -1,5 +1,5 @@
-/* pk_double.c -- see pk_double.h. The context is unused but must have a size. What a real engine needs
- * and this one does not, random bytes for blinding, is at least looked for. */
+/* pk_double.c -- see pk_double.h. The context is unused but must have a size. What a real engine
+ * needs and this one does not, random bytes for blinding, is at least looked for. */
 #include "tests/doubles/pk_double.h"
 
 static bool probe(void)

@@ -1,6 +1,7 @@
-/* pk_double.h -- a public-key engine without arithmetic: the private operation gives back what it got,
- * so whoever writes an encoded premaster secret in the clear is understood, and everything else takes
- * the fallback path as it would with RSA. For tests and fuzzing where time and keys are in the way. */
+/* pk_double.h -- a public-key engine without arithmetic: the private operation gives back what it
+ * got, so whoever writes an encoded premaster secret in the clear is understood, and everything
+ * else takes the fallback path as it would with RSA. For tests and fuzzing where time and keys are
+ * in the way. */
 #ifndef TESTS_PK_DOUBLE_H
 #define TESTS_PK_DOUBLE_H
 

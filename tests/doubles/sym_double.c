@@ -1,6 +1,8 @@
 /* sym_double.c -- see sym_double.h. */
 #include "tests/doubles/sym_double.h"
 
+enum hf_sym_kind sym_double_breaks = HF_SYM_KIND_CNT;
+
 static bool probe(void)
 {
 	return true;
@@ -93,7 +95,9 @@ static void burst(void *ctx, struct hf_sym_job *const *jobs, uint32_t cnt)
 
 	(void)ctx;
 	for (uint32_t i = 0; i < cnt; i++)
-		jobs[i]->status = compute[jobs[i]->kind](jobs[i]);
+		jobs[i]->status = jobs[i]->kind == sym_double_breaks
+					  ? HF_SYM_ERROR
+					  : compute[jobs[i]->kind](jobs[i]);
 }
 
 const struct hf_sym_driver sym_double = {.name = "double",

@@ -1,7 +1,6 @@
-/* fuzz_hello -- any bytes as the body of a ClientHello: parsed, judged against a site with names and
- * protocols, answered. What parses must lie within the message, what is chosen must have been
- * offered, the answer must fit and be as long as it says.
- * max_len: 16384 */
+/* fuzz_hello -- any bytes as the body of a ClientHello: parsed, judged against a site with names
+ * and protocols, answered. What parses must lie within the message, what is chosen must have been
+ * offered, the answer must fit and be as long as it says. max_len: 16384 */
 #include <stdlib.h>
 #include "lib/tls/tls_hs.h"
 

@@ -1,9 +1,9 @@
-/* fuzz_tls -- a whole connection, driven by the input: what the client sends (raw, or in records and
- * messages that are right outside), what the worker does, which pools are empty. The doubles open
- * every record and know every Finished, so that the search gets behind the cryptography.
- * After each run something must be waited for; all that leaves must be whole records, with none
- * behind a close_notify or fatal alert; afterwards nothing may be left anywhere (rig_close).
- * max_len: 4096 */
+/* fuzz_tls -- a whole connection, driven by the input: what the client sends (raw, or in records
+ * and messages that are right outside), what the worker does, which pools are empty. The doubles
+ * open every record and know every Finished, so that the search gets behind the cryptography. After
+ * each run something must be waited for; all that leaves must be whole records, with none behind a
+ * close_notify or fatal alert; afterwards nothing may be left anywhere (rig_close). max_len: 4096
+ * */
 #include "tests/doubles/pk_double.h"
 #include "tests/doubles/sym_double.h"
 #include "tests/support/tls_bytes.h"

@@ -1,6 +1,6 @@
 /* tls_libssl.c -- OpenSSL's client against our server over real arithmetic, in memory: every suite,
- * every place at which TCP may cut what a client sends, what is negotiated as the client sees it, and
- * every kind of wrong premaster secret, which must look alike from outside. */
+ * every place at which TCP may cut what a client sends, what is negotiated as the client sees it,
+ * and every kind of wrong premaster secret, which must look alike from outside. */
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include "drivers/drivers.h"
@@ -443,8 +443,8 @@ static void damaged_records(void **state)
 	}
 }
 
-/* Kinds of EncryptedPreMasterSecret, of which one is right. None is followed by a Finished that could
- * open, so that all of them must end alike. */
+/* Kinds of EncryptedPreMasterSecret, of which one is right. None is followed by a Finished that
+ * could open, so that all of them must end alike. */
 enum premaster {
 	RIGHT,
 	WRONG_VERSION,

@@ -1,6 +1,7 @@
-/* engine.c -- the engine against a client that is written byte by byte, over doubles that make every
- * key known: the flights as they were captured, every way a handshake or connection can end, bytes
- * cut at every place, and every resource short. */
+/* engine.c -- the engine against a client that is written byte by byte, over doubles that make
+ * every key known: the flights as they were captured, every way a handshake or connection can end,
+ * bytes cut at every place, and every resource short. */
+#include <stdio.h>
 #include "tests/doubles/pk_double.h"
 #include "tests/doubles/sym_double.h"
 #include "tests/support/test.h"
@@ -273,8 +274,8 @@ static void names_are_counted(void **state)
 	}
 }
 
-/* RFC 5246 7.4.7.1: the fallback is drawn anew for every handshake, and neither it nor anything else
- * that is drawn tells a right premaster secret from a wrong one. */
+/* RFC 5246 7.4.7.1: the fallback is drawn anew for every handshake, and neither it nor anything
+ * else that is drawn tells a right premaster secret from a wrong one. */
 static void premaster_and_its_fallback(void **state)
 {
 	static const uint8_t seed[HF_RAND_SEED_LEN] = {3};
@@ -357,8 +358,8 @@ static uint8_t alert_of(enum hf_tls_reason reason)
 	return hf_tls_reason_alert(reason);
 }
 
-/* The connection has just ended for `reason`: counted once, in the right table, its alert is the last
- * thing sent and nothing more comes. */
+/* The connection has just ended for `reason`: counted once, in the right table, its alert is the
+ * last thing sent and nothing more comes. */
 static void expect_end(enum hf_tls_reason reason, bool was_done)
 {
 	uint64_t *count = was_done ? rig.x.stats.fault : rig.x.stats.reason;
@@ -627,6 +628,38 @@ static void worker_gives_up(void **state)
 	}
 }
 
+static uint64_t row_value(const char *name)
+{
+	for (uint32_t i = 0; i < hf_tls_stat_table.row_cnt; i++) {
+		const struct hf_stat_row *r = &hf_tls_stat_table.row[i];
+		uint64_t v;
+		if (strcmp(r->name, name) != 0)
+			continue;
+		assert_true(r->off + sizeof(v) <= sizeof(rig.x.stats));
+		memcpy(&v, (const uint8_t *)&rig.x.stats + r->off, sizeof(v));
+		return v;
+	}
+	fail_msg("no row %s", name);
+	return 0;
+}
+
+static void rows_name_the_counters(void **state)
+{
+	char name[64];
+
+	(void)state;
+	assert_int_equal(row_value("opened"), rig.x.stats.opened);
+	assert_int_equal(row_value("handshake_ns"), rig.x.stats.handshake_ns.cnt);
+	for (uint32_t i = 0; i < HF_TLS_REASON_CNT; i++) {
+		snprintf(name, sizeof(name), "handshake_%s", hf_tls_reason_name(i));
+		assert_int_equal(row_value(name), rig.x.stats.reason[i]);
+		snprintf(name, sizeof(name), "fault_%s", hf_tls_reason_name(i));
+		assert_int_equal(row_value(name), rig.x.stats.fault[i]);
+	}
+	assert_string_equal(hf_tls_reason_name(HF_TLS_REASON_CNT), "?");
+	assert_string_equal(hf_tls_suite_name(0x0a0a), "unknown");
+}
+
 static void every_reason_was_seen(void **state)
 {
 	(void)state;
@@ -657,11 +690,40 @@ static void pk_failure(void **state)
 	rig.cert.key = &pk_double_key;
 }
 
+/* A driver that cannot: an end with a name, wherever in the handshake it happens. */
+static void sym_failure(void **state)
+{
+	static const enum hf_sym_kind kinds[] = {HF_SYM_HASH, HF_SYM_PRF, HF_SYM_OPEN, HF_SYM_SEAL};
+	uint8_t flight[400];
+	size_t len = put_second_flight(flight, sizeof(flight));
+
+	(void)state;
+	for (size_t i = 0; i < HF_ARRAY_LEN(kinds); i++) {
+		for (uint32_t good_turns = 0; good_turns < 9; good_turns++) {
+			to_stage(HELLO);
+			rig_feed(&rig, flight, len);
+			for (uint32_t n = 0; n < good_turns; n++)
+				rig_turn(&rig);
+			sym_double_breaks = kinds[i];
+			rig_settle(&rig);
+			sym_double_breaks = HF_SYM_KIND_CNT;
+			assert_true(rig.news & (HF_TLS_FAILED | HF_TLS_ESTABLISHED));
+			if (rig.set & HF_TLS_FAILED)
+				assert_int_equal(rig.tls.reason, HF_TLS_R_INTERNAL);
+			assert_true(good_turns > 0 || rig.set & HF_TLS_FAILED);
+			rig_settle(&rig);
+			assert_true(hf_tls_flushed(&rig.tls));
+			rig_close(&rig);
+		}
+	}
+}
+
 /* A connection dies with jobs of each kind on their way; rig_close holds the books. */
 static void dies_with_jobs_out(void **state)
 {
 	uint8_t flight[400];
 	size_t len = put_second_flight(flight, sizeof(flight));
+	uint64_t before;
 
 	(void)state;
 	for (uint32_t turns = 0; turns < 12; turns++) {
@@ -676,11 +738,14 @@ static void dies_with_jobs_out(void **state)
 			rig_close(&rig);
 		}
 	}
+	assert_true(hf_pk_stats(rig.x.pk)->cancelled > 0);
 	to_stage(DONE);
 	feed_record(23, "data", 4);
 	assert_int_equal(rig_write(&rig, "data", 4), 4);
 	rig_run(&rig);
+	before = hf_sym_stats(rig.x.sym)->cancelled;
 	rig_close(&rig);
+	assert_int_equal(hf_sym_stats(rig.x.sym)->cancelled, before + 2);
 }
 
 /* A completion that finds its connection failed, but alive. */
@@ -1237,7 +1302,9 @@ int main(void)
 		cmocka_unit_test(peer_goes_away),
 		cmocka_unit_test(worker_gives_up),
 		cmocka_unit_test(pk_failure),
+		cmocka_unit_test(rows_name_the_counters),
 		cmocka_unit_test(every_reason_was_seen),
+		cmocka_unit_test(sym_failure),
 		cmocka_unit_test(dies_with_jobs_out),
 		cmocka_unit_test(completion_after_failure),
 		cmocka_unit_test(segments_cut_anywhere),

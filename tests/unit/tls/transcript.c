@@ -1,5 +1,5 @@
-/* transcript.c -- whatever is put in, in whatever pieces and with the certificates wherever, comes out
- * the same through each of the three ways to look at it. */
+/* transcript.c -- whatever is put in, in whatever pieces and with the certificates wherever, comes
+ * out the same through each of the three ways to look at it. */
 #include "lib/tls/transcript.h"
 #include "tests/support/test.h"
 

@@ -267,6 +267,8 @@ static int choose_alpn(struct hf_span list, struct hf_tls_choice *out)
 	return -HF_TLS_R_NO_SHARED_PROTOCOL;
 }
 
+/* signature_algorithms is not asked: with these suites we sign nothing, and of the chain there is but
+ * one, which a client that dislikes its signatures refuses by itself. */
 static int choose_suite(
 	const struct hf_tls_site *site, struct hf_span suites, struct hf_tls_choice *out)
 {

@@ -245,7 +245,11 @@ static void placed(struct hf_tls_ctx *x, struct hf_tls *t, uint8_t type, uint32_
 	t->out_state = HF_TLS_OUT_FILLED;
 }
 
-/* Submits what was filled; seal_job may have been taken before. */
+/* Submits what was filled; seal_job may have been taken before.
+ * No record count is checked. 2^64, where it would wrap (RFC 5246 6.1), is out of reach, and GCM's
+ * nonce is this count, so none comes twice under a key. After 2^24.5 full records, 400 GB, an
+ * attacker's chance to tell GCM from noise passes 2^-57 (RFC 8446 5.5); 1.2 could change keys only
+ * by a new connection, and a download cut in the middle is the greater harm. */
 static bool seal(struct hf_tls_ctx *x, struct hf_tls *t)
 {
 	struct hf_sym_job *job = t->seal_job ? t->seal_job : hf_sym_take(x->sym);

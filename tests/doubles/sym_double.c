@@ -2,6 +2,7 @@
 #include "tests/doubles/sym_double.h"
 
 enum hf_sym_kind sym_double_breaks = HF_SYM_KIND_CNT;
+uint64_t sym_double_forgotten;
 
 static bool probe(void)
 {
@@ -29,7 +30,8 @@ static void fini(void *ctx)
 static void forget(void *ctx, uint64_t keys_id)
 {
 	(void)ctx;
-	(void)keys_id;
+	HF_ASSERT(keys_id != 0);
+	sym_double_forgotten++;
 }
 
 static bool begins(const struct hf_sym_job *job, const char *mark)

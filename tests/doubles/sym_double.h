@@ -17,6 +17,7 @@ extern const struct hf_sym_driver sym_double;
 
 /* Jobs of this kind fail; HF_SYM_KIND_CNT: none. */
 extern enum hf_sym_kind sym_double_breaks;
+extern uint64_t sym_double_forgotten; /* calls of forget */
 
 /* What the PRF answers for a label. */
 void sym_double_prf(const char *label, uint8_t *out, uint32_t out_len);

@@ -316,9 +316,11 @@ static bool all_zero(const void *p, size_t len)
 static void secrets_are_wiped(void **state)
 {
 	struct hf_tls_hs *hs;
+	uint64_t forgotten;
 
 	(void)state;
 	to_stage(DONE);
+	forgotten = sym_double_forgotten;
 	hs = rig.tls.hs;
 	assert_true(all_zero(hs->premaster, sizeof(hs->premaster)));
 	assert_true(all_zero(hs->block, sizeof(hs->block)));
@@ -329,6 +331,32 @@ static void secrets_are_wiped(void **state)
 	assert_true(all_zero(hs, sizeof(*hs)));
 	rig_close(&rig);
 	assert_true(all_zero(&rig.tls, sizeof(rig.tls)));
+	assert_int_equal(sym_double_forgotten, forgotten + 2);
+}
+
+static uint32_t traced(enum hf_trace_what what)
+{
+	uint32_t cnt = 0;
+
+	for (uint32_t i = 0; i <= rig.trace.mask; i++)
+		cnt += rig.trace.ev[i].what == what && rig.trace.ev[i].conn == (uint32_t)RIG_OWNER;
+	return cnt;
+}
+
+static void recorder_tells_the_story(void **state)
+{
+	(void)state;
+	hf_trace_init(&rig.trace, rig.trace.ev, rig.trace.mask + 1);
+	to_stage(DONE);
+	assert_int_equal(traced(HF_TRACE_TLS_STATE), 4);
+	assert_int_equal(traced(HF_TRACE_PK_SUBMIT), 1);
+	assert_int_equal(traced(HF_TRACE_PK_DONE), 1);
+	assert_int_equal(traced(HF_TRACE_TLS_DONE), 1);
+	assert_int_equal(traced(HF_TRACE_TLS_FAIL), 0);
+	assert_true(rig.tls.done_at > rig.tls.opened_at && rig.tls.done_at <= rig.now);
+	hf_tls_fail(&rig.x, &rig.tls, HF_TLS_R_EVICTED);
+	assert_int_equal(traced(HF_TRACE_TLS_FAIL), 1);
+	rig_close(&rig);
 }
 
 static void nothing_is_drawn_twice(void **state)
@@ -374,6 +402,8 @@ static void expect_end(enum hf_tls_reason reason, bool was_done)
 	assert_true(count[reason] > 0);
 	assert_true(hf_tls_flushed(&rig.tls));
 	assert_int_equal(hf_tls_plain(&rig.tls).len, 0);
+	assert_int_equal(rig.x.hs.used, 0);
+	assert_int_equal(rig.use.cnt, 0);
 	len = rig_sent(&rig, out, sizeof(out));
 	if (alert_of(reason) == HF_TLS_ALERT_NONE) {
 		assert_int_equal(len, 0);
@@ -626,6 +656,10 @@ static void worker_gives_up(void **state)
 			expect_end(why[i], s == DONE);
 		}
 	}
+	to_stage(DONE); /* a farewell that was queued is not said any more */
+	hf_tls_close(&rig.x, &rig.tls);
+	hf_tls_fail(&rig.x, &rig.tls, HF_TLS_R_EVICTED);
+	expect_end(HF_TLS_R_EVICTED, true);
 }
 
 static uint64_t row_value(const char *name)
@@ -1293,6 +1327,7 @@ int main(void)
 		cmocka_unit_test(names_are_counted),
 		cmocka_unit_test(premaster_and_its_fallback),
 		cmocka_unit_test(secrets_are_wiped),
+		cmocka_unit_test(recorder_tells_the_story),
 		cmocka_unit_test(nothing_is_drawn_twice),
 		cmocka_unit_test(bytes_that_end_it),
 		cmocka_unit_test(hellos_that_end_it),

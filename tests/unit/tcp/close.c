@@ -184,6 +184,27 @@ RIG_TEST(fin_that_never_comes)
 	OUT("R", .seq = 2);
 }
 
+/* Keep-alive does not stretch that patience. */
+static void fin_that_never_comes_from_a_living_peer(void **state)
+{
+	struct hf_tcp_cfg cfg = rig_cfg_default;
+	static struct rig rig;
+	struct rig *r = &rig;
+	(void)state;
+	cfg.keepalive_ns = 60 * SEC;
+	rig_init_with(r, &cfg, 64);
+	rig_open(r);
+	shut(r);
+	OUT("FA", .seq = 1, .ack = 1);
+	IN(ACK, "A", .seq = 1, .ack = 2);
+	rig_wait(r, 29 * SEC);
+	IN(ACK, "A", .seq = 1, .ack = 2);
+	rig_wait(r, 2 * SEC);
+	assert_int_equal(end_of(r), HF_TCP_END_CLOSE_TIME);
+	SILENT();
+	rig_fini(r);
+}
+
 /* ---- resets and other blind attacks (RFC 5961) ------------------------------------------------- */
 RIG_TEST(only_the_exact_reset_is_believed)
 {
@@ -433,6 +454,7 @@ int main(void)
 		cmocka_unit_test(our_fin_is_sent_again),
 		cmocka_unit_test(half_close_and_a_long_answer),
 		cmocka_unit_test(fin_that_never_comes),
+		cmocka_unit_test(fin_that_never_comes_from_a_living_peer),
 		cmocka_unit_test(only_the_exact_reset_is_believed),
 		cmocka_unit_test(challenges_are_rare),
 		cmocka_unit_test(a_peer_that_restarted),

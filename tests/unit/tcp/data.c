@@ -381,6 +381,21 @@ static void early_bytes_give_way(void **state)
 	rig_fini(r);
 }
 
+static void early_bytes_leave_a_reserve(void **state)
+{
+	static struct rig rig;
+	struct rig *r = &rig;
+	(void)state;
+	rig_init_with(r, &rig_cfg_default, 32);
+	rig_open(r);
+	for (uint32_t i = 0; i < 28; i++)
+		IN(OUT_OF_ORDER, "A", .seq = 10 + 20 * i, .ack = 1, .len = 1);
+	IN(OUT_OF_ROOM, "A", .seq = 10 + 20 * 28, .ack = 1, .len = 1);
+	IN(DATA, "A", .seq = 1, .ack = 1, .len = 9);
+	drain(r);
+	rig_fini(r);
+}
+
 RIG_TEST(send_room_is_bounded)
 {
 	rig_open(r);
@@ -409,8 +424,12 @@ RIG_TEST(we_keep_within_the_peers_window)
 	/* an old segment's window is no news (RFC 9293 3.10.7.4) */
 	IN(ACK, "A", .seq = 1, .ack = 1 + MSS, .wnd = 60000);
 	SILENT();
-	IN(ACK, "A", .seq = 1, .ack = 1 + 2 * MSS, .wnd = 60000);
-	OUT("A", .seq = 1 + 4 * MSS, .ack = 1, .len = MSS);
+	/* nor is one that comes with an old acknowledgement */
+	IN(DATA, "A", .seq = 1, .ack = 1 + MSS, .len = 10, .wnd = 60000);
+	OUT("A", .seq = 1 + 4 * MSS, .ack = 11);
+	SILENT();
+	IN(ACK, "A", .seq = 11, .ack = 1 + 2 * MSS, .wnd = 60000);
+	OUT("A", .seq = 1 + 4 * MSS, .ack = 11, .len = MSS);
 }
 
 RIG_TEST(half_of_a_small_window_is_worth_a_segment)
@@ -456,6 +475,7 @@ int main(void)
 		cmocka_unit_test(pool_runs_dry),
 		cmocka_unit_test(starved_window_opens_by_itself),
 		cmocka_unit_test(early_bytes_give_way),
+		cmocka_unit_test(early_bytes_leave_a_reserve),
 		cmocka_unit_test(send_room_is_bounded),
 		cmocka_unit_test(we_keep_within_the_peers_window),
 		cmocka_unit_test(half_of_a_small_window_is_worth_a_segment),

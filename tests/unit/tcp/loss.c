@@ -74,6 +74,21 @@ RIG_TEST(karn_takes_no_sample_from_what_was_sent_twice)
 	assert_in_range(rig_conn(r)->info.srtt_ns, 6 * MS, 7 * MS);
 }
 
+RIG_TEST(karn_holds_for_fast_retransmits_too)
+{
+	rig_open(r);
+	rig_write(r, 5 * MSS);
+	while (rig_emit(r))
+		;
+	rig_wait(r, 100 * MS);
+	for (int i = 0; i < 3; i++)
+		IN(ACK, "A", .seq = 1, .ack = 1);
+	OUT("A", .seq = 1, .ack = 1, .len = MSS);
+	rig_wait(r, 50 * MS);
+	IN(ACK, "A", .seq = 1, .ack = 1 + 5 * MSS);
+	assert_in_range(rig_conn(r)->info.srtt_ns, 0, 1);
+}
+
 RIG_TEST(an_ack_of_new_data_restarts_the_timer)
 {
 	rig_open(r);
@@ -160,7 +175,9 @@ RIG_TEST(partial_ack_sends_the_next_hole)
 		IN(ACK, "A", .seq = 1, .ack = 1);
 	OUT("A", .seq = 1, .ack = 1, .len = MSS);
 	SILENT();
+	assert_int_equal(rig_conn(r)->cwnd, (5 + 3) * MSS);
 	IN(ACK, "A", .seq = 1, .ack = 1 + 3 * MSS); /* the fourth is missing, too */
+	assert_int_equal(rig_conn(r)->cwnd, (5 + 3 - 3 + 1) * MSS);
 	OUT("A", .seq = 1 + 3 * MSS, .ack = 1, .len = MSS);
 	assert_true(rig_conn(r)->recovering);
 	IN(ACK, "A", .seq = 1, .ack = 1 + 10 * MSS);
@@ -422,6 +439,7 @@ int main(void)
 		cmocka_unit_test(retransmits_backs_off_and_gives_up),
 		cmocka_unit_test(rto_follows_the_round_trip),
 		cmocka_unit_test(karn_takes_no_sample_from_what_was_sent_twice),
+		cmocka_unit_test(karn_holds_for_fast_retransmits_too),
 		cmocka_unit_test(an_ack_of_new_data_restarts_the_timer),
 		cmocka_unit_test(after_a_timeout_everything_is_sent_again_slowly),
 		cmocka_unit_test(third_duplicate_ack_sends_the_hole),

@@ -120,15 +120,16 @@ $(B)/hfbench: $(call obj,$(wildcard bench/hfbench/*.c)) $(call archive,base)
 # ---- tests ---------------------------------------------------------------------------------------
 # tests/unit/<module>/*.c link with that module and what it may know, nothing else.
 # tests/{unit/drivers,vectors,diff}/*.c add the drivers, tests/unit/dpdk/*.c the DPDK port;
-# tests/sim/*.c are one program; tests/unit/app/X.c has app/handfast/X.c alone of the daemon, and
-# tests/unit/hfctl/*.c run hfctl against it.
+# tests/sim/*.c are one program; tests/unit/app/X.c has app/handfast/X.c alone of the daemon,
+# tests/unit/hfrelay/X.c app/hfrelay/X.c alone, and tests/unit/hfctl/*.c run hfctl against the daemon.
 unit_src   := $(wildcard $(foreach m,$(modules),tests/unit/$(m)/*.c))
 drvt_src   := $(wildcard tests/unit/drivers/*.c tests/vectors/*.c tests/diff/*.c)
 support    := $(call obj,$(wildcard tests/support/*.c))
 dpdkt_src  := $(wildcard tests/unit/dpdk/*.c)
 appt_src   := $(wildcard tests/unit/app/*.c)
 hfctlt_src := $(wildcard tests/unit/hfctl/*.c)
-unit_bin   := $(patsubst %.c,$(B)/%,$(unit_src) $(drvt_src) $(dpdkt_src) $(appt_src) $(hfctlt_src))
+relayt_src := $(wildcard tests/unit/hfrelay/*.c)
+unit_bin   := $(patsubst %.c,$(B)/%,$(unit_src) $(drvt_src) $(dpdkt_src) $(appt_src) $(hfctlt_src) $(relayt_src))
 
 define unit_rule
 $(patsubst %.c,$(B)/%,$(wildcard tests/unit/$(1)/*.c)): $(B)/%: $(B)/%.o $(support) $(call libs_of,$(1)) \
@@ -159,10 +160,18 @@ $(patsubst %.c,$(B)/%,$(hfctlt_src)): $(B)/%: $(B)/%.o $(call obj,app/handfast/c
 		$(appt_libs) | $(B)/hfctl
 	$(link) -lcmocka -lpthread
 
+$(patsubst %.c,$(B)/%,$(relayt_src)): $(B)/tests/unit/hfrelay/%: $(B)/tests/unit/hfrelay/%.o \
+		$(B)/app/hfrelay/%.o $(support) $(call archive,base)
+	$(link) -lcmocka
+
 sim_src := $(wildcard tests/sim/*.c)
 $(B)/sim: $(call obj,$(sim_src) $(wildcard tests/doubles/*.c)) $(support) $(B)/libdrivers.a $(pure_libs) $(call archive,os)
 	$(link) -llwip -lIPSec_MB -lssl -lcrypto -lpthread
 $(call obj,$(sim_src)): CFLAGS += -isystem /usr/include/lwip -Wno-conversion
+
+# The appliance's end of a backend socket, for tests/e2e/relay_farm.sh.
+$(B)/tests/e2e/relay_peer: $(B)/tests/e2e/relay_peer.o $(call obj,app/handfast/links.c) $(call libs_of,link) $(call archive,os)
+	$(link)
 
 # Fuzz targets: with clang's libFuzzer for searching, and with a plain main that replays the corpus.
 fuzz_src  := $(wildcard tests/fuzz/fuzz_*.c)

@@ -53,6 +53,7 @@ struct conn {
 	bool client_eof, fin_sent;        /* client -> server is at its end; the server knows */
 	bool server_eof, shut;            /* server -> client is at its end; the appliance knows */
 	bool deaf;                        /* the server takes no more bytes */
+	bool broken;                      /* because it reset the connection */
 	bool queued;                      /* in the run list */
 	struct conn_list *timed;          /* the list of deadlines it is in */
 	uint64_t deadline;
@@ -198,8 +199,9 @@ static size_t write_server(struct conn *c, const uint8_t *p, size_t len)
 		return 0;
 	n = send(c->fd, p, len, MSG_NOSIGNAL);
 	if (n < 0 && errno != EAGAIN && errno != EINTR) {
-		/* It may still have an answer under way; reading will tell whether it broke. */
+		/* Its answer may still be on the way. A reset is told once only, and now. */
 		c->deaf = true;
+		c->broken = errno == ECONNRESET;
 		return len;
 	}
 	if (n < (ssize_t)len)
@@ -243,11 +245,11 @@ static bool read_server(struct conn *c)
 	struct session *s = c->session;
 	ssize_t n = recv(c->fd, s->buf, sizeof(s->buf), 0);
 	size_t sent;
-	if (n < 0) {
-		if (errno == EAGAIN || errno == EINTR) {
-			c->readable = errno == EINTR;
-			return true;
-		}
+	if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+		c->readable = errno == EINTR;
+		return true;
+	}
+	if (n < 0 || (n == 0 && c->broken)) {
 		conn_refuse(c, HF_LINK_RESET_SERVER, &s->relay->stats.server_resets);
 		return false;
 	}

@@ -13,6 +13,7 @@
 #include "lib/os/os.h"
 
 #define APPLIANCE_STREAMS 4096u
+#define APPLIANCE_FIRST 16u
 
 struct appliance_stream {
 	struct hf_link_stream link;
@@ -20,10 +21,9 @@ struct appliance_stream {
 	bool opened, got_eof, got_reset, refuse_to_read;
 	uint32_t reset_reason;
 	uint64_t send_len, sent, received;
-	uint64_t wrong; /* bytes that differed from the pattern */
-	uint32_t owed;  /* credit */
-	uint8_t *keep;  /* when set: what came, as far as keep_max */
-	size_t keep_max;
+	uint64_t wrong;                 /* bytes that differed from the pattern */
+	uint32_t owed;                  /* credit */
+	uint8_t first[APPLIANCE_FIRST]; /* of the bytes received */
 };
 
 struct appliance {
@@ -113,8 +113,8 @@ static inline void appliance_take(struct hf_link *l, struct appliance_stream *s,
 	while ((n = hf_link_read(l, &s->link, buf, sizeof(buf))) > 0) {
 		for (size_t i = 0; i < n; i++) {
 			s->wrong += buf[i] != appliance_byte(id, s->received);
-			if (s->received < s->keep_max)
-				s->keep[s->received] = buf[i];
+			if (s->received < APPLIANCE_FIRST)
+				s->first[s->received] = buf[i];
 			s->received++;
 		}
 		s->owed += (uint32_t)n;

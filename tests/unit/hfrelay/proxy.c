@@ -1,0 +1,130 @@
+/* The PROXY header byte by byte. An independent reader of it is in tests/e2e/relay_farm.py, and the
+ * web server of the demo is another. */
+#include "tests/support/test.h"
+#include "app/hfrelay/proxy.h"
+
+static struct hf_client_bytes text(const char *s)
+{
+	return (struct hf_client_bytes){(const uint8_t *)s, strlen(s)};
+}
+
+static struct hf_client_info info_v4(void)
+{
+	struct hf_client_info info = {
+		.client_port = 0x1234,
+		.local_port = 443,
+		.tls_version = 0x0303,
+		.cipher = 0xc02f,
+		.sni = text("a.example"),
+		.alpn = text("h2"),
+	};
+	struct hf_addr client = hf_addr_v4(0x0a000001), local = hf_addr_v4(0x0a0000fe);
+	memcpy(info.client_addr, client.b, 16);
+	memcpy(info.local_addr, local.b, 16);
+	memset(info.conn_id, 0xab, 16);
+	return info;
+}
+
+static void ipv4(void **state)
+{
+	static const uint8_t want[] = "\r\n\r\n\0\r\nQUIT\n\x21\x11\x00\x70"
+				      "\x0a\x00\x00\x01\x0a\x00\x00\xfe\x12\x34\x01\xbb"
+				      "\x01\x00\x02h2"
+				      "\x02\x00\x09"
+				      "a.example"
+				      "\x05\x00\x20"
+				      "abababababababababababababababab"
+				      "\x20\x00\x2d\x01\x00\x00\x00\x01"
+				      "\x21\x00\x07TLSv1.2"
+				      "\x23\x00\x1b"
+				      "ECDHE-RSA-AES128-GCM-SHA256";
+	struct hf_client_info info = info_v4();
+	uint8_t got[HF_PROXY_HEADER_MAX];
+	size_t len = hf_proxy_header(got, sizeof(got), &info, HF_PROXY_V2);
+	(void)state;
+	assert_int_equal(len, sizeof(want) - 1);
+	assert_memory_equal(got, want, len);
+	assert_int_equal(len, 16 + 0x70);
+	/* Every shorter buffer is too short. */
+	for (size_t cap = 0; cap < len; cap++)
+		assert_int_equal(hf_proxy_header(got, cap, &info, HF_PROXY_V2), 0);
+}
+
+static void ipv6_and_client_certificate(void **state)
+{
+	struct hf_client_info info = info_v4();
+	uint8_t got[HF_PROXY_HEADER_MAX];
+	size_t len, at = 16 + 36;
+	(void)state;
+	/* One side alone is enough: then the other goes as ::ffff:10.0.0.254. */
+	memset(info.client_addr, 0x20, 16);
+	info.sni.len = info.alpn.len = 0;
+	info.client_cert = text("DER");
+	info.tls_version = 0x0301;
+	info.cipher = 0xfafa;
+	len = hf_proxy_header(got, sizeof(got), &info, HF_PROXY_V2);
+	assert_int_equal(got[13], 0x21);
+	assert_int_equal(got[14] << 8 | got[15], (int)len - 16);
+	assert_memory_equal(got + 16, info.client_addr, 16);
+	assert_memory_equal(got + 32, info.local_addr, 16);
+	assert_memory_equal(got + 48, "\x12\x34\x01\xbb", 4);
+	assert_int_equal(got[at], 0x05); /* neither ALPN nor name */
+	at += 3 + 32;
+	assert_memory_equal(got + at, "\x20\x00\x16\x07\x00\x00\x00\x00", 8);
+	assert_memory_equal(got + at + 8,
+		"\x21\x00\x05TLSv1\x23\x00\x06"
+		"0xfafa",
+		17);
+	assert_int_equal(len, at + 8 + 17);
+}
+
+static uint32_t crc32c_table(const uint8_t *p, size_t len)
+{
+	uint32_t table[256], crc = 0xffffffff;
+	for (uint32_t i = 0; i < 256; i++) {
+		table[i] = i;
+		for (int k = 0; k < 8; k++)
+			table[i] = table[i] & 1 ? table[i] >> 1 ^ 0x82f63b78 : table[i] >> 1;
+	}
+	while (len--)
+		crc = table[(crc ^ *p++) & 0xff] ^ crc >> 8;
+	return ~crc;
+}
+
+static void checksum(void **state)
+{
+	struct hf_client_info info = info_v4();
+	uint8_t got[HF_PROXY_HEADER_MAX];
+	size_t len = hf_proxy_header(got, sizeof(got), &info, HF_PROXY_V2_CRC32C), at = len - 4;
+	uint32_t told = (uint32_t)got[at] << 24 | (uint32_t)got[at + 1] << 16 |
+			(uint32_t)got[at + 2] << 8 | got[at + 3];
+	(void)state;
+	/* RFC 3720 B.4 */
+	assert_int_equal(crc32c_table((const uint8_t *)"123456789", 9), 0xe3069283);
+	assert_memory_equal(got + at - 3, "\x03\x00\x04", 3);
+	memset(got + at, 0, 4);
+	assert_int_equal(told, crc32c_table(got, len));
+}
+
+static void largest(void **state)
+{
+	struct hf_client_info info = info_v4();
+	uint8_t got[HF_PROXY_HEADER_MAX], name[255];
+	(void)state;
+	memset(name, 'n', sizeof(name));
+	memset(info.client_addr, 0x20, 16);
+	info.sni = info.alpn = (struct hf_client_bytes){name, sizeof(name)};
+	info.cipher = 0xc024; /* among the longest names */
+	assert_true(hf_proxy_header(got, sizeof(got), &info, HF_PROXY_V2_CRC32C) > 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(ipv4),
+		cmocka_unit_test(ipv6_and_client_certificate),
+		cmocka_unit_test(checksum),
+		cmocka_unit_test(largest),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -42,13 +42,14 @@ enum hf_tls_reason {
 
 /* What hf_tls_run waits for, and the news that came up on the way. Bits of one set. */
 enum hf_tls_wait {
-	HF_TLS_WAIT_BYTES = 1,    /* more from the peer */
-	HF_TLS_WAIT_PK = 2,       /* its public-key job */
-	HF_TLS_WAIT_SYM = 4,      /* its symmetric jobs: after the flush, run again */
-	HF_TLS_WAIT_TX = 8,       /* room in the send queue (or chunks) */
-	HF_TLS_WAIT_PLAIN = 16,   /* the bridge must take plaintext first */
-	HF_TLS_WAIT_MEM = 32,     /* a record buffer, handshake slot or job: run again later */
-	HF_TLS_ESTABLISHED = 256, /* news, once: the handshake is done, peer info may be read */
+	HF_TLS_WAIT_BYTES = 1,  /* more from the peer */
+	HF_TLS_WAIT_PK = 2,     /* its public-key job */
+	HF_TLS_WAIT_SYM = 4,    /* its symmetric jobs: after the flush, run again */
+	HF_TLS_WAIT_TX = 8,     /* room in the send queue (or chunks) */
+	HF_TLS_WAIT_PLAIN = 16, /* the bridge must take plaintext first */
+	HF_TLS_WAIT_MEM = 32,   /* a record buffer, handshake slot or job: run again later */
+	HF_TLS_ESTABLISHED =
+		256, /* news, once: peer info may be read, even if FAILED came as well */
 	HF_TLS_PEER_CLOSED = 512, /* standing: close_notify was received; no more plaintext comes */
 	HF_TLS_TRUNCATED = 1024,  /* standing: the peer's FIN came without close_notify */
 	HF_TLS_FAILED = 2048, /* standing: over; read hf_tls.reason, send what is queued, close */

@@ -142,7 +142,8 @@ void hf_tls_fail(struct hf_tls_ctx *x, struct hf_tls *t, enum hf_tls_reason reas
 	if (reasons[reason].alert != HF_TLS_ALERT_NONE)
 		hf_tls_say(t, HF_TLS_SAY_FATAL);
 	hf_tls_record_drop(x, t);
-	hf_tls_hs_release(x, t);
+	if (!(t->standing & HF_TLS_ESTABLISHED)) /* else that is still to be told, and who it was */
+		hf_tls_hs_release(x, t);
 	hf_trace(x->trace, x->now, (uint32_t)t->owner, HF_TRACE_TLS_FAIL, reason, 0, 0);
 }
 

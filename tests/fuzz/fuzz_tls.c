@@ -54,7 +54,10 @@ static void turn(void)
 {
 	size_t before = rig.room;
 	unsigned set = rig_turn(&rig);
+	struct hf_tls_peer peer;
 
+	hf_tls_peer(&rig.tls, &peer);
+	HF_ASSERT(!(set & HF_TLS_ESTABLISHED) || peer.master);
 	HF_ASSERT(set & 63);
 	HF_ASSERT(!(set & HF_TLS_FAILED) || rig.tls.reason != HF_TLS_R_OK);
 	HF_ASSERT(rig.room <= before && rig.credit <= rig.fed);

@@ -185,6 +185,30 @@ static void last_flight_leaves_together(void **state)
 	rig_close(&rig);
 }
 
+/* What comes behind the client's Finished in the same segment may be wrong at once. The handshake was
+ * still one: it is told, counted and known, and the failure is a fault after it. */
+static void established_and_failed_in_one_run(void **state)
+{
+	uint64_t ok = rig.x.stats.reason[HF_TLS_R_OK];
+	struct hf_tls_peer p;
+	uint8_t flight[400];
+
+	(void)state;
+	to_stage(HELLO);
+	rig_feed(&rig, flight, put_second_flight(flight, sizeof(flight)));
+	rig_feed(&rig, "GET /", 5);
+	while (!(rig_turn(&rig) & HF_TLS_ESTABLISHED))
+		;
+	assert_true(rig.set & HF_TLS_FAILED);
+	assert_int_equal(rig.x.stats.reason[HF_TLS_R_OK], ok + 1);
+	assert_int_equal(rig.x.stats.fault[HF_TLS_R_NOT_TLS], 1);
+	hf_tls_peer(&rig.tls, &p);
+	assert_non_null(p.master);
+	assert_non_null(p.client_random);
+	hf_tls_hs_release(&rig.x, &rig.tls);
+	rig_close(&rig);
+}
+
 static void without_a_ticket_none_is_sent(void **state)
 {
 	struct hello spec = plain_hello;
@@ -1272,6 +1296,7 @@ static void truncation(void **state)
 	rig_settle(&rig);
 	assert_true(rig.set & HF_TLS_TRUNCATED);
 	assert_false(rig.set & HF_TLS_FAILED);
+	assert_int_equal(rig.x.stats.truncated_in, before + 1);
 	rig_settle(&rig);
 	assert_int_equal(rig.x.stats.truncated_in, before + 1);
 	rig_close(&rig);
@@ -1321,6 +1346,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(first_flight_as_captured),
 		cmocka_unit_test(last_flight_leaves_together),
+		cmocka_unit_test(established_and_failed_in_one_run),
 		cmocka_unit_test(without_a_ticket_none_is_sent),
 		cmocka_unit_test(peer_is_known_until_released),
 		cmocka_unit_test(extended_master_secret),

@@ -5,7 +5,7 @@
  * back becomes an answer here, and no branch, status, counter or queue knows what a ciphertext
  * held. An engine that cannot answer hands its operation down the list; one that computes wrongly
  * is out. */
-#include "lib/crypto/pk.h"
+#include "lib/crypto/pk_ec.h"
 #include "lib/base/secret.h"
 #include "lib/crypto/sym.h"
 
@@ -28,7 +28,8 @@ struct engine {
 
 struct hf_pk {
 	struct hf_pool jobs;
-	struct list queue, done;
+	struct list queue, curves, done;
+	bool curves_last; /* whose turn it was: with both waiting they alternate */
 	struct engine engine[HF_PK_ENGINE_MAX];
 	uint32_t engine_cnt;
 	/* what is being computed: job[i] owns op[i] */
@@ -169,12 +170,15 @@ static void prepare_pkcs1(struct hf_pk_job *job)
 	memcpy(job->in + k - info->digest_len, digest, info->digest_len);
 }
 
-/* False for what no engine is asked: keys other than RSA, and PSS, whose encoding wants a hash. */
+/* False for what no engine is asked: keys of another type, and PSS, whose encoding wants a hash. */
 static bool prepare(struct hf_pk_job *job)
 {
 	const struct hf_pk_key *key = job->key;
 
 	HF_ASSERT(job->in_len <= sizeof(job->in));
+	if (hf_pk_is_ec(job))
+		return hf_pk_ec_prepare(job);
+	job->status = HF_PK_FAILED;
 	if (key->type != HF_PK_RSA)
 		return false;
 	HF_ASSERT(key->n.len <= HF_PK_OUT_MAX && key->n.len > HF_PREMASTER_LEN + 11);
@@ -237,6 +241,7 @@ static void complete(struct hf_pk *pk, struct hf_pk_job *job)
 {
 	if (job->cancelled) {
 		hf_wipe(job->out, sizeof(job->out));
+		hf_wipe(job->scalar, sizeof(job->scalar));
 		job->out_len = 0;
 		job->status = HF_PK_CANCELLED;
 	}
@@ -244,20 +249,25 @@ static void complete(struct hf_pk *pk, struct hf_pk_job *job)
 	list_append(&pk->done, job);
 }
 
+static struct list *queue_of(struct hf_pk *pk, const struct hf_pk_job *job)
+{
+	return hf_pk_is_ec(job) ? &pk->curves : &pk->queue;
+}
+
 static void enqueue(struct hf_pk *pk, struct hf_pk_job *job, bool first)
 {
 	job->state = QUEUED;
 	if (first)
-		list_prepend(&pk->queue, job);
+		list_prepend(queue_of(pk, job), job);
 	else
-		list_append(&pk->queue, job);
+		list_append(queue_of(pk, job), job);
 	pk->stats.queued++;
 	pk->stats.queued_max = HF_MAX(pk->stats.queued_max, pk->stats.queued);
 }
 
 static void dequeue(struct hf_pk *pk, struct hf_pk_job *job)
 {
-	list_remove(&pk->queue, job);
+	list_remove(queue_of(pk, job), job);
 	pk->stats.queued--;
 }
 
@@ -301,7 +311,6 @@ void hf_pk_submit(struct hf_pk *pk, struct hf_pk_job *job, hf_ns now)
 	if (prepare(job)) {
 		enqueue(pk, job, false);
 	} else {
-		job->status = HF_PK_FAILED;
 		complete(pk, job);
 	}
 }
@@ -333,6 +342,8 @@ struct hf_pk_job *hf_pk_done(struct hf_pk *pk)
 		pk->stats.cancelled++;
 	else if (job->status == HF_PK_FAILED)
 		pk->stats.failed++;
+	else if (job->status == HF_PK_REFUSED)
+		pk->stats.refused_points++;
 	else
 		pk->stats.done++;
 	return job;
@@ -372,14 +383,19 @@ static void fill_ops(struct hf_pk *pk, uint32_t cnt)
 	}
 }
 
-/* The first cnt gathered jobs leave the queue: from here on a cancel waits for the engine. */
+/* From here on a cancel waits for the engine. */
+static void leave_queue(struct hf_pk *pk, struct hf_pk_job *job, hf_ns now)
+{
+	dequeue(pk, job);
+	job->state = RUNNING;
+	hf_hist_add(&pk->stats.wait_ns, now - job->submitted_at);
+}
+
+/* The first cnt gathered jobs. */
 static void set_running(struct hf_pk *pk, uint32_t i, uint32_t cnt, hf_ns now)
 {
-	for (uint32_t j = 0; j < cnt; j++) {
-		dequeue(pk, pk->job[j]);
-		pk->job[j]->state = RUNNING;
-		hf_hist_add(&pk->stats.wait_ns, now - pk->job[j]->submitted_at);
-	}
+	for (uint32_t j = 0; j < cnt; j++)
+		leave_queue(pk, pk->job[j], now);
 	pk->run_engine = i;
 	pk->run_cnt = cnt;
 }
@@ -454,13 +470,95 @@ static void start(struct hf_pk *pk, bool port_idle, hf_ns now)
 	HF_ASSERT(!"the last engine answers every key");
 }
 
-bool hf_pk_work(struct hf_pk *pk, bool port_idle, hf_ns now)
+/* ---- curves ---- */
+
+static const struct engine *ec_engine(const struct hf_pk *pk, const struct hf_ec_op *op, uint32_t i)
+{
+	for (; i < pk->engine_cnt; i++) {
+		const struct hf_pk_engine *e = pk->engine[i].ref.engine;
+
+		if (!pk->engine[i].off && e->ec &&
+			e->takes_ec(pk->engine[i].ref.ctx, op->kind, op->group))
+			return &pk->engine[i];
+	}
+	return NULL;
+}
+
+/* Takes jobs that want what the first one wants off their queue, in order; fills ops. */
+static uint32_t gather_curves(struct hf_pk *pk, uint32_t quantum, struct hf_pk_job **jobs,
+	struct hf_ec_op *ops, hf_ns now)
+{
+	struct hf_pk_job *job = pk->curves.head, *next;
+	const uint8_t engine = job->engine;
+	uint32_t cnt = 0;
+
+	for (; job && cnt < quantum; job = next) {
+		next = job->next;
+		hf_pk_ec_op(job, &ops[cnt]);
+		if (ops[cnt].kind != ops[0].kind || ops[cnt].group != ops[0].group ||
+			job->engine != engine)
+			continue;
+		leave_queue(pk, job, now);
+		jobs[cnt++] = job;
+	}
+	return cnt;
+}
+
+static void answer_curve(
+	struct hf_pk *pk, uint32_t i, struct hf_pk_job *job, const struct hf_ec_op *op)
+{
+	if (op->status == HF_EC_UNANSWERED) {
+		pk->stats.unanswered++;
+		hf_wipe(job->out, sizeof(job->out));
+		if (ec_engine(pk, op, i + 1) && !job->cancelled) {
+			job->engine = (uint8_t)(i + 1);
+			enqueue(pk, job, true);
+			return;
+		}
+	}
+	hf_pk_ec_answer(job, op);
+	complete(pk, job);
+}
+
+/* One batch, computed before this returns: it is shorter than a single RSA operation. */
+static void run_curves(struct hf_pk *pk, hf_ns now)
+{
+	struct hf_pk_job *jobs[HF_PK_QUANTUM_MAX];
+	struct hf_ec_op ops[HF_PK_QUANTUM_MAX];
+	const struct engine *e;
+	uint32_t cnt;
+
+	hf_pk_ec_op(pk->curves.head, ops);
+	e = ec_engine(pk, ops, pk->curves.head->engine);
+	cnt = gather_curves(pk, e ? e->ref.engine->ec_quantum : 1, jobs, ops, now);
+	if (e) {
+		e->ref.engine->ec(e->ref.ctx, ops, cnt);
+		pk->stats.curve_batches++;
+		pk->stats.curve_ops += cnt;
+	}
+	for (uint32_t i = 0; i < cnt; i++)
+		answer_curve(pk, e ? (uint32_t)(e - pk->engine) : pk->engine_cnt, jobs[i], &ops[i]);
+}
+
+static void work_rsa(struct hf_pk *pk, bool port_idle, hf_ns now)
 {
 	if (pk->run_cnt > 0)
 		step_batch(pk);
 	else if (pk->queue.head)
 		start(pk, port_idle, now);
-	return pk->run_cnt > 0 || pk->queue.head;
+}
+
+/* Curve batches are short, so they go first; while both wait they alternate, so neither starves. */
+bool hf_pk_work(struct hf_pk *pk, bool port_idle, hf_ns now)
+{
+	bool rsa = pk->run_cnt > 0 || pk->queue.head;
+
+	pk->curves_last = pk->curves.head && !(rsa && pk->curves_last);
+	if (pk->curves_last)
+		run_curves(pk, now);
+	else
+		work_rsa(pk, port_idle, now);
+	return pk->run_cnt > 0 || pk->queue.head || pk->curves.head;
 }
 
 void hf_pk_forget(struct hf_pk *pk, uint64_t key_id)

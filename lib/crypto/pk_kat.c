@@ -3,7 +3,7 @@
  * key. The inputs go round the lanes: a pattern, its answer put in again, and the three that need
  * no table because d is odd: 0, 1 and n - 1 are their own. Answers: Python's pow(x, d, n). */
 #include "lib/base/secret.h"
-#include "lib/crypto/pk.h"
+#include "lib/crypto/pk_ec.h"
 
 #define K 256u /* bytes of the modulus */
 
@@ -205,5 +205,7 @@ int hf_pk_selftest(const struct hf_pk_engine *engine, void *ctx)
 				hf_ct_bytes_eq(out[i], want[(round + i) % CASE_CNT], K);
 	}
 	engine->forget(ctx, kat_key.id);
+	if (engine->ec && hf_pk_ec_selftest(engine, ctx))
+		return -1;
 	return good ? 0 : -1;
 }

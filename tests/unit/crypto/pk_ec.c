@@ -1,0 +1,450 @@
+/* pk_ec.c -- jobs on curves over engines that only pretend: what becomes of a seed, which public values
+ * never reach an engine, who shares a batch, whose turn it is beside RSA, and what happens when an
+ * engine does not answer. The arithmetic has tests/vectors/ec.c. */
+#include "lib/crypto/pk.h"
+#include "lib/crypto/sym.h"
+#include "tests/support/test.h"
+
+#define JOB_CNT 24u
+#define QUANTUM 8u
+
+/* ---- engines: out is made of the operation's first input byte ---- */
+
+struct fake {
+	uint8_t group; /* takes this one alone; 0: all */
+	int status;
+	bool zero; /* says a secret of zeros */
+	uint32_t calls, op_cnt, rsa_calls;
+	struct hf_ec_op op[QUANTUM];
+};
+
+static bool fake_takes(void *ctx, const struct hf_pk_key *key)
+{
+	(void)ctx;
+	(void)key;
+	return true;
+}
+
+static bool fake_takes_ec(void *ctx, enum hf_ec_kind kind, enum hf_group group)
+{
+	const struct fake *f = ctx;
+
+	(void)kind;
+	return f->group == 0 || f->group == group;
+}
+
+static void fake_rsa(void *ctx, struct hf_rsa_op *ops, uint32_t cnt)
+{
+	((struct fake *)ctx)->rsa_calls++;
+	assert_int_equal(cnt, 1);
+	memcpy(ops->out, ops->in, ops->key->n.len);
+	ops->status = HF_RSA_OK;
+}
+
+static void fake_ec(void *ctx, struct hf_ec_op *ops, uint32_t cnt)
+{
+	struct fake *f = ctx;
+
+	assert_in_range(cnt, 1, QUANTUM);
+	f->calls++;
+	f->op_cnt = cnt;
+	memcpy(f->op, ops, cnt * sizeof(*ops));
+	for (uint32_t i = 0; i < cnt; i++) {
+		assert_true(ops[i].kind == ops[0].kind && ops[i].group == ops[0].group);
+		ops[i].out_len = 32;
+		memset(ops[i].out, f->zero ? 0 : 0x77, 32);
+		ops[i].status = f->status;
+	}
+}
+
+static void fake_forget(void *ctx, uint64_t key_id)
+{
+	(void)ctx;
+	(void)key_id;
+}
+
+static const struct hf_pk_engine lanes_class = {.name = "lanes",
+	.cost = HF_PK_WHOLE,
+	.quantum = 1,
+	.takes = fake_takes,
+	.rsa = fake_rsa,
+	.forget = fake_forget,
+	.ec_quantum = QUANTUM,
+	.takes_ec = fake_takes_ec,
+	.ec = fake_ec};
+static const struct hf_pk_engine last_class = {.name = "last",
+	.cost = HF_PK_WHOLE,
+	.quantum = 1,
+	.takes = fake_takes,
+	.rsa = fake_rsa,
+	.forget = fake_forget,
+	.ec_quantum = 1,
+	.takes_ec = fake_takes_ec,
+	.ec = fake_ec};
+static const struct hf_pk_engine rsa_class = {.name = "rsa alone",
+	.cost = HF_PK_WHOLE,
+	.quantum = 1,
+	.takes = fake_takes,
+	.rsa = fake_rsa,
+	.forget = fake_forget};
+
+static struct fake lanes, last;
+static struct hf_pk *pk;
+
+static int begin(void **state)
+{
+	static const struct hf_pk_cfg cfg = {JOB_CNT};
+	struct hf_pk_engine_ref ref[] = {{&lanes_class, &lanes, 0}, {&last_class, &last, 0}};
+
+	(void)state;
+	lanes = last = (struct fake){0};
+	pk = hf_pk_init(test_alloc(hf_pk_footprint(&cfg)), &cfg, ref, 2);
+	return 0;
+}
+
+static int end(void **state)
+{
+	(void)state;
+	assert_int_equal(hf_pk_stats(pk)->jobs, 0);
+	free(pk);
+	return 0;
+}
+
+/* ---- jobs ---- */
+
+static struct hf_pk_job *take(uint8_t op, uint8_t group)
+{
+	struct hf_pk_job *job = hf_pk_take(pk);
+
+	assert_non_null(job);
+	job->op = op;
+	job->group = group;
+	memset(job->seed, 0x11, sizeof(job->seed));
+	if (op == HF_PK_ECDH_DERIVE) {
+		job->in_len = hf_group_info[group].point_len;
+		job->in[0] = 4;
+	}
+	return job;
+}
+
+static struct hf_pk_job *submit(uint8_t op, uint8_t group)
+{
+	struct hf_pk_job *job = take(op, group);
+
+	hf_pk_submit(pk, job, 0);
+	return job;
+}
+
+static void is_done(struct hf_pk_job *want, uint8_t status)
+{
+	struct hf_pk_job *job = hf_pk_done(pk);
+
+	assert_ptr_equal(job, want);
+	assert_int_equal(job->status, status);
+	hf_pk_give(pk, job);
+}
+
+static void work_all(void)
+{
+	while (hf_pk_work(pk, true, 0)) {
+	}
+}
+
+/* ---- private keys ---- */
+
+static const uint8_t order_p256[32] = {0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff,
+	0xff, 0xff, 0xff, 0xff, 0xbc, 0xe6, 0xfa, 0xad, 0xa7, 0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca,
+	0xc2, 0xfc, 0x63, 0x25, 0x51};
+
+/* The scalar is that part of the seed which is in range, or there is none. */
+static void draws(uint8_t group, const uint8_t seed[64], const uint8_t *want)
+{
+	struct hf_pk_job *job = take(HF_PK_ECDH_KEYGEN, group);
+
+	memcpy(job->seed, seed, 64);
+	hf_pk_submit(pk, job, 0);
+	work_all();
+	if (want)
+		assert_memory_equal(job->scalar, want, hf_group_info[group].scalar_len);
+	is_done(job, want ? HF_PK_OK : HF_PK_FAILED);
+}
+
+static void a_private_key_is_below_the_order(void **state)
+{
+	uint8_t seed[64];
+
+	(void)state;
+	memcpy(seed, order_p256, 32);
+	memset(seed + 32, 0x22, 32);
+	draws(HF_GROUP_P256, seed, seed + 32); /* the order itself: the second half serves */
+	seed[31]--;
+	draws(HF_GROUP_P256, seed, seed);
+	seed[31] += 2;
+	draws(HF_GROUP_P256, seed, seed + 32);
+	memset(seed, 0, 32);
+	draws(HF_GROUP_P256, seed, seed + 32); /* zero */
+	seed[31] = 1;
+	draws(HF_GROUP_P256, seed, seed);
+	memset(seed, 0xff, 64);
+	draws(HF_GROUP_P256, seed, NULL);
+	draws(HF_GROUP_P384, seed, NULL);
+	draws(HF_GROUP_X25519, seed, seed); /* every 32 bytes are a key */
+	seed[0] = 0xfe;
+	draws(HF_GROUP_P384, seed, seed);
+	memset(seed, 0, 64);
+	draws(HF_GROUP_P384, seed, NULL);
+}
+
+/* ---- public values ---- */
+
+static void derive_in_form(uint8_t group, uint32_t len, uint8_t first, uint8_t status)
+{
+	struct hf_pk_job *job = take(HF_PK_ECDH_DERIVE, group);
+	uint32_t calls = lanes.calls;
+
+	job->in_len = len;
+	job->in[0] = first;
+	hf_pk_submit(pk, job, 0);
+	work_all();
+	assert_int_equal(lanes.calls - calls, status == HF_PK_OK); /* no engine was troubled */
+	is_done(job, status);
+}
+
+static void wrong_forms_are_refused_unseen(void **state)
+{
+	(void)state;
+	derive_in_form(HF_GROUP_X25519, 32, 0xff, HF_PK_OK);
+	derive_in_form(HF_GROUP_X25519, 31, 0, HF_PK_REFUSED);
+	derive_in_form(HF_GROUP_X25519, 33, 0, HF_PK_REFUSED);
+	derive_in_form(HF_GROUP_P256, 65, 4, HF_PK_OK);
+	derive_in_form(HF_GROUP_P256, 33, 2, HF_PK_REFUSED); /* compressed */
+	derive_in_form(HF_GROUP_P256, 65, 6, HF_PK_REFUSED); /* hybrid */
+	derive_in_form(HF_GROUP_P256, 1, 0, HF_PK_REFUSED);  /* infinity */
+	derive_in_form(HF_GROUP_P256, 0, 4, HF_PK_REFUSED);
+	derive_in_form(HF_GROUP_P384, 65, 4, HF_PK_REFUSED);
+	derive_in_form(HF_GROUP_P384, 97, 4, HF_PK_OK);
+	assert_int_equal(hf_pk_stats(pk)->refused_points, 7);
+}
+
+static void what_the_engine_refuses_is_refused(void **state)
+{
+	struct hf_pk_job *job;
+
+	(void)state;
+	lanes.status = HF_EC_REFUSED;
+	job = submit(HF_PK_ECDH_DERIVE, HF_GROUP_P256);
+	work_all();
+	assert_int_equal(job->out[0], 0); /* nothing of it is left */
+	is_done(job, HF_PK_REFUSED);
+	assert_int_equal(last.calls, 0);
+}
+
+static void a_secret_of_zeros_is_refused(void **state)
+{
+	(void)state;
+	lanes.zero = true;
+	for (uint8_t g = HF_GROUP_X25519; g < HF_GROUP_CNT; g++) {
+		struct hf_pk_job *job = submit(HF_PK_ECDH_DERIVE, g);
+
+		work_all(); /* an x of zero is a point like others on P-256 */
+		is_done(job, g == HF_GROUP_X25519 ? HF_PK_REFUSED : HF_PK_OK);
+	}
+}
+
+/* ---- batches and turns ---- */
+
+static void like_waits_for_like(void **state)
+{
+	struct hf_pk_job *job[12];
+
+	(void)state;
+	for (uint32_t i = 0; i < 12; i++)
+		job[i] = submit(i % 3 ? HF_PK_ECDH_KEYGEN : HF_PK_ECDH_DERIVE,
+			i % 2 ? HF_GROUP_X25519 : HF_GROUP_P256);
+	assert_true(hf_pk_work(pk, true, 0)); /* 0 and 6: derive on P-256 */
+	assert_int_equal(lanes.op_cnt, 2);
+	is_done(job[0], HF_PK_OK);
+	is_done(job[6], HF_PK_OK);
+	assert_true(hf_pk_work(pk, true, 0)); /* 1, 5, 7, 11: X25519 pairs */
+	assert_int_equal(lanes.op_cnt, 4);
+	for (uint32_t i = 1; i < 12; i += i % 6 == 1 ? 4 : 2)
+		is_done(job[i], HF_PK_OK);
+	assert_true(hf_pk_work(pk, true, 0));
+	assert_false(hf_pk_work(pk, true, 0));
+	assert_int_equal(lanes.calls, 4);
+	for (uint32_t i = 0; i < 6; i++)
+		hf_pk_give(pk, hf_pk_done(pk));
+	assert_int_equal(hf_pk_stats(pk)->curve_ops, 12);
+	assert_int_equal(hf_pk_stats(pk)->curve_batches, 4);
+}
+
+static void a_batch_is_no_more_than_the_lanes(void **state)
+{
+	(void)state;
+	for (uint32_t i = 0; i < 20; i++)
+		(void)submit(HF_PK_ECDH_KEYGEN, HF_GROUP_X25519);
+	work_all();
+	assert_int_equal(lanes.calls, 3);
+	assert_int_equal(lanes.op_cnt, 4);
+	for (uint32_t i = 0; i < 20; i++)
+		hf_pk_give(pk, hf_pk_done(pk));
+}
+
+static uint8_t ones[256];
+
+static struct hf_pk_job *submit_rsa(void)
+{
+	static const struct hf_pk_key key = {.id = 9,
+		.type = HF_PK_RSA,
+		.prime_cnt = 2,
+		.bits = 2048,
+		.n = {ones, sizeof(ones)}};
+	struct hf_pk_job *job = take(HF_PK_RSA_SIGN_PKCS1, 0);
+
+	memset(ones, 0xff, sizeof(ones));
+	job->key = &key;
+	job->hash = HF_SHA256;
+	job->in_len = 32;
+	hf_pk_submit(pk, job, 0);
+	return job;
+}
+
+static void rsa_has_every_other_turn(void **state)
+{
+	struct hf_pk_job *rsa[3], *curve[3];
+	uint8_t group[] = {HF_GROUP_X25519, HF_GROUP_P256, HF_GROUP_P384};
+
+	(void)state;
+	for (uint32_t i = 0; i < 3; i++)
+		rsa[i] = submit_rsa();
+	for (uint32_t i = 0; i < 3; i++)
+		curve[i] = submit(HF_PK_ECDH_KEYGEN, group[i]);
+	for (uint32_t i = 0; i < 3; i++) {
+		assert_true(hf_pk_work(pk, true, 0));
+		is_done(curve[i], HF_PK_OK);
+		assert_int_equal(hf_pk_work(pk, true, 0), i < 2);
+		is_done(rsa[i], HF_PK_OK);
+	}
+}
+
+/* ---- engines that do not answer ---- */
+
+static void the_next_engine_answers(void **state)
+{
+	struct hf_pk_job *job;
+
+	(void)state;
+	lanes.status = HF_EC_UNANSWERED;
+	job = submit(HF_PK_ECDH_KEYGEN, HF_GROUP_P256);
+	work_all();
+	assert_int_equal(lanes.calls, 1);
+	assert_int_equal(last.calls, 1);
+	is_done(job, HF_PK_OK);
+	last.status = HF_EC_UNANSWERED;
+	job = submit(HF_PK_ECDH_KEYGEN, HF_GROUP_P256);
+	work_all();
+	assert_int_equal(job->out[0], 0);
+	is_done(job, HF_PK_FAILED);
+	assert_int_equal(hf_pk_stats(pk)->unanswered, 3);
+	assert_int_equal(hf_pk_stats(pk)->failed, 1);
+}
+
+static void engines_without_the_group_are_passed_by(void **state)
+{
+	struct hf_pk_job *job;
+
+	(void)state;
+	lanes.group = HF_GROUP_X25519;
+	job = submit(HF_PK_ECDH_KEYGEN, HF_GROUP_P384);
+	work_all();
+	assert_int_equal(lanes.calls, 0);
+	is_done(job, HF_PK_OK);
+	last.group = HF_GROUP_P256;
+	job = submit(HF_PK_ECDH_KEYGEN, HF_GROUP_P384);
+	work_all();
+	is_done(job, HF_PK_FAILED);
+}
+
+static void engines_for_rsa_alone_are_passed_by(void **state)
+{
+	static const struct hf_pk_cfg cfg = {2};
+	struct hf_pk_engine_ref ref[] = {{&rsa_class, &lanes, 0}};
+	struct hf_pk_job *job;
+
+	(void)state;
+	free(pk);
+	pk = hf_pk_init(test_alloc(hf_pk_footprint(&cfg)), &cfg, ref, 1);
+	job = submit(HF_PK_ECDH_DERIVE, HF_GROUP_P256);
+	work_all();
+	is_done(job, HF_PK_FAILED);
+}
+
+static void another_key_type_fails(void **state)
+{
+	static const struct hf_pk_key key = {.id = 9, .type = HF_PK_RSA};
+	struct hf_pk_job *job = take(HF_PK_ECDSA_SIGN, 0);
+
+	(void)state;
+	job->key = &key;
+	job->hash = HF_SHA256;
+	job->in_len = 32;
+	hf_pk_submit(pk, job, 0);
+	is_done(job, HF_PK_FAILED);
+}
+
+static void the_key_names_the_group_of_a_signature(void **state)
+{
+	static const struct hf_pk_key key = {.id = 9, .type = HF_PK_EC_P384};
+	struct hf_pk_job *job = take(HF_PK_ECDSA_SIGN, 0);
+
+	(void)state;
+	job->key = &key;
+	job->hash = HF_SHA384;
+	job->in_len = 48;
+	hf_pk_submit(pk, job, 0);
+	work_all();
+	assert_int_equal(lanes.op[0].group, HF_GROUP_P384);
+	assert_int_equal(lanes.op[0].kind, HF_EC_SIGN);
+	assert_int_equal(lanes.op[0].in_len, 48);
+	assert_ptr_equal(lanes.op[0].key, &key);
+	is_done(job, HF_PK_OK);
+}
+
+static void a_cancelled_job_leaves_nothing(void **state)
+{
+	struct hf_pk_job *a = submit(HF_PK_ECDH_KEYGEN, HF_GROUP_X25519);
+	struct hf_pk_job *b = submit(HF_PK_ECDH_KEYGEN, HF_GROUP_X25519);
+
+	(void)state;
+	hf_pk_cancel(pk, a); /* still queued */
+	assert_int_equal(a->scalar[0], 0);
+	is_done(a, HF_PK_CANCELLED);
+	work_all();
+	assert_int_equal(lanes.op_cnt, 1);
+	hf_pk_cancel(pk, b); /* computed */
+	assert_int_equal(b->scalar[0], 0);
+	assert_int_equal(b->out[0], 0);
+	is_done(b, HF_PK_CANCELLED);
+}
+
+#define TEST(test) cmocka_unit_test_setup_teardown(test, begin, end)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_private_key_is_below_the_order),
+		TEST(wrong_forms_are_refused_unseen),
+		TEST(what_the_engine_refuses_is_refused),
+		TEST(a_secret_of_zeros_is_refused),
+		TEST(like_waits_for_like),
+		TEST(a_batch_is_no_more_than_the_lanes),
+		TEST(rsa_has_every_other_turn),
+		TEST(the_next_engine_answers),
+		TEST(engines_without_the_group_are_passed_by),
+		TEST(engines_for_rsa_alone_are_passed_by),
+		TEST(another_key_type_fails),
+		TEST(the_key_names_the_group_of_a_signature),
+		TEST(a_cancelled_job_leaves_nothing),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -20,6 +20,7 @@ FARM_SNI=handfast.test
 FARM_CA=$FARM_DIR/ca.pem
 FARM_STATS=$FARM_DIR/control.sock
 FARM_WEBS=()                 # addresses of the web servers started
+FARM_FILES=()                # elsewhere, to be removed at the end
 FARM_PID='' FARM_RELAY_PID='' # of the appliance and of the last relay
 FARM_USER=daemon             # the appliance becomes this user
 FARM_RELAY_USER=nobody       # the appliance admits relays of this user
@@ -113,7 +114,7 @@ farm_remove() {
 	[ ${#left[@]} -eq 0 ] || farm_stop "${left[@]}"
 	ip -n "hfa-$pid" link del hf0 2>/dev/null
 	for ns in "hfc-$pid" "hfa-$pid"; do
-		[ ! -e "/run/netns/$ns" ] || ip netns del "$ns"
+		[ ! -e "/run/netns/$ns" ] || ip netns del "$ns" 2>/dev/null
 	done
 	[ ! -d "$dir" ] || farm_huge_give_back "$dir"
 	rm -rf "$dir" "/run/dpdk/handfast-$pid"
@@ -135,6 +136,7 @@ farm_end() {
 	local status=$?
 	trap '' INT TERM HUP
 	farm_remove $$
+	rm -f "${FARM_FILES[@]}"
 	exit "$status"
 }
 

@@ -44,6 +44,7 @@ publish() {
 	if [ -e "$env_file" ] && kill -0 "$(sed -n 's/^PID=//p' "$env_file")" 2>/dev/null; then
 		env_file=build/run/env-$$
 	fi
+	FARM_FILES+=("$env_file")
 	cat >"$env_file" <<-END
 		ADDRESS=$FARM_ADDRESS
 		PORT=$FARM_PORT
@@ -53,7 +54,6 @@ publish() {
 		PID=$FARM_PID
 		STATS=$FARM_STATS
 	END
-	trap 'rm -f "$env_file"; farm_end' EXIT
 }
 
 how_to_reach() {
@@ -109,7 +109,7 @@ if [ -n "$ONCE" ]; then
 fi
 how_to_reach
 # Until Ctrl-C, or until one of the two programs has gone.
-while kill -0 "$FARM_PID" "$FARM_RELAY_PID" 2>/dev/null; do
+while kill -0 "$FARM_PID" 2>/dev/null && kill -0 "$FARM_RELAY_PID" 2>/dev/null; do
 	sleep 1 &
 	wait $!
 done

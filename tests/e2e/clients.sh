@@ -50,18 +50,19 @@ refused() { # ALERT S_CLIENT-ARGUMENT...
 
 # CIPHER: a capture of one request, decrypted.
 decrypts() {
-	local pcap=$FARM_DIR/$1.pcap tap out
-	ip netns exec "$FARM_CLIENT" tcpdump -i hf1 -U -w "$pcap" "tcp port $FARM_PORT" \
-		2>"$FARM_DIR/tcpdump.log" &
+	local pcap=$FARM_DIR/$1.pcap log=$FARM_DIR/$1.tcpdump tap shown
+	ip netns exec "$FARM_CLIENT" tcpdump -i hf1 -U -w "$pcap" "tcp port $FARM_PORT" 2>"$log" &
 	tap=$!
-	farm_wait 10 grep -q 'listening on' "$FARM_DIR/tcpdump.log" || return
-	FARM_CIPHER=$1 farm_curl "/files/1?$1" >/dev/null
-	sleep 1 # the last segments
+	farm_wait 10 grep -q 'listening on' "$log" && FARM_CIPHER=$1 farm_curl "/files/1?$1" &&
+		farm_wait 20 shows_request "$1"
+	shown=$?
 	kill "$tap"
 	wait "$tap"
-	out=$(tshark -n -r "$pcap" -o "tls.keylog_file:$FARM_DIR/keys" -Y http.request \
-		-T fields -e http.request.uri 2>/dev/null)
-	[ "$out" = "/files/1?$1" ] || { echo "tshark shows: $out"; return 1; }
+	[ $shown -eq 0 ] || { tail -n 1 "$log"; return 1; }
+}
+shows_request() {
+	tshark -n -r "$FARM_DIR/$1.pcap" -o "tls.keylog_file:$FARM_DIR/keys" -Y http.request \
+		-T fields -e http.request.uri 2>/dev/null | grep -Fx "/files/1?$1"
 }
 
 # Written by the appliance, which may not be root when it writes.

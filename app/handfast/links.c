@@ -219,7 +219,7 @@ static struct slot *slot_take(struct hf_links *l, uint32_t backend)
 }
 
 /* Out of descriptors: hang up on whoever waits, or the listener would stay readable for ever. */
-static void shed(struct hf_links *l, uint32_t backend)
+static bool shed(struct hf_links *l, uint32_t backend)
 {
 	int fd;
 	close_fd(&l->spare_fd);
@@ -230,17 +230,17 @@ static void shed(struct hf_links *l, uint32_t backend)
 	l->stats.refused_memory++;
 	HF_LOG_LIMITED(HF_LOG_WARN, "links", "backend %s: out of descriptors; raise RLIMIT_NOFILE",
 		backend_name(l, backend));
+	return fd >= 0;
 }
 
-static void accept_one(struct hf_links *l, uint32_t backend)
+/* False when nobody could be taken: no use to try again at once. */
+static bool accept_one(struct hf_links *l, uint32_t backend)
 {
 	int fd = hf_os_unix_accept(l->listen_fd[backend]);
 	struct hf_os_peer peer;
 	struct slot *s;
 	if (fd < 0) {
-		if (errno == EMFILE || errno == ENFILE)
-			shed(l, backend);
-		return;
+		return (errno == EMFILE || errno == ENFILE) && shed(l, backend);
 	}
 	if (hf_os_unix_peer(fd, &peer) < 0 || peer.uid != l->cfg.backend[backend].uid) {
 		refuse(l, fd, backend, HF_LINK_REFUSED_USER, "another user is configured", &peer);
@@ -260,9 +260,10 @@ static void accept_one(struct hf_links *l, uint32_t backend)
 		.ctl_fd = fd,
 		.bell_fd = -1,
 		.pid = peer.pid};
-	return;
+	return true;
 hang_up:
 	close(fd);
+	return true;
 }
 
 /* ---- handover ---- */
@@ -415,7 +416,8 @@ bool hf_links_next(struct hf_links *l, struct hf_links_event *ev)
 		uint32_t e = got.data.u32;
 		struct slot *s;
 		if (e & LISTENER_TAG) {
-			accept_one(l, e & ~LISTENER_TAG);
+			if (!accept_one(l, e & ~LISTENER_TAG))
+				return false;
 			continue;
 		}
 		s = &l->slot[e];

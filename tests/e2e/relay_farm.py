@@ -538,6 +538,20 @@ def servers_end_is_not_lost():
         b.idle()
 
 
+def smallest_backend_echoes():
+    with Bench(start=False) as b:
+        b.peer = Peer(b.path, b.workers)
+        b.command = [f"{BUILD}/hfecho", b.path]
+        b.start_relay()
+        b.peer("up 1")
+        for count, size in ((3, 0), (100, 70_000), (2, 10_000_000)):
+            b.peer(f"open {count} {size}")
+        b.peer("run")
+        b.peer("echoed")
+        b.peer.end()
+        expect(b.relay.wait(30) == 1, "does not end with the appliance")
+
+
 def terminates_in_order():
     server = Server("hold")
     with Bench(servers=[server], threads=3) as b:

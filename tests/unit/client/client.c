@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -312,6 +313,79 @@ static void numbers_are_shared_and_given_back(void **state)
 	hf_links_close(l);
 }
 
+static void most_workers(void **state)
+{
+	struct appliance *a = appliance_open(path, getuid(), HF_LINK_WORKER_MAX, HF_LINK_RING_MIN);
+	pid_t pid = fork_backend(echo_event);
+	(void)state;
+	turn_until_up(a, 1);
+	for (uint32_t i = 0; i < 2 * HF_LINK_WORKER_MAX; i++)
+		appliance_stream(a, 0, i % HF_LINK_WORKER_MAX, 1000);
+	turn_until_over(a);
+	for (uint32_t i = 0; i < a->stream_cnt; i++)
+		assert_int_equal(a->s[i].received, 1000);
+	end_backend(a, pid);
+}
+
+static uint32_t open_file_cnt(void)
+{
+	uint32_t cnt = 0;
+	for (int fd = 0; fd < 1024; fd++)
+		cnt += fcntl(fd, F_GETFD) >= 0;
+	return cnt;
+}
+
+/* From now on exactly so many more can be opened. */
+static void leave_descriptors(uint32_t cnt)
+{
+	struct rlimit lim;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &lim), 0);
+	for (lim.rlim_cur = 0; cnt > 0 || fcntl((int)lim.rlim_cur, F_GETFD) >= 0; lim.rlim_cur++)
+		cnt -= fcntl((int)lim.rlim_cur, F_GETFD) < 0;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &lim), 0);
+}
+
+static void without_descriptors_newcomers_are_told(void **state)
+{
+	struct appliance *a = appliance_open(path, getuid(), 2, HF_LINK_RING_MIN);
+	struct hf_link_ctl h = hello(), answer = {0};
+	struct rlimit before;
+	int fd[2] = {raw_connect(), raw_connect()};
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	/* Not even for accept: hung up on, and the listener does not stay readable for ever. */
+	leave_descriptors(0);
+	appliance_control(a);
+	assert_int_equal(recv(fd[0], &answer, sizeof(answer), MSG_DONTWAIT), 0);
+	assert_int_equal(recv(fd[1], &answer, sizeof(answer), MSG_DONTWAIT), 0);
+	assert_int_equal(hf_links_stats(a->links)->refused_memory, 2);
+	close(fd[0]);
+	close(fd[1]);
+	/* For accept, the bell and one ring, but not for more: told. */
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	fd[0] = raw_connect();
+	assert_int_equal(send(fd[0], &h, sizeof(h), 0), sizeof(h));
+	leave_descriptors(3);
+	appliance_control(a);
+	assert_int_equal(recv(fd[0], &answer, sizeof(answer), MSG_DONTWAIT), sizeof(answer));
+	assert_int_equal(answer.type, HF_LINK_CTL_WELCOME);
+	assert_int_equal(recv(fd[0], &answer, sizeof(answer), MSG_DONTWAIT), sizeof(answer));
+	assert_int_equal(answer.type, HF_LINK_CTL_REFUSED);
+	assert_int_equal(answer.reason, HF_LINK_REFUSED_MEMORY);
+	close(fd[0]);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	/* Nothing of it is left, and there is room again. */
+	uint32_t open_before = open_file_cnt();
+	fd[0] = raw_connect();
+	assert_int_equal(send(fd[0], &h, sizeof(h), 0), sizeof(h));
+	turn_until_up(a, 1);
+	close(fd[0]);
+	while (a->down_cnt == 0)
+		appliance_turn(a, 1000);
+	assert_int_equal(open_file_cnt(), open_before);
+	appliance_close(a);
+}
+
 /* ---- what a hostile backend may do to the memory it was given ---- */
 
 static void memory_is_sealed(void **state)
@@ -572,6 +646,8 @@ int main(void)
 		cmocka_unit_test(other_user_is_refused),
 		cmocka_unit_test(bad_hellos_are_refused),
 		cmocka_unit_test(numbers_are_shared_and_given_back),
+		cmocka_unit_test(most_workers),
+		cmocka_unit_test(without_descriptors_newcomers_are_told),
 		cmocka_unit_test(memory_is_sealed),
 		cmocka_unit_test(echo_round_trip),
 		cmocka_unit_test(who_does_not_read_blocks_only_itself),

@@ -56,9 +56,6 @@ static bool draw_scalar(struct hf_pk_job *job)
 	return false; /* once in 2^64 */
 }
 
-static const uint8_t digest_len[HF_SHA512 + 1] = {
-	[HF_SHA1] = 20, [HF_SHA256] = 32, [HF_SHA384] = 48, [HF_SHA512] = 64};
-
 bool hf_pk_ec_prepare(struct hf_pk_job *job)
 {
 	job->status = HF_PK_FAILED;
@@ -73,7 +70,7 @@ bool hf_pk_ec_prepare(struct hf_pk_job *job)
 		       (job->group == HF_GROUP_X25519 || job->in[0] == 4); /* uncompressed */
 	default:
 		HF_ASSERT(job->hash >= HF_SHA1 && job->hash <= HF_SHA512);
-		HF_ASSERT(job->in_len == digest_len[job->hash]);
+		HF_ASSERT(job->in_len == hf_hash_info[job->hash].len);
 		return job->key->type == HF_PK_EC_P256 || job->key->type == HF_PK_EC_P384;
 	}
 }

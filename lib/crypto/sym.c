@@ -22,17 +22,26 @@ struct hf_sym {
 	struct hf_sym_stats stats;
 };
 
+const struct hf_hash_info hf_hash_info[HF_HASH_CNT] = {[HF_SHA1] = {20, 64},
+	[HF_SHA256] = {32, 64},
+	[HF_SHA384] = {48, 128},
+	[HF_SHA512] = {64, 128}};
+
 /* RFC 5246 appendix C; the CBC prefix is the explicit IV (6.2.3.2), the GCM prefix the explicit
- * nonce (RFC 5288 3). GCM keeps its four salt bytes as the fixed IV. */
+ * nonce (RFC 5288 3). GCM keeps its four salt bytes as the fixed IV, ChaCha20-Poly1305 all twelve
+ * (RFC 7905 2). */
 const struct hf_cipher_info hf_cipher_info[HF_CIPHER_CNT] = {
 	/* clang-format off */
-	/*                               key mac iv prefix tag block aead */
-	[HF_CIPHER_NONE]              = { 0,  0,  0,  0,   0,   1, false},
-	[HF_CIPHER_AES128_CBC_SHA1]   = {16, 20,  0, 16,  20,  16, false},
-	[HF_CIPHER_AES256_CBC_SHA1]   = {32, 20,  0, 16,  20,  16, false},
-	[HF_CIPHER_AES128_CBC_SHA256] = {16, 32,  0, 16,  32,  16, false},
-	[HF_CIPHER_AES128_GCM]        = {16,  0,  4,  8,  16,   1, true},
-	[HF_CIPHER_AES256_GCM]        = {32,  0,  4,  8,  16,   1, true},
+	/*                               key mac iv prefix tag block aead   hash */
+	[HF_CIPHER_NONE]              = { 0,  0,  0,  0,   0,   1, false, 0},
+	[HF_CIPHER_AES128_CBC_SHA1]   = {16, 20,  0, 16,  20,  16, false, HF_SHA1},
+	[HF_CIPHER_AES256_CBC_SHA1]   = {32, 20,  0, 16,  20,  16, false, HF_SHA1},
+	[HF_CIPHER_AES128_CBC_SHA256] = {16, 32,  0, 16,  32,  16, false, HF_SHA256},
+	[HF_CIPHER_AES128_GCM]        = {16,  0,  4,  8,  16,   1, true,  0},
+	[HF_CIPHER_AES256_GCM]        = {32,  0,  4,  8,  16,   1, true,  0},
+	[HF_CIPHER_AES256_CBC_SHA256] = {32, 32,  0, 16,  32,  16, false, HF_SHA256},
+	[HF_CIPHER_AES256_CBC_SHA384] = {32, 48,  0, 16,  48,  16, false, HF_SHA384},
+	[HF_CIPHER_CHACHA20_POLY1305] = {32,  0, 12,  0,  16,   1, true,  0},
 	/* clang-format on */
 };
 

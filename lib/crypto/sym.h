@@ -12,8 +12,9 @@
  *         afterwards the plaintext is at data + out_off, out_len bytes. BAD_RECORD: data is wiped.
  *
  * CBC is MAC-then-encrypt, the explicit IV a secret permutation of `iv`, and opened in constant
- * time (one status for padding and MAC faults). GCM: explicit nonce = sequence number; nonce =
- * iv(4) || explicit(8) (RFC 5288 3).
+ * time (one status for padding and MAC faults); with keys->etm it is encrypt-then-MAC. GCM: explicit
+ * nonce = sequence number; nonce = iv(4) || explicit(8) (RFC 5288 3). ChaCha20-Poly1305: no prefix,
+ * nonce = iv(12) XOR sequence number (RFC 7905 2).
  *
  * Threads: one worker. Memory: caller's; jobs point into memory that must live until completion.
  * Secrets: raw keys stay with the connection (hf_sym_keys); drivers cache expanded schedules by
@@ -26,8 +27,13 @@
 #include "lib/base/span.h"
 #include "lib/base/stat.h"
 
-enum hf_hash { HF_SHA1 = 1, HF_SHA256, HF_SHA384, HF_SHA512 };
+enum hf_hash { HF_SHA1 = 1, HF_SHA256, HF_SHA384, HF_SHA512, HF_HASH_CNT };
 #define HF_HASH_MAX 64u
+#define HF_HASH_BLOCK_MAX 128u
+struct hf_hash_info {
+	uint8_t len, block_len;
+};
+extern const struct hf_hash_info hf_hash_info[HF_HASH_CNT];
 
 enum hf_cipher {
 	HF_CIPHER_NONE,
@@ -36,6 +42,9 @@ enum hf_cipher {
 	HF_CIPHER_AES128_CBC_SHA256,
 	HF_CIPHER_AES128_GCM,
 	HF_CIPHER_AES256_GCM,
+	HF_CIPHER_AES256_CBC_SHA256,
+	HF_CIPHER_AES256_CBC_SHA384,
+	HF_CIPHER_CHACHA20_POLY1305,
 	HF_CIPHER_CNT
 };
 
@@ -46,6 +55,7 @@ enum hf_cipher {
 struct hf_cipher_info {
 	uint8_t key_len, mac_key_len, iv_len, prefix_len, tag_len, block_len;
 	bool aead;
+	uint8_t hash; /* enum hf_hash, of the MAC; 0 if aead */
 };
 extern const struct hf_cipher_info hf_cipher_info[HF_CIPHER_CNT];
 
@@ -53,6 +63,7 @@ extern const struct hf_cipher_info hf_cipher_info[HF_CIPHER_CNT];
 struct hf_sym_keys {
 	uint64_t id;    /* unique per key installed in this worker, never reused */
 	uint8_t cipher; /* enum hf_cipher */
+	bool etm;       /* CBC: encrypt-then-MAC was agreed (RFC 7366) */
 	uint8_t key[32], mac[48], iv[16];
 };
 

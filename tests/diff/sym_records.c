@@ -1,7 +1,7 @@
 /* sym_records.c -- what our SEAL makes, an independent composition of plain EVP calls must open, and
  * the other way round, for every cipher, all lengths up to 300 and the largest record; and every way
  * in which a record can be spoilt is refused with the one status BAD_RECORD. The composition here
- * follows RFC 5246 6.2.3 word by word and shares no code with the driver. */
+ * follows RFC 5246 6.2.3 word by word and shares no code with the drivers. */
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include "drivers/drivers.h"
@@ -48,7 +48,17 @@ static void new_keys(struct hf_sym_keys *k, enum hf_cipher cipher)
 	hf_rand_bytes(&rnd, k->key, sizeof(k->key));
 	hf_rand_bytes(&rnd, k->mac, sizeof(k->mac));
 	hf_rand_bytes(&rnd, k->iv, sizeof(k->iv));
+	k->etm = false;
 }
+
+/* Encrypt-then-MAC wherever there is a MAC. */
+static void new_etm_keys(struct hf_sym_keys *k, enum hf_cipher cipher)
+{
+	new_keys(k, cipher);
+	k->etm = !hf_cipher_info[cipher].aead;
+}
+
+typedef void new_keys_fn(struct hf_sym_keys *k, enum hf_cipher cipher);
 
 /* ---- our side: one job, through the queue ---- */
 
@@ -90,7 +100,15 @@ static enum hf_sym_status run(enum hf_sym_kind kind, struct record *r)
 
 static const EVP_MD *mac_md(const struct hf_sym_keys *k)
 {
-	return k->cipher == HF_CIPHER_AES128_CBC_SHA256 ? EVP_sha256() : EVP_sha1();
+	switch (k->cipher) {
+	case HF_CIPHER_AES128_CBC_SHA256:
+	case HF_CIPHER_AES256_CBC_SHA256:
+		return EVP_sha256();
+	case HF_CIPHER_AES256_CBC_SHA384:
+		return EVP_sha384();
+	default:
+		return EVP_sha1();
+	}
 }
 
 static const EVP_CIPHER *plain_cipher(const struct hf_sym_keys *k)
@@ -100,7 +118,11 @@ static const EVP_CIPHER *plain_cipher(const struct hf_sym_keys *k)
 		return EVP_aes_128_gcm();
 	case HF_CIPHER_AES256_GCM:
 		return EVP_aes_256_gcm();
+	case HF_CIPHER_CHACHA20_POLY1305:
+		return EVP_chacha20_poly1305();
 	case HF_CIPHER_AES256_CBC_SHA1:
+	case HF_CIPHER_AES256_CBC_SHA256:
+	case HF_CIPHER_AES256_CBC_SHA384:
 		return EVP_aes_256_cbc();
 	default:
 		return EVP_aes_128_cbc();
@@ -151,32 +173,53 @@ static void ref_cbc_wrap(struct record *r, const uint8_t *p, uint32_t len)
 	r->len = 16 + len;
 }
 
+/* The MAC that is enciphered with the text. */
+static uint32_t inner_mac_len(const struct hf_sym_keys *k)
+{
+	return k->etm ? 0 : hf_cipher_info[k->cipher].tag_len;
+}
+
+/* RFC 7366 3: what is MACed is what was enciphered, explicit IV and all. */
+static void ref_append_mac(struct record *r)
+{
+	ref_mac(r, r->data, r->len, r->data + r->len);
+	r->len += hf_cipher_info[r->keys->cipher].tag_len;
+}
+
 /* pad_len: value of the padding bytes, any that fits the block size. */
 static void ref_seal_cbc(struct record *r, const uint8_t *text, uint32_t len, uint32_t pad_len)
 {
-	uint32_t mac_len = hf_cipher_info[r->keys->cipher].tag_len;
+	uint32_t mac_len = inner_mac_len(r->keys);
 	uint32_t total = len + mac_len + pad_len + 1;
 	uint8_t *p = malloc(total);
 
 	assert_int_equal(total % 16, 0);
 	memcpy(p, text, len);
-	ref_mac(r, text, len, p + len);
+	if (!r->keys->etm)
+		ref_mac(r, text, len, p + len);
 	memset(p + len + mac_len, (int)pad_len, pad_len + 1);
 	ref_cbc_wrap(r, p, total);
 	free(p);
+	if (r->keys->etm)
+		ref_append_mac(r);
 }
 
 static uint32_t least_pad(const struct record *r, uint32_t len)
 {
-	return 15 - (len + hf_cipher_info[r->keys->cipher].tag_len) % 16;
+	return 15 - (len + inner_mac_len(r->keys)) % 16;
 }
 
 static uint32_t ref_open_cbc(const struct record *r, uint8_t *out)
 {
-	uint32_t mac_len = hf_cipher_info[r->keys->cipher].tag_len, len = r->out_len - 16;
+	uint32_t tag_len = hf_cipher_info[r->keys->cipher].tag_len;
+	uint32_t mac_len = inner_mac_len(r->keys), len = r->out_len - 16 - (tag_len - mac_len);
 	uint8_t mac[64], *p = malloc(len);
 	uint32_t pad;
 
+	if (r->keys->etm) {
+		ref_mac(r, r->data, 16 + len, mac);
+		assert_memory_equal(mac, r->data + 16 + len, tag_len);
+	}
 	memcpy(p, r->data + 16, len);
 	ref_cbc(r, false, r->data, p, len);
 	pad = p[len - 1];
@@ -184,59 +227,76 @@ static uint32_t ref_open_cbc(const struct record *r, uint8_t *out)
 	for (uint32_t i = 0; i <= pad; i++)
 		assert_int_equal(p[len - 1 - i], pad);
 	len -= pad + 1 + mac_len;
-	ref_mac(r, p, len, mac);
-	assert_memory_equal(mac, p + len, mac_len);
+	if (!r->keys->etm) {
+		ref_mac(r, p, len, mac);
+		assert_memory_equal(mac, p + len, mac_len);
+	}
 	memcpy(out, p, len);
 	free(p);
 	return len;
 }
 
-static void ref_gcm(const struct record *r, bool enc, uint8_t *data, uint32_t len)
+/* RFC 5288 3: salt and the explicit nonce; RFC 7905 2: the sequence number over all of the IV. */
+static void ref_nonce(const struct record *r, const uint8_t *data, uint8_t nonce[12])
+{
+	memcpy(nonce, r->keys->iv, 12);
+	if (r->keys->cipher != HF_CIPHER_CHACHA20_POLY1305)
+		memcpy(nonce + 4, data, 8);
+	else
+		for (int i = 0; i < 8; i++)
+			nonce[4 + i] ^= (uint8_t)(r->seq >> (56 - 8 * i));
+}
+
+static void ref_aead(const struct record *r, bool enc, uint8_t *data, uint32_t len)
 {
 	EVP_CIPHER_CTX *x = EVP_CIPHER_CTX_new();
-	uint8_t nonce[12], head[13];
+	uint8_t nonce[12], head[13], *p = data + hf_cipher_info[r->keys->cipher].prefix_len;
 	int n;
 
-	memcpy(nonce, r->keys->iv, 4);
-	memcpy(nonce + 4, data, 8);
+	ref_nonce(r, data, nonce);
 	ref_head(head, r, len);
 	assert_true(EVP_CipherInit_ex(x, plain_cipher(r->keys), NULL, r->keys->key, nonce, enc));
 	if (!enc)
-		assert_true(EVP_CIPHER_CTX_ctrl(x, EVP_CTRL_AEAD_SET_TAG, 16, data + 8 + len));
+		assert_true(EVP_CIPHER_CTX_ctrl(x, EVP_CTRL_AEAD_SET_TAG, 16, p + len));
 	assert_true(EVP_CipherUpdate(x, NULL, &n, head, 13));
-	assert_true(EVP_CipherUpdate(x, data + 8, &n, data + 8, (int)len));
-	assert_int_equal(EVP_CipherFinal_ex(x, data + 8 + len, &n), 1);
+	assert_true(EVP_CipherUpdate(x, p, &n, p, (int)len));
+	assert_int_equal(EVP_CipherFinal_ex(x, p + len, &n), 1);
 	if (enc)
-		assert_true(EVP_CIPHER_CTX_ctrl(x, EVP_CTRL_AEAD_GET_TAG, 16, data + 8 + len));
+		assert_true(EVP_CIPHER_CTX_ctrl(x, EVP_CTRL_AEAD_GET_TAG, 16, p + len));
 	EVP_CIPHER_CTX_free(x);
 }
 
 static void ref_seal(struct record *r, const uint8_t *text, uint32_t len)
 {
+	uint32_t prefix_len = hf_cipher_info[r->keys->cipher].prefix_len;
+
 	if (!hf_cipher_info[r->keys->cipher].aead) {
 		ref_seal_cbc(r, text, len, least_pad(r, len));
 		return;
 	}
-	hf_rand_bytes(&rnd, r->data, 8); /* any explicit nonce must be understood */
-	memcpy(r->data + 8, text, len);
-	ref_gcm(r, true, r->data, len);
-	r->len = 8 + len + 16;
+	hf_rand_bytes(&rnd, r->data, prefix_len); /* any explicit nonce must be understood */
+	memcpy(r->data + prefix_len, text, len);
+	ref_aead(r, true, r->data, len);
+	r->len = prefix_len + len + 16;
 }
 
 static uint32_t ref_open(const struct record *r, uint8_t *out)
 {
+	uint32_t prefix_len = hf_cipher_info[r->keys->cipher].prefix_len;
+	uint32_t len = r->out_len - prefix_len - 16;
+
 	if (!hf_cipher_info[r->keys->cipher].aead)
 		return ref_open_cbc(r, out);
-	ref_gcm(r, false, r->data, r->out_len - 24);
-	memcpy(out, r->data + 8, r->out_len - 24);
-	return r->out_len - 24;
+	ref_aead(r, false, r->data, len);
+	memcpy(out, r->data + prefix_len, len);
+	return len;
 }
 
 /* ---- tests ---- */
 
 static uint8_t text[TEXT_MAX + 1], back[TEXT_MAX + 1], data[RECORD_MAX];
 
-static void both_ways(enum hf_cipher cipher, uint32_t len)
+static void both_ways(enum hf_cipher cipher, new_keys_fn *new_keys_of, uint32_t len)
 {
 	const struct hf_cipher_info *info = &hf_cipher_info[cipher];
 	struct hf_sym_keys out_keys, in_keys;
@@ -244,8 +304,8 @@ static void both_ways(enum hf_cipher cipher, uint32_t len)
 	uint8_t guard[HF_SYM_TAIL_MAX];
 	uint32_t room = info->prefix_len + len + HF_SYM_TAIL_MAX;
 
-	new_keys(&out_keys, cipher);
-	new_keys(&in_keys, cipher);
+	new_keys_of(&out_keys, cipher);
+	new_keys_of(&in_keys, cipher);
 	r.seq = hf_rand_u64(&rnd);
 	hf_rand_bytes(&rnd, text, len);
 	memset(guard, 0x5c, sizeof(guard));
@@ -258,7 +318,7 @@ static void both_ways(enum hf_cipher cipher, uint32_t len)
 	assert_memory_equal(data + room, guard, sizeof(guard));
 	assert_int_equal(ref_open(&r, back), len);
 	assert_memory_equal(back, text, len);
-	if (info->aead)
+	if (info->prefix_len == 8)
 		for (int i = 0; i < 8; i++)
 			assert_int_equal(data[i], (uint8_t)(r.seq >> (56 - 8 * i)));
 
@@ -272,16 +332,23 @@ static void both_ways(enum hf_cipher cipher, uint32_t len)
 	assert_memory_equal(data + r.len, guard, sizeof(guard));
 }
 
+static void lengths(enum hf_cipher cipher, new_keys_fn *new_keys_of)
+{
+	for (uint32_t len = 0; len <= 300; len++)
+		both_ways(cipher, new_keys_of, len);
+	for (uint32_t len = 1000; len < TEXT_MAX; len += 1237)
+		both_ways(cipher, new_keys_of, len);
+	both_ways(cipher, new_keys_of, TEXT_MAX - 1);
+	both_ways(cipher, new_keys_of, TEXT_MAX);
+}
+
 static void each_length_both_ways(void **state)
 {
 	(void)state;
 	for (int c = HF_CIPHER_NONE + 1; c < HF_CIPHER_CNT; c++) {
-		for (uint32_t len = 0; len <= 300; len++)
-			both_ways((enum hf_cipher)c, len);
-		for (uint32_t len = 1000; len < TEXT_MAX; len += 1237)
-			both_ways((enum hf_cipher)c, len);
-		both_ways((enum hf_cipher)c, TEXT_MAX - 1);
-		both_ways((enum hf_cipher)c, TEXT_MAX);
+		lengths((enum hf_cipher)c, new_keys);
+		if (!hf_cipher_info[c].aead)
+			lengths((enum hf_cipher)c, new_etm_keys);
 	}
 }
 
@@ -340,13 +407,13 @@ static void restore(struct record *r, uint32_t len)
 }
 
 /* Every single bit of a record, and all that is bound to it. */
-static void spoil(enum hf_cipher cipher, uint32_t len)
+static void spoil(enum hf_cipher cipher, new_keys_fn *new_keys_of, uint32_t len)
 {
 	struct hf_sym_keys k, other;
 	struct record r = {.keys = &k, .data = data, .type = 23, .seq = 0x0102030405060708};
 	uint32_t total;
 
-	new_keys(&k, cipher);
+	new_keys_of(&k, cipher);
 	hf_rand_bytes(&rnd, text, len);
 	ref_seal(&r, text, len);
 	total = r.len;
@@ -381,7 +448,7 @@ static void spoil(enum hf_cipher cipher, uint32_t len)
 		r.len += more;
 		is_bad(&r);
 	}
-	new_keys(&other, cipher);
+	new_keys_of(&other, cipher);
 	restore(&r, total);
 	r.keys = &other;
 	is_bad(&r);
@@ -394,20 +461,23 @@ static void every_spoilt_record_is_refused(void **state)
 {
 	(void)state;
 	for (int c = HF_CIPHER_NONE + 1; c < HF_CIPHER_CNT; c++) {
-		spoil((enum hf_cipher)c, 0);
-		spoil((enum hf_cipher)c, 1);
-		spoil((enum hf_cipher)c, 37);
-		spoil((enum hf_cipher)c, 300);
+		static const uint32_t len[] = {0, 1, 37, 300};
+
+		for (size_t i = 0; i < HF_ARRAY_LEN(len); i++) {
+			spoil((enum hf_cipher)c, new_keys, len[i]);
+			if (!hf_cipher_info[c].aead)
+				spoil((enum hf_cipher)c, new_etm_keys, len[i]);
+		}
 	}
 }
 
 /* RFC 5246 6.2.3.2: padding of any length up to 255 that fills the block. */
-static void every_padding_length(enum hf_cipher cipher, uint32_t len)
+static void every_padding_length(enum hf_cipher cipher, new_keys_fn *new_keys_of, uint32_t len)
 {
 	struct hf_sym_keys k;
 	struct record r = {.keys = &k, .data = data, .type = 22, .seq = 3};
 
-	new_keys(&k, cipher);
+	new_keys_of(&k, cipher);
 	hf_rand_bytes(&rnd, text, len);
 	for (uint32_t pad = least_pad(&r, len); pad < 256; pad += 16) {
 		ref_seal_cbc(&r, text, len, pad);
@@ -464,26 +534,55 @@ static void every_claimed_padding_length(enum hf_cipher cipher, uint32_t blocks)
 	}
 }
 
+/* With encrypt-then-MAC a wrong padding is the peer's own doing, and refused all the same. */
+static void wrong_padding_under_a_right_mac(enum hf_cipher cipher)
+{
+	struct hf_sym_keys k;
+	struct record r = {.keys = &k, .data = data, .type = 23, .seq = 5};
+	uint8_t content[64];
+
+	new_etm_keys(&k, cipher);
+	for (uint32_t claim = 0; claim < 256; claim++) {
+		hf_rand_bytes(&rnd, content, sizeof(content));
+		for (uint32_t i = 1; i <= HF_MIN(claim, 63u); i++)
+			content[63 - i] = (uint8_t)claim;
+		content[63] = (uint8_t)claim;
+		if (claim < 63) {
+			ref_cbc_wrap(&r, content, sizeof(content));
+			ref_append_mac(&r);
+			memcpy(text, content, sizeof(content));
+			is_good(&r, 63 - claim);
+		}
+		if (claim > 0)
+			content[63 - HF_MIN(claim, 63u)] ^= 1;
+		ref_cbc_wrap(&r, content, sizeof(content));
+		ref_append_mac(&r);
+		if (claim > 0 && claim != 63)
+			is_bad(&r);
+	}
+}
+
 static void cbc_padding_and_mac(void **state)
 {
-	static const enum hf_cipher cbc[] = {
-		HF_CIPHER_AES128_CBC_SHA1, HF_CIPHER_AES256_CBC_SHA1, HF_CIPHER_AES128_CBC_SHA256};
-
 	(void)state;
-	for (size_t c = 0; c < HF_ARRAY_LEN(cbc); c++) {
-		struct hf_sym_keys k = {.cipher = (uint8_t)cbc[c]};
+	for (enum hf_cipher c = HF_CIPHER_NONE + 1; c < HF_CIPHER_CNT; c++) {
+		struct hf_sym_keys k = {.cipher = (uint8_t)c};
 		struct record r = {.keys = &k};
 
+		if (hf_cipher_info[c].aead)
+			continue;
 		for (uint32_t len = 0; len < 40; len++) {
-			every_padding_length(cbc[c], len);
-			wrong_padding_or_mac(cbc[c], len, least_pad(&r, len));
+			every_padding_length(c, new_keys, len);
+			every_padding_length(c, new_etm_keys, len);
+			wrong_padding_or_mac(c, len, least_pad(&r, len));
 		}
-		every_padding_length(cbc[c], 300);
-		every_padding_length(cbc[c], 1000);
-		wrong_padding_or_mac(cbc[c], 11, least_pad(&r, 11) + 240);
-		wrong_padding_or_mac(cbc[c], 300, least_pad(&r, 300) + 128);
+		every_padding_length(c, new_keys, 300);
+		every_padding_length(c, new_keys, 1000);
+		wrong_padding_or_mac(c, 11, least_pad(&r, 11) + 240);
+		wrong_padding_or_mac(c, 300, least_pad(&r, 300) + 128);
 		for (uint32_t blocks = 1; blocks <= 20; blocks++)
-			every_claimed_padding_length(cbc[c], blocks);
+			every_claimed_padding_length(c, blocks);
+		wrong_padding_under_a_right_mac(c);
 	}
 }
 

@@ -254,6 +254,7 @@ static void new_line(struct line *l, uint64_t id)
 {
 	hf_rand_bytes(&rnd, &l->out, sizeof(l->out));
 	l->out.cipher = (uint8_t)(1 + id % (HF_CIPHER_CNT - 1));
+	l->out.etm = !hf_cipher_info[l->out.cipher].aead && id % 2;
 	l->in = l->out;
 	l->out.id = 2 * id;
 	l->in.id = 2 * id + 1;

@@ -425,11 +425,11 @@ RIG_TEST(we_keep_within_the_peers_window)
 	IN(ACK, "A", .seq = 1, .ack = 1 + MSS, .wnd = 60000);
 	SILENT();
 	/* nor is one that comes with an old acknowledgement */
-	IN(DATA, "A", .seq = 1, .ack = 1 + MSS, .len = 10, .wnd = 60000);
-	OUT("A", .seq = 1 + 4 * MSS, .ack = 11);
+	IN(OUT_OF_ORDER, "A", .seq = 2, .ack = 1 + MSS, .len = 9, .wnd = 60000);
+	OUT("A", .seq = 1 + 4 * MSS, .ack = 1);
 	SILENT();
-	IN(ACK, "A", .seq = 11, .ack = 1 + 2 * MSS, .wnd = 60000);
-	OUT("A", .seq = 1 + 4 * MSS, .ack = 11, .len = MSS);
+	IN(ACK, "A", .seq = 1, .ack = 1 + 2 * MSS, .wnd = 60000);
+	OUT("A", .seq = 1 + 4 * MSS, .ack = 1, .len = MSS);
 }
 
 RIG_TEST(half_of_a_small_window_is_worth_a_segment)

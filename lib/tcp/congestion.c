@@ -49,7 +49,9 @@ uint32_t hf_tcp_cong_window(const struct hf_tcp_conn *c)
  * the application did not use says nothing about the path and does not grow (RFC 2861 3). */
 static void grow(struct hf_tcp_conn *c, uint32_t acked_len, uint32_t flight)
 {
-	uint32_t mss = c->info.mss, len = HF_MIN(acked_len, ABC_LIMIT * mss);
+	uint32_t mss = c->info.mss;
+	uint32_t limit = hf_seq_lt(c->snd_una, c->recover) ? 1 : ABC_LIMIT; /* RFC 3465 2.3 */
+	uint32_t len = HF_MIN(acked_len, limit * mss);
 	if (flight < c->cwnd / 2)
 		return;
 	if (c->cwnd >= c->ssthresh)

@@ -272,7 +272,8 @@ static enum hf_tcp_outcome third_ack(struct hf_tcp_in *in, struct hf_tcp_half *h
 	c = half_promote(in, h, l->id);
 	if (!c)
 		return HF_TCP_O_OPEN_FULL;
-	hf_tcp_flow_add(t, &in->flow, HF_TCP_K_CONN, hf_pool_index(&t->conns, c));
+	in->conn = hf_pool_index(&t->conns, c);
+	hf_tcp_flow_add(t, &in->flow, HF_TCP_K_CONN, in->conn);
 	t->stats.conns++;
 	hf_trace(t->trace, in->now, (uint32_t)c->info.ref, HF_TRACE_CONN_NEW, in->port, c->info.ref,
 		0);

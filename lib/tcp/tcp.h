@@ -11,6 +11,16 @@
  * Its slot index is its identity: the worker keeps its own per-connection state in a parallel
  * array. The slot stays until the user calls hf_tcp_free, also after HF_TCP_EV_CLOSED.
  *
+ * What happens when something is short, and the counter that shows it:
+ *   connection slots    third ACK dropped; the peer tries again          in_open_full
+ *   half-open entries   the oldest goes                                  half_evicted
+ *   TIME_WAIT entries   the oldest goes                                  wait_evicted
+ *   chunks              windows follow a quarter of what is free; below
+ *                       1/8 of the pool no early bytes are kept,         in_out_of_room
+ *                       below 1/16 no SYN is answered;                   in_syn_no_mem
+ *                       bytes in order are dropped unacknowledged        in_no_mem
+ *   reply queue         the SYN-ACK, reset or late ACK is not sent       replies_dropped
+ *
  * Threads: an hf_tcp belongs to one worker. Memory: the caller's, hf_tcp_footprint bytes; bytes in
  * flight are chunks of the worker's hf_bufs. Units: ns, bytes; sequence numbers as on the wire.
  * Errors: peer -> outcome or end reason, counted; short of memory -> the window stays closed.
@@ -138,7 +148,9 @@ bool hf_tcp_alive(const struct hf_tcp *t, uint32_t conn); /* slot in use */
 struct hf_chain *hf_tcp_rcv(struct hf_tcp *t, uint32_t conn);
 void hf_tcp_rcv_credit(struct hf_tcp *t, uint32_t conn, size_t len, hf_ns now);
 
-/* The send queue: the user appends to the chain, at most hf_tcp_snd_room bytes, then pushes. */
+/* The send queue: the user appends to the chain, at most hf_tcp_snd_room bytes, then pushes. Room is
+ * cut to the queue's share of the chunk pool: none while the chain is empty means that the pool is,
+ * and no WRITABLE will tell when that is over. */
 struct hf_chain *hf_tcp_snd(struct hf_tcp *t, uint32_t conn);
 size_t hf_tcp_snd_room(const struct hf_tcp *t, uint32_t conn);
 void hf_tcp_push(struct hf_tcp *t, uint32_t conn, hf_ns now);

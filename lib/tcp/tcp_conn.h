@@ -92,8 +92,8 @@ enum hf_tcp_due {
 	HF_TCP_DUE_CNT
 };
 
-struct hf_tcp_conn {
-	/* both directions, each segment */
+struct HF_ALIGNED(HF_CACHE_LINE) hf_tcp_conn {
+	/* line 0: each segment, both directions */
 	uint32_t snd_una,
 		snd_nxt;  /* snd_nxt goes back to snd_una when a retransmission times out */
 	uint32_t snd_max; /* end of everything ever sent */
@@ -142,7 +142,8 @@ struct hf_tcp_conn {
 	struct hf_tcp_link ready_link, out_link;
 	struct hf_tcp_info info;
 };
-static_assert(sizeof(struct hf_tcp_conn) <= 384, "six cache lines");
+static_assert(sizeof(struct hf_tcp_conn) == 6 * HF_CACHE_LINE, "an idle connection is mostly this");
+static_assert(offsetof(struct hf_tcp_conn, probe_cnt) == HF_CACHE_LINE, "what follows is rarer");
 
 /* ---- before and after --------------------------------------------------------------------------
  */
@@ -230,6 +231,7 @@ struct hf_tcp_in {
 	const struct hf_packet *p;
 	uint32_t port;
 	hf_ns now;
+	uint32_t conn; /* whose it was found to be; UINT32_MAX: no connection's */
 	struct hf_flow_key flow;
 	/* what is left of it after trimming to the window */
 	uint32_t seq;

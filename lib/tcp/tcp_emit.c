@@ -239,9 +239,9 @@ static bool choose(const struct hf_tcp_conn *c, struct say *s)
 	if (c->dup_owed == 0) {
 		if (c->rexmit_now && first_segment(c, s))
 			return true;
-		if (c->probe_now && window_probe(c, s))
-			return true;
 		if (next_data(c, s))
+			return true;
+		if (c->probe_now && window_probe(c, s))
 			return true;
 	}
 	*s = (struct say){.seq = ack_seq(c), .sack = true};
@@ -269,16 +269,15 @@ bool hf_tcp_has_data(const struct hf_tcp_conn *c)
 static void said_data(struct hf_tcp *t, struct hf_tcp_conn *c, const struct say *s, hf_ns now)
 {
 	uint32_t end = s->seq + s->len + s->fin;
-	if (s->probe) {
-		c->probe_now = false;
-	} else if (hf_seq_lt(s->seq, c->snd_max)) {
+	if (!s->probe && hf_seq_lt(s->seq, c->snd_max)) {
 		t->stats.retransmits++;
 		c->timing = false; /* Karn: its ACK could be either's (RFC 6298 3) */
-	} else if (!c->timing) {
+	} else if (!s->probe && !c->timing) {
 		c->timing = true;
 		c->rtt_seq = end;
 		c->rtt_at = now;
 	}
+	c->probe_now = false;
 	if (s->seq == c->snd_una)
 		c->rexmit_now = false;
 	if (s->seq == c->snd_nxt && !s->probe)

@@ -195,6 +195,7 @@ static enum hf_tcp_outcome dispatch(struct hf_tcp_in *in)
 		return hf_tcp_wait_input(in, i);
 	case HF_TCP_K_CONN:
 	default:
+		in->conn = i;
 		return hf_tcp_conn_input(in, hf_pool_at(&t->conns, i));
 	}
 }
@@ -206,6 +207,7 @@ enum hf_tcp_outcome hf_tcp_input(
 		.p = p,
 		.port = port,
 		.now = now,
+		.conn = UINT32_MAX,
 		.flow = hf_packet_flow(p),
 		.seq = p->seq,
 		.payload = p->payload,
@@ -215,6 +217,7 @@ enum hf_tcp_outcome hf_tcp_input(
 	o = dispatch(&in);
 	t->stats.segments_in++;
 	t->stats.outcome[o]++;
-	hf_trace(t->trace, now, o, HF_TRACE_SEG_IN, p->tcp_flags, p->seq, p->payload.len);
+	hf_trace(t->trace, now, in.conn, HF_TRACE_SEG_IN, (unsigned)o << 8 | p->tcp_flags, p->seq,
+		p->payload.len);
 	return o;
 }

@@ -125,9 +125,13 @@ RIG_TEST(after_a_timeout_everything_is_sent_again_slowly)
 	OUT("A", .seq = 1 + MSS, .ack = 1, .len = MSS);
 	OUT("A", .seq = 1 + 2 * MSS, .ack = 1, .len = MSS);
 	SILENT();
+	IN(ACK, "A", .seq = 1, .ack = 1 + 3 * MSS); /* for two, opens by one (RFC 3465 2.3) */
+	for (uint32_t i = 3; i < 6; i++)
+		OUT("A", .seq = 1 + MSS * i, .ack = 1, .len = MSS);
+	SILENT();
 	IN(ACK, "A", .seq = 1, .ack = 1 + 10 * MSS); /* the rest had arrived */
-	for (uint32_t i = 10; i < 14; i++)
-		OUT("PA", .seq = 1 + MSS * i, .ack = 1, .len = MSS);
+	for (uint32_t i = 10; i < 15; i++)
+		OUT("A", .seq = 1 + MSS * i, .ack = 1, .len = MSS);
 	SILENT();
 }
 
@@ -341,6 +345,17 @@ RIG_TEST(a_probe_may_be_taken)
 	OUT("PA", .seq = 3, .ack = 1, .len = 98);
 }
 
+RIG_TEST(no_probe_when_the_window_opened_before_it_left)
+{
+	open_closed(r);
+	rig_write(r, 100);
+	rig_wait(r, 210 * MS);
+	IN(ACK, "A", .seq = 1, .ack = 1);
+	OUT("PA", .seq = 1, .ack = 1, .len = 100);
+	SILENT();
+	assert_int_equal(rig_stat(r, probes), 0);
+}
+
 /* While we probe, our ACKs keep a number that the peer lets in. */
 RIG_TEST(acks_stay_inside_a_closed_window)
 {
@@ -454,6 +469,7 @@ int main(void)
 		cmocka_unit_test(closed_window_is_probed_for_as_long_as_the_peer_answers),
 		cmocka_unit_test(unanswered_probes_end_the_connection),
 		cmocka_unit_test(a_probe_may_be_taken),
+		cmocka_unit_test(no_probe_when_the_window_opened_before_it_left),
 		cmocka_unit_test(acks_stay_inside_a_closed_window),
 		cmocka_unit_test(window_that_closes_on_data_in_flight),
 		cmocka_unit_test(silly_window_is_used_after_a_while),

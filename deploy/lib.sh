@@ -66,27 +66,32 @@ farm_all_gone() { ! kill -0 "$@" 2>/dev/null; }
 # ---- huge pages: a share of the pool for this run, given back as found ---------------------------
 farm_meminfo() { awk -v key="$1:" '$1 == key {print $2}' /proc/meminfo; }
 
+# Pages reserved for good. Those that processes still hold after their reservation was given back
+# count as surplus until they end, and are not meant.
+farm_huge_reserved() { echo $(($(farm_meminfo HugePages_Total) - $(farm_meminfo HugePages_Surp))); }
+
 # farm_huge_pool +N or -N; shares are differences, so that runs beside each other do not undo one
-# another. Prints by how much the pool has really changed.
+# another. Prints by how much the reservation has really changed.
 farm_huge_pool() {
 	local before
-	before=$(farm_meminfo HugePages_Total)
+	before=$(farm_huge_reserved)
 	hugeadm --pool-pages-min "2MB:$1" >/dev/null 2>&1
-	echo $(($(farm_meminfo HugePages_Total) - before))
+	echo $(($(farm_huge_reserved) - before))
 }
 
 # farm_huge N: sees to N free pages of 2 MB; returns 1 when the kernel has no such memory.
 farm_huge() {
-	local lack
+	local lack got=0
 	exec {farm_lock}>/run/lock/handfast-hugepages
 	flock "$farm_lock"
 	lack=$(($1 - $(farm_meminfo HugePages_Free) + $(farm_meminfo HugePages_Rsvd)))
 	if [ "$lack" -gt 0 ]; then
 		echo "$lack" >"$FARM_DIR/hugepages" # before the act: a kill in between is covered
-		farm_huge_pool "+$lack" >"$FARM_DIR/hugepages"
+		got=$(farm_huge_pool "+$lack")
+		echo "$got" >"$FARM_DIR/hugepages"
 	fi
 	exec {farm_lock}>&-
-	[ "$lack" -le 0 ] || [ "$(cat "$FARM_DIR/hugepages")" -ge "$lack" ]
+	[ "$got" -ge "$lack" ]
 }
 
 farm_huge_give_back() {

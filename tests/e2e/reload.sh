@@ -1,7 +1,9 @@
 #!/bin/bash
 # Life with the operator: a reload takes new certificates without touching connections, a wrong file
-# is refused and the old one goes on, SIGTERM lets what is under way finish.
+# is refused and the old one goes on, a drain and SIGTERM let what is under way finish.
 . "$(dirname "$0")/e2e.bash"
+
+hfctl() { "$FARM_BIN/hfctl" -s "$FARM_STATS" "$@"; }
 
 serial() {
 	farm_in_client openssl s_client -connect "$FARM_ADDRESS:$FARM_PORT" -servername "$FARM_SNI" \
@@ -18,7 +20,7 @@ new_certificate() {
 	sleep 0.5
 	farm_certificate www "$FARM_SNI" || return
 	[ "$(serial)" = "$before" ] || { echo "changed before the reload"; return 1; }
-	kill -HUP "$FARM_PID"
+	hfctl reload || return
 	farm_wait 10 changed || { echo "still $(serial)"; return 1; }
 	wait "$download" || { cat "$FARM_DIR/download"; return 1; }
 }
@@ -38,10 +40,12 @@ reload_under_load() {
 }
 
 wrong_file() {
-	local before
+	local before out
 	before=$(serial)
 	cp "$FARM_DIR/handfast.yaml" "$FARM_DIR/right.yaml"
 	sed -i 's/www.key/gone.key/' "$FARM_DIR/handfast.yaml"
+	out=$(hfctl reload 2>&1) && { echo "status 0"; return 1; }
+	grep -q 'handfast.yaml:[0-9]*:[0-9]*: .*gone.key' <<<"$out" || { echo "$out"; return 1; }
 	kill -HUP "$FARM_PID"
 	farm_wait 5 grep -q 'handfast.yaml:[0-9]*:[0-9]*: .*gone.key' "$FARM_DIR/handfast.log" ||
 		{ tail -n 1 "$FARM_DIR/handfast.log"; return 1; }
@@ -56,29 +60,37 @@ not_root() {
 	[ "$uid" = "$(for i in 1 2 3; do id -u "$FARM_USER"; done | xargs)" ]
 }
 
-drain() {
+# DRAIN-COMMAND...: a download under way finishes, a new connection is not accepted.
+drains() {
 	local download
 	e2e_same 10m --limit-rate 3M >"$FARM_DIR/download" 2>&1 &
 	download=$!
 	sleep 0.5
-	kill -TERM "$FARM_PID"
+	"$@" || return
 	sleep 0.5
 	if farm_curl / --connect-timeout 2 >/dev/null 2>&1; then
 		echo "a new connection was accepted while draining"
 		return 1
 	fi
 	wait "$download" || { cat "$FARM_DIR/download"; return 1; }
+}
+
+drain() { drains hfctl drain on && hfctl drain off && farm_curl /; }
+
+terminate() {
+	drains kill -TERM "$FARM_PID" || return
 	farm_wait 10 farm_all_gone "$FARM_PID" || { echo "still there"; return 1; }
-	[ ! -e "$FARM_STATS" ] || { echo "left its socket"; return 1; }
+	[ ! -e "$FARM_STATS" ] && [ ! -e "$FARM_DIR/web.sock" ] || { echo "left a socket"; return 1; }
 }
 
 e2e_up
 e2e_file 10k 10240
 e2e_file 10m 10485760
 check "root was given up" not_root
-check "new certificate by SIGHUP, the connection goes on" new_certificate
-check "20 reloads under load" reload_under_load
+check "new certificate by hfctl reload, the connection goes on" new_certificate
+check "20 reloads by SIGHUP under load" reload_under_load
 check "a wrong file is refused, the old one serves" wrong_file
+check "hfctl drain: what is under way finishes, nothing new begins, until drain off" drain
 check "idle afterwards" e2e_idle_soon
-check "SIGTERM: what is under way finishes, nothing new begins" drain
+check "SIGTERM: what is under way finishes, nothing new begins, no socket is left" terminate
 finish

@@ -18,13 +18,13 @@ clean_after() { # PID POOL-BEFORE
 	local left
 	left=$(left_of "$1")
 	[ -z "$left" ] || { echo "$left"; return 1; }
-	[ "$(farm_meminfo HugePages_Total)" = "$2" ] ||
-		{ echo "huge pages: $2 before, $(farm_meminfo HugePages_Total) now"; return 1; }
+	[ "$(farm_huge_reserved)" = "$2" ] ||
+		{ echo "huge pages: $2 before, $(farm_huge_reserved) now"; return 1; }
 }
 
 once() { # HUGE
 	local out=$FARM_DIR/once.$1 pid pool want
-	pool=$(farm_meminfo HugePages_Total)
+	pool=$(farm_huge_reserved)
 	ONCE=1 HUGE=$1 deploy/run.sh >"$out" 2>&1 &
 	pid=$!
 	wait "$pid" || { tail -n 3 "$out"; return 1; }
@@ -41,7 +41,7 @@ once() { # HUGE
 ended_by() { # SIGNAL GREP-ARGUMENT...
 	local signal=$1 out=$FARM_DIR/ended pid pool
 	shift
-	pool=$(farm_meminfo HugePages_Total)
+	pool=$(farm_huge_reserved)
 	env --default-signal=INT deploy/run.sh >"$out" 2>&1 &
 	pid=$!
 	farm_wait 60 "$@" "$pid" "$out" || { tail -n 3 "$out"; kill "$pid"; wait "$pid"; return 1; }
@@ -56,7 +56,7 @@ is_up() { grep -q 'handfast is up' "$2"; }
 
 wrong_options() {
 	local pid pool config=$FARM_DIR/wrong.yaml
-	pool=$(farm_meminfo HugePages_Total)
+	pool=$(farm_huge_reserved)
 	echo "ports: none" >"$config"
 	CONFIG=$config deploy/run.sh >"$FARM_DIR/wrong" 2>&1 &
 	pid=$!
@@ -68,7 +68,7 @@ wrong_options() {
 # The appliance dies under a run that is up: the run ends by itself and says so.
 appliance_dies() {
 	local out=$FARM_DIR/dies pid pool
-	pool=$(farm_meminfo HugePages_Total)
+	pool=$(farm_huge_reserved)
 	deploy/run.sh >"$out" 2>&1 &
 	pid=$!
 	farm_wait 60 is_up "$pid" "$out" || { tail -n 3 "$out"; kill "$pid"; wait "$pid"; return 1; }
@@ -81,7 +81,7 @@ appliance_dies() {
 # Killed hard it cannot clean up; the next run does it.
 swept() {
 	local out=$FARM_DIR/killed pid pool
-	pool=$(farm_meminfo HugePages_Total)
+	pool=$(farm_huge_reserved)
 	deploy/run.sh >"$out" 2>&1 &
 	pid=$!
 	farm_wait 60 is_up "$pid" "$out" || { tail -n 3 "$out"; kill "$pid"; wait "$pid"; return 1; }

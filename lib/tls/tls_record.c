@@ -156,7 +156,6 @@ void hf_tls_record_drop(struct hf_tls_ctx *x, struct hf_tls *t)
 	if (t->rec)
 		buf_give(x, t->rec, t->rec_len, t->rec_len);
 	t->rec = NULL;
-	t->plain_len = 0;
 }
 
 /* ---- records that go ---- */
@@ -179,7 +178,6 @@ static bool out_take(struct hf_tls_ctx *x, struct hf_tls *t, size_t size)
 	if (!t->out)
 		t->out = buf_take(x, HF_CHUNK_DATA);
 	t->out_off = t->out_len = 0;
-	t->out_state = HF_TLS_OUT_IDLE;
 	return t->out;
 }
 

@@ -1,7 +1,8 @@
 /* sym_double.h -- a symmetric driver without cryptography, so that tests and fuzzers get behind it.
  *   OPEN  what comes is the plaintext, unless it begins with SYM_DOUBLE_BAD (a record that does not
  *         open) or SYM_DOUBLE_ERROR (a driver that fails)
- *   SEAL  explicit nonce (the sequence number), plaintext, tag_len bytes of SYM_DOUBLE_TAG
+ *   SEAL  explicit IV as drawn, or nonce (the sequence number), plaintext, SYM_DOUBLE_TAG in place of
+ *         MAC or tag
  *   HASH  a checksum of all bytes, repeated
  *   PRF   the label, repeated: verify_data and keys are known to everybody */
 #ifndef TESTS_SYM_DOUBLE_H

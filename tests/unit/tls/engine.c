@@ -461,9 +461,12 @@ static void bytes_that_end_it(void **state)
 	static const struct wrong rows[] = {
 		{START, HF_TLS_R_PLAIN_TEXT, 16, "GET / HTTP/1.1\r\n"},
 		{START, HF_TLS_R_PLAIN_TEXT, 6, "PROXY "},
+		{START, HF_TLS_R_PLAIN_TEXT, 5, "~~~ \n"},
+		{START, HF_TLS_R_NOT_TLS, 5, "GET\x7f "},
 		{START, HF_TLS_R_SSLV2_HELLO, 6, "\x80\x2e\1\3\1\0"},
 		{START, HF_TLS_R_SSLV2_HELLO, 6, "\x80\x2e\1\0\2\0"},
 		{START, HF_TLS_R_NOT_TLS, 5, "\x80\x2e\2\3\1"},
+		{START, HF_TLS_R_NOT_TLS, 5, "\x80\x2e\1\0\3"},
 		{START, HF_TLS_R_NOT_TLS, 5, "\0\0\0\0\0"},
 		{START, HF_TLS_R_NOT_TLS, 5, "\x16\2\0\0\1"},
 		{START, HF_TLS_R_NOT_TLS, 5, "\x18\3\3\0\1"},
@@ -943,8 +946,9 @@ static void largest_hello(void **state)
 
 	(void)state;
 	flight_len = put_second_flight(flight, sizeof(flight));
-	for (size_t size = 2000; size <= HF_TLS_HELLO_MAX; size += 2397) {
-		size_t body = HF_MIN(size, HF_TLS_HELLO_MAX), fill = body + 4 - len - 4;
+	for (size_t size = 2000; size <= HF_TLS_HELLO_MAX; size += 1798) {
+		size_t body = size, fill = body - len;
+		size_t piece = size % 2 ? 5000u : HF_TLS_RECORD_MAX;
 		memcpy(more, "\x0a\x0a", 2);
 		more[2] = (uint8_t)(fill >> 8);
 		more[3] = (uint8_t)fill;
@@ -952,8 +956,8 @@ static void largest_hello(void **state)
 		spec.more_len = fill + 4;
 		assert_int_equal(put_hello(message, sizeof(message), &spec), body + 4);
 		rig_open(&rig);
-		for (size_t at = 0; at < body + 4; at += 5000)
-			feed_record(22, message + at, HF_MIN(5000u, body + 4 - at));
+		for (size_t at = 0; at < body + 4; at += piece)
+			feed_record(22, message + at, HF_MIN(piece, body + 4 - at));
 		rig_settle(&rig);
 		assert_int_equal(rig.tls.state, HF_TLS_ST_KEY);
 		assert_int_equal(rig.bufs.record.used, 0);
@@ -1097,13 +1101,43 @@ static void release_all(enum shortage what, struct held *h)
 	}
 }
 
+/* All that was sent, by kind: the flights whole, then so much data, then close_notify. */
+static void check_sent(const uint8_t *p, size_t len, size_t data_len)
+{
+	size_t clear = 0, sealed = 0, data = 0, ccs = 0, alerts = 0;
+
+	for (size_t at = 0, n; at < len; at += 5 + n) {
+		n = (size_t)p[at + 3] << 8 | p[at + 4];
+		assert_int_equal(alerts, 0); /* it is the last */
+		switch (p[at]) {
+		case 20:
+			ccs++;
+			break;
+		case 21:
+			alerts++;
+			break;
+		case 22:
+			*(ccs ? &sealed : &clear) += n;
+			break;
+		default:
+			data += n - 16 - 20;
+		}
+	}
+	/* ServerHello with its extensions, Certificate, ServerHelloDone, NewSessionTicket */
+	assert_int_equal(clear, 4 + 40 + 5 + 4 + 4 + 15 + 7 + CHAIN_LEN + 4 + 10);
+	assert_int_equal(sealed, 16 + 16 + 20);
+	assert_int_equal(ccs, 1);
+	assert_int_equal(data, data_len);
+	assert_int_equal(alerts, 1);
+}
+
 /* The whole connection, with one thing held away in turn `when`: it waits, says so, and goes on. */
 static bool live_with(enum shortage what, uint32_t when)
 {
-	static uint8_t big[9000], got[9000], out[20000];
+	static uint8_t big[9000], got[9000], out[40000];
 	uint8_t hello[600], flight[400];
 	size_t hello_len = put_hello_record(hello, sizeof(hello), &plain_hello), got_len = 0;
-	size_t len = put_second_flight(flight, sizeof(flight)), wrote = 0, closed = 0;
+	size_t len = put_second_flight(flight, sizeof(flight)), wrote = 0, closed = 0, sent = 0;
 	bool waited = false, fed_data = false;
 	struct held h;
 	uint32_t turn;
@@ -1119,7 +1153,7 @@ static bool live_with(enum shortage what, uint32_t when)
 			waited = rig.set & HF_TLS_WAIT_MEM || (rig.set & HF_TLS_WAIT_TX);
 		}
 		assert_false(rig.set & HF_TLS_FAILED);
-		rig_sent(&rig, out, sizeof(out));
+		sent += rig_sent(&rig, out + sent, sizeof(out) - sent);
 		if (rig.tls.state == HF_TLS_ST_KEY && rig.fed == hello_len)
 			rig_feed(&rig, flight, len);
 		if (rig.tls.state != HF_TLS_ST_DONE)
@@ -1139,13 +1173,18 @@ static bool live_with(enum shortage what, uint32_t when)
 	if (!closed)
 		fail_msg("stuck: shortage %d in turn %u", what, when);
 	assert_int_equal(rig.credit, rig.fed);
+	check_sent(out, sent, sizeof(big));
 	rig_close(&rig);
 	return waited;
 }
 
 static void short_of_each_in_every_turn(void **state)
 {
+	uint64_t before = rig.x.stats.short_of_memory;
+
 	(void)state;
+	live_with(NO_CHUNK, UINT32_MAX); /* never */
+	assert_int_equal(rig.x.stats.short_of_memory, before);
 	for (enum shortage what = 0; what < SHORTAGE_CNT; what++) {
 		uint32_t waits = 0;
 		for (uint32_t when = 0; when < 40; when++)
@@ -1153,10 +1192,32 @@ static void short_of_each_in_every_turn(void **state)
 		if (waits == 0)
 			fail_msg("shortage %d was never felt", what);
 	}
-	assert_true(rig.x.stats.short_of_memory > 0);
+	assert_in_range(rig.x.stats.short_of_memory, before + SHORTAGE_CNT, before + 1000);
 }
 
 /* ---- data ---- */
+
+static void plaintext_is_wiped_when_taken(void **state)
+{
+	static uint8_t got[9000], data[9000];
+
+	(void)state;
+	to_stage(DONE);
+	memset(data, 'p', sizeof(data));
+	for (size_t len = 100; len <= sizeof(data); len += 8900) {
+		const uint8_t *at;
+		feed_record(23, data, len);
+		rig_settle(&rig);
+		at = rig.tls.rec;
+		assert_int_equal(rig_take(&rig, got, sizeof(got)), len);
+		assert_true(all_zero(at, len));
+		assert_int_equal(rig_write(&rig, data, len), len);
+		at = rig.tls.out;
+		rig_settle(&rig);
+		assert_true(all_zero(at, len + 5 + 16 + 20));
+	}
+	rig_close(&rig);
+}
 
 static void data_is_credited_when_taken(void **state)
 {
@@ -1189,6 +1250,9 @@ static void no_write_out_of_time(void **state)
 	for (enum stage s = START; s < DONE; s++) {
 		to_stage(s);
 		assert_int_equal(rig_write(&rig, "x", 1), 0);
+		hf_tls_close(&rig.x, &rig.tls); /* nor a farewell */
+		rig_settle(&rig);
+		assert_int_equal(rig.out.len, 0);
 		rig_close(&rig);
 	}
 	to_stage(DONE);
@@ -1223,6 +1287,24 @@ static void writes_fit_the_room(void **state)
 	rig_close(&rig);
 }
 
+/* RFC 5246 6.2.3.2: unpredictable, so at least never the same. */
+static void each_record_has_its_iv(void **state)
+{
+	uint8_t out[3][64];
+
+	(void)state;
+	to_stage(DONE);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(rig_write(&rig, "x", 1), 1);
+		rig_settle(&rig);
+		assert_int_equal(rig_sent(&rig, out[i], 64), 5 + 16 + 1 + 20);
+		assert_int_equal(out[i][21], 'x');
+	}
+	assert_memory_not_equal(out[0] + 5, out[1] + 5, 16);
+	assert_memory_not_equal(out[1] + 5, out[2] + 5, 16);
+	rig_close(&rig);
+}
+
 static void a_place_may_be_given_back(void **state)
 {
 	struct hf_tls_io io;
@@ -1237,6 +1319,10 @@ static void a_place_may_be_given_back(void **state)
 	assert_int_equal(rig_run(&rig), HF_TLS_WAIT_BYTES);
 	hf_tls_write_commit(&rig.x, &rig.tls, 0);
 	assert_int_equal(rig.bufs.record.used, 0);
+	assert_int_equal(hf_sym_stats(rig.x.sym)->jobs, 0);
+	feed_record(22, "\1\0\0\1x", 5); /* its answer finds nothing of that in its way */
+	rig_settle(&rig);
+	assert_int_equal(rig.out.len, 5 + 16 + 2 + 20);
 	assert_int_equal(rig_write(&rig, "x", 1), 1);
 	rig_settle(&rig);
 	io = rig_io(&rig);
@@ -1375,9 +1461,11 @@ int main(void)
 		cmocka_unit_test(long_chain),
 		cmocka_unit_test(room_of_one_byte),
 		cmocka_unit_test(short_of_each_in_every_turn),
+		cmocka_unit_test(plaintext_is_wiped_when_taken),
 		cmocka_unit_test(data_is_credited_when_taken),
 		cmocka_unit_test(no_write_out_of_time),
 		cmocka_unit_test(writes_fit_the_room),
+		cmocka_unit_test(each_record_has_its_iv),
 		cmocka_unit_test(a_place_may_be_given_back),
 		cmocka_unit_test(close_notify_both_ways),
 		cmocka_unit_test(truncation),

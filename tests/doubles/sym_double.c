@@ -52,8 +52,10 @@ static uint8_t seal_record(struct hf_sym_job *job)
 {
 	const struct hf_cipher_info *info = &hf_cipher_info[job->keys->cipher];
 
-	for (uint32_t i = 0; i < info->prefix_len; i++)
-		job->data[i] = info->aead ? (uint8_t)(job->seq >> (8 * (7 - i))) : job->iv[i];
+	for (uint32_t i = 0; i < info->prefix_len; i++) {
+		uint64_t nonce = job->seq >> (8 * (7 - i % 8));
+		job->data[i] = info->aead ? (uint8_t)nonce : job->iv[i];
+	}
 	memset(job->data + info->prefix_len + job->len, SYM_DOUBLE_TAG, info->tag_len);
 	job->out_len = info->prefix_len + job->len + info->tag_len;
 	return HF_SYM_OK;

@@ -415,11 +415,14 @@ static void set_sleep(struct hf_link *l, uint32_t flags)
 
 bool hf_link_sleep(struct hf_link *l, bool want_room)
 {
+	uint64_t tail = l->tx_tail;
 	set_sleep(l, HF_LINK_ASLEEP | (want_room ? HF_LINK_WANTS_ROOM : 0));
 	atomic_thread_fence(memory_order_seq_cst);
 	if (l->violation || look(l) || l->rx_next != l->rx_head)
 		return false;
-	return !want_room || atomic_load_explicit(&l->rx->tail, memory_order_relaxed) == l->tx_tail;
+	if (want_room)
+		tx_free(l, UINT64_MAX); /* a look at the tail, which counts as one */
+	return l->tx_tail == tail && !l->violation;
 }
 
 void hf_link_wake(struct hf_link *l)

@@ -146,8 +146,8 @@ static inline bool hf_link_stream_over(const struct hf_link_stream *s)
 
 /* After publish and release: true when the other side sleeps and must be rung now. */
 HF_MUST_CHECK bool hf_link_bell(struct hf_link *l);
-/* Announces sleep. False when there is something to read (or, with want_room, room was made since
- * this side looked last): do not block then. Either way hf_link_wake comes after it. */
+/* Announces sleep. False when there is something to read (or, with want_room, this look finds more
+ * room than the last one did): do not block then. Either way hf_link_wake comes after it. */
 HF_MUST_CHECK bool hf_link_sleep(struct hf_link *l, bool want_room);
 void hf_link_wake(struct hf_link *l);
 

@@ -791,6 +791,8 @@ static void room_rings_only_who_waits_for_it(void **state)
 		hf_link_wake(&p.b);
 		/* Room made before the sleep is seen by the sleeper instead. */
 		assert_int_equal(hf_link_sleep(&p.b, wants), !wants);
+		hf_link_wake(&p.b);
+		assert_true(hf_link_sleep(&p.b, wants)); /* seen once, it is news no more */
 		pair_free(&p);
 	}
 }

@@ -185,12 +185,27 @@ static void stream_reset(struct hf_worker *w, struct hf_conn *c, enum hf_link_re
 	hf_chain_clear(&w->link_bufs, &c->from_link);
 }
 
-/* Says what is owed to the backend and tops up its credit. Returns false while the ring is too full
- * for it. */
+/* How much a stream may have outstanding and unsealed: its window, as far as the chunks that it holds
+ * and those that are free can stand behind it. Windows grow only while a quarter of the pool stays
+ * free for others' first ones. */
+static uint32_t window_now(const struct hf_worker *w, const struct hf_conn *c)
+{
+	uint32_t free_cnt = w->cfg.link_chunk_cnt - w->link_reserved;
+	uint32_t kept = HF_MIN(w->cfg.link_chunk_cnt / 4, free_cnt);
+	uint32_t growing = (c->reserved + free_cnt - kept) * HF_CHUNK_DATA;
+	uint32_t first =
+		HF_MIN((c->reserved + free_cnt) * HF_CHUNK_DATA, WINDOW_FIRST + 2 * HF_CHUNK_DATA);
+	uint32_t most = HF_MAX(growing, first); /* less what reserve_for adds */
+
+	return most <= 2 * HF_CHUNK_DATA ? 0 : HF_MIN(c->window, most - 2 * HF_CHUNK_DATA);
+}
+
+/* Says what is owed to the backend and tops up its credit. Returns false while the ring or the pool
+ * has no room for it. */
 static bool stream_talk(struct hf_worker *w, struct hf_conn *c)
 {
 	struct hf_link *l = link_of(w, c);
-	uint32_t held, grant, need;
+	uint32_t held, window;
 
 	if (c->owe_reset) {
 		if (hf_link_reset(l, &c->link, c->owe_reset) < 0)
@@ -203,16 +218,18 @@ static bool stream_talk(struct hf_worker *w, struct hf_conn *c)
 	held = c->link.rx_credit + (uint32_t)c->from_link.len;
 	if (c->link.rx_closed || held > c->window / 2)
 		return true;
-	grant = c->window - held;
-	need = reserve_for(c, c->link.rx_credit + grant);
-	if (need > c->reserved && w->link_reserved + need - c->reserved > w->cfg.link_chunk_cnt) {
+	window = window_now(w, c);
+	if (window < c->window) {
 		w->stats.credit_short++;
-		return held > 0; /* it can still send; if not, it must be tried again */
+		c->window = HF_MAX(window, WINDOW_FIRST);
+		if (window < 2 * held || window < HF_CHUNK_DATA)
+			return held > 0; /* it goes on with what it holds; else tried again */
+	} else {
+		c->window = HF_MIN(c->window * 2, WINDOW_MAX);
 	}
-	if (hf_link_credit(l, &c->link, grant) < 0)
+	if (hf_link_credit(l, &c->link, window - held) < 0)
 		return false;
-	reserve_set(w, c, HF_MAX(need, c->reserved));
-	c->window = HF_MIN(c->window * 2, WINDOW_MAX);
+	reserve_set(w, c, HF_MAX(reserve_for(c, c->link.rx_credit), c->reserved));
 	link_news(w, c);
 	return true;
 }
@@ -260,7 +277,8 @@ static void conn_failed(struct hf_worker *w, uint32_t i)
 	c->failed = c->closing = true;
 	c->active_at = w->now;
 	tell_failure(w, i);
-	stream_reset(w, c, HF_LINK_RESET_PROTOCOL);
+	stream_reset(w, c,
+		c->tls.reason == HF_TLS_R_STALLED ? HF_LINK_RESET_TIMEOUT : HF_LINK_RESET_PROTOCOL);
 	deadline_arm(w, c);
 }
 
@@ -701,6 +719,7 @@ void hf_bridge_endpoint_lost(struct hf_worker *w, uint32_t e)
 
 		if (!hf_tcp_alive(w->tcp, i) || c->stream != HF_STREAM_OPEN || c->endpoint != e)
 			continue;
+		w->stats.streams_lost++;
 		stream_end(w, c);
 		c->owe_reset = 0;
 		hf_chain_clear(&w->link_bufs, &c->from_link);

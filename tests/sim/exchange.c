@@ -109,5 +109,7 @@ bool exchange_in_done(const struct exchange *x)
 
 bool exchange_out_done(const struct exchange *x)
 {
+	if (x->server && (x->plan.flags & EXCHANGE_AFTER) && !exchange_in_done(x))
+		return false;
 	return request_done(x) && x->out == (x->server ? x->plan.down_len : x->plan.up_len);
 }

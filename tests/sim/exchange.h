@@ -13,6 +13,7 @@
 #define EXCHANGE_REQUEST_LEN 24u
 #define EXCHANGE_AFTER 1u         /* answer only when the upload is complete */
 #define EXCHANGE_SERVER_CLOSES 2u /* the backend closes after its last byte */
+#define EXCHANGE_SERVER_RESETS 4u /* the backend resets after its last byte, which may not arrive */
 
 struct exchange_plan {
 	uint64_t id;

@@ -13,7 +13,7 @@ struct subject {
 	struct session **session;
 	uint32_t session_cnt, session_cap;
 	int blocks; /* of lwIP's memory, for listening */
-	uint64_t born;
+	uint64_t born, frames;
 	enum subject_plant plant;
 };
 
@@ -59,18 +59,28 @@ static struct subject *reference_open(const struct subject_cfg *cfg, hf_ns now)
 	return s;
 }
 
-static hf_ns reference_turn(struct subject *s, hf_ns now)
+/* True when the queue may have more. */
+static bool take_frames(struct subject *s, uint32_t queue, hf_ns now)
 {
 	struct hf_frame v[BURST];
-	uint32_t cnt = s->port->cls->rx(s->port, 0, v, BURST);
-	hf_ns next;
+	uint32_t cnt = s->port->cls->rx(s->port, queue, v, BURST), give = cnt;
 	for (uint32_t i = 0; i < cnt; i++)
 		peer_input(s->host, now, v[i].data, v[i].len);
+	s->frames += cnt;
 	if (s->plant == PLANT_FRAME && cnt > 0)
-		cnt--;
-	s->port->cls->rx_give(s->port, 0, v, cnt);
+		give--;
+	s->port->cls->rx_give(s->port, queue, v, give);
+	return cnt == BURST;
+}
+
+static hf_ns reference_turn(struct subject *s, hf_ns now)
+{
+	bool more = false;
+	hf_ns next;
+	for (uint32_t q = 0; q < s->port->info.queue_cnt; q++)
+		more |= take_frames(s, q, now);
 	peer_run(s->host, now);
-	next = cnt == BURST ? now : peer_next(s->host, now);
+	next = more ? now : peer_next(s->host, now);
 	for (uint32_t i = 0; i < s->session_cnt; i++) {
 		session_run(s->session[i], now);
 		next = HF_MIN(next, session_next(s->session[i]));
@@ -82,13 +92,38 @@ static void reference_check(struct subject *s HF_UNUSED)
 {
 }
 
-static bool reference_idle(struct subject *s, hf_ns now)
+static uint64_t reference_frames(const struct subject *s)
+{
+	return s->frames;
+}
+
+static const char *reference_left(struct subject *s, hf_ns now)
 {
 	for (uint32_t i = 0; i < s->session_cnt; i++)
 		if (session_result(s->session[i]) == SESSION_RUNNING)
-			return false;
-	return s->plant != PLANT_LEAK && peer_conns(s->host, now) == 0 &&
-	       peer_blocks(s->host) <= s->blocks;
+			return "a session";
+	if (s->plant == PLANT_LEAK || peer_conns(s->host, now) != 0)
+		return "a connection";
+	return peer_blocks(s->host) > s->blocks ? "memory of lwIP" : NULL;
+}
+
+static uint32_t reference_reasons(
+	const struct subject *s, struct subject_reason v[SUBJECT_REASON_MAX])
+{
+	v[0] = (struct subject_reason){"server_not_done", 0};
+	for (uint32_t i = 0; i < s->session_cnt; i++)
+		v[0].cnt += session_result(s->session[i]) != SESSION_DONE;
+	return 1;
+}
+
+static bool reference_lost(const struct subject *s HF_UNUSED,
+	const struct hf_addr *client HF_UNUSED, uint16_t port HF_UNUSED)
+{
+	return false;
+}
+
+static void reference_trace(const struct subject *s HF_UNUSED, FILE *to HF_UNUSED)
+{
 }
 
 static uint64_t reference_digest(const struct subject *s)
@@ -108,10 +143,15 @@ static void reference_close(struct subject *s, hf_ns now)
 
 const struct subject_class subject_reference = {
 	.name = "reference",
+	.ip6 = true,
 	.open = reference_open,
 	.turn = reference_turn,
 	.check = reference_check,
-	.idle = reference_idle,
+	.frames = reference_frames,
+	.left = reference_left,
+	.reasons = reference_reasons,
+	.lost = reference_lost,
 	.digest = reference_digest,
+	.trace = reference_trace,
 	.close = reference_close,
 };

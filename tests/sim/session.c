@@ -21,6 +21,7 @@ struct session {
 	struct rng rng, ssl_rng;
 	hf_ns read_at;  /* earliest time of the next read, with read_gap */
 	hf_ns alive_at; /* the other side last did something */
+	uint16_t port;
 	bool server, up, notify_in, notify_out, fin_in, fin_out;
 	enum session_result result;
 	char why[192];
@@ -117,6 +118,13 @@ static err_t on_recv(void *arg, struct tcp_pcb *pcb HF_UNUSED, struct pbuf *p, e
 	return ERR_OK;
 }
 
+/* The plan asked for it, or brought it upon itself. */
+static bool reset_is_right(const struct session *s)
+{
+	return s->plan.end == SESSION_IGNORE ||
+	       (s->exchange.plan.flags & EXCHANGE_SERVER_RESETS) != 0;
+}
+
 /* lwIP has freed the pcb. ERR_CLSD is the good end: our FIN, the last to go, was acknowledged. */
 static void on_err(void *arg, err_t err)
 {
@@ -129,7 +137,12 @@ static void on_err(void *arg, err_t err)
 		!s->up                          ? "before the connection was up"
 		: !SSL_is_init_finished(s->ssl) ? "in the handshake"
 						: "after the handshake");
-	over(s, SESSION_RESET, text);
+	if (err != ERR_RST)
+		over(s, SESSION_GIVEN_UP, text);
+	else if (SSL_is_init_finished(s->ssl) && reset_is_right(s))
+		over(s, SESSION_DONE, "");
+	else
+		over(s, SESSION_RESET, text);
 }
 
 static err_t on_sent(void *arg, struct tcp_pcb *pcb HF_UNUSED, u16_t len HF_UNUSED)
@@ -220,6 +233,7 @@ struct session *session_connect(struct peer *host, hf_ns now, const struct sessi
 	adopt(s, pcb);
 	err = tcp_connect(pcb, &addr, plan->port, on_connected);
 	HF_ASSERT(err == ERR_OK);
+	s->port = pcb->local_port;
 	return s;
 }
 
@@ -256,10 +270,15 @@ void session_listen(struct peer *host, hf_ns now, uint16_t port, const struct se
 /* ---- work -------------------------------------------------------------------------------------
  */
 
+static bool ignores(const struct session *s)
+{
+	return s->plan.end == SESSION_IGNORE && SSL_is_init_finished(s->ssl);
+}
+
 static void take_held(struct session *s, hf_ns now)
 {
 	size_t room = s->plan.read_gap != 0 ? s->plan.read_max : SIZE_MAX;
-	if (s->held == NULL || now < s->read_at)
+	if (s->held == NULL || now < s->read_at || ignores(s))
 		return;
 	while (s->held != NULL && room > 0) {
 		uint16_t len = (uint16_t)HF_MIN(room, s->held->len);
@@ -335,7 +354,13 @@ static bool wants_to_close(const struct session *s)
 /* The rude ends; true when the session is over or has sent its FIN out of turn. */
 static bool end_rudely(struct session *s)
 {
-	if (s->server || s->plan.end < SESSION_ABORT || s->exchange.in < s->plan.end_at)
+	if (s->server && (s->exchange.plan.flags & EXCHANGE_SERVER_RESETS) &&
+		exchange_out_done(&s->exchange)) {
+		over(s, SESSION_DONE, "");
+		return true;
+	}
+	if (s->server || s->plan.end < SESSION_ABORT || s->plan.end == SESSION_IGNORE ||
+		s->exchange.in < s->plan.end_at)
 		return false;
 	if (s->plan.end == SESSION_TRUNCATE) {
 		struct tcp_pcb *pcb = s->pcb;
@@ -368,6 +393,8 @@ static void finish(struct session *s)
 		over(s, SESSION_TRUNCATED, "FIN without close_notify");
 	} else if (!exchange_in_done(&s->exchange)) {
 		over(s, SESSION_TRUNCATED, "close_notify before the last byte");
+	} else if (!s->server && !exchange_out_done(&s->exchange)) {
+		over(s, SESSION_TRUNCATED, "close_notify before our last byte was taken");
 	} else if (s->fin_out) {
 		struct tcp_pcb *pcb = let_go(s);
 		if (pcb != NULL)
@@ -381,7 +408,7 @@ void session_run(struct session *s, hf_ns now)
 	if (s->result != SESSION_RUNNING)
 		return;
 	peer_enter(s->host, now);
-	if (now - s->alive_at >= SESSION_PATIENCE) {
+	if (now - s->alive_at >= SESSION_PATIENCE && !ignores(s)) {
 		over(s, SESSION_STALLED, "nothing came and nothing was acknowledged");
 		return;
 	}
@@ -411,9 +438,15 @@ void session_run(struct session *s, hf_ns now)
 hf_ns session_next(const struct session *s)
 {
 	hf_ns patience = s->alive_at + SESSION_PATIENCE;
-	if (s->result != SESSION_RUNNING)
+	if (s->result != SESSION_RUNNING || ignores(s))
 		return HF_NS_NEVER;
 	return s->held != NULL ? HF_MIN(s->read_at, patience) : patience;
+}
+
+void session_dismiss(struct session *s, hf_ns now)
+{
+	peer_enter(s->host, now);
+	over(s, SESSION_DONE, "");
 }
 
 void session_free(struct session *s, hf_ns now)
@@ -437,8 +470,8 @@ enum session_result session_result(const struct session *s)
 
 const char *session_result_name(enum session_result r)
 {
-	static const char *const name[SESSION_RESULT_CNT] = {
-		"running", "done", "reset", "tls-error", "corrupt", "truncated", "stalled"};
+	static const char *const name[SESSION_RESULT_CNT] = {"running", "done", "reset", "given-up",
+		"tls-error", "corrupt", "truncated", "stalled"};
 	return name[r];
 }
 
@@ -450,6 +483,11 @@ const char *session_why(const struct session *s)
 const struct exchange *session_exchange(const struct session *s)
 {
 	return &s->exchange;
+}
+
+uint16_t session_port(const struct session *s)
+{
+	return s->port;
 }
 
 const char *session_cipher(const struct session *s)

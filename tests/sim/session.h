@@ -20,13 +20,15 @@ enum session_end {
 	SESSION_ABORT,    /* RST after end_at bytes */
 	SESSION_TRUNCATE, /* FIN without close_notify after end_at bytes */
 	SESSION_VANISH,   /* forget the connection after end_at bytes, without a word */
+	SESSION_IGNORE,   /* never read an answer; leave by RST when dismissed */
 	SESSION_END_CNT
 };
 
 enum session_result {
 	SESSION_RUNNING,
 	SESSION_DONE,      /* ended as the plan says, every byte as it should be */
-	SESSION_RESET,     /* the other side sent RST, or lwIP gave up */
+	SESSION_RESET,     /* the other side sent RST */
+	SESSION_GIVEN_UP,  /* lwIP gave up: nobody acknowledged */
 	SESSION_TLS_ERROR, /* libssl refused something, or an alert came */
 	SESSION_CORRUPT,   /* a wrong byte: never acceptable */
 	SESSION_TRUNCATED, /* FIN without close_notify, or before all bytes came */
@@ -63,12 +65,15 @@ void session_listen(struct peer *host, hf_ns now, uint16_t port, const struct se
  */
 void session_run(struct session *s, hf_ns now);
 hf_ns session_next(const struct session *s);
+/* Who ignored the answer may go now. */
+void session_dismiss(struct session *s, hf_ns now);
 void session_free(struct session *s, hf_ns now);
 
 enum session_result session_result(const struct session *s);
 const char *session_result_name(enum session_result r);
 const char *session_why(const struct session *s); /* "" when nothing is wrong */
 const struct exchange *session_exchange(const struct session *s);
+uint16_t session_port(const struct session *s);      /* our own */
 const char *session_cipher(const struct session *s); /* negotiated, NULL before */
 
 #endif

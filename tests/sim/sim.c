@@ -7,13 +7,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "tests/sim/world.h"
 
 #define JOBS_MAX 16u
 
-static const struct subject_class *const subjects[] = {&subject_reference};
+static const struct subject_class *const subjects[] = {&subject_appliance, &subject_reference};
 
 struct options {
 	struct world_cfg world;
@@ -29,7 +30,7 @@ struct seed {
 };
 
 static struct options opt = {
-	.world = {.subject = &subject_reference},
+	.world = {.subject = &subject_appliance},
 	.from = 1,
 	.seeds = 100,
 	.jobs = 1,
@@ -118,9 +119,10 @@ static const struct row rows[] = {
 	{"clients",  "clients per run; 0: 1 to 8, by seed",          take_u32, &opt.world.client_cnt, WORLD_CLIENT_MAX},
 	{"complete", "per mille of clients that must get through",   take_u32, &opt.complete, 1000},
 	{"jobs",     "processes to use",                             take_u32, &opt.jobs, JOBS_MAX},
-	{"subject",  "what serves the clients: reference",           take_subject, NULL, 0},
+	{"subject",  "what serves the clients: appliance, reference",          take_subject, NULL, 0},
 	{"plant",    "a sin to see caught: byte, leak, frame, trace", take_sin, NULL, 0},
 	{"pcap",     "a file to record to; for one seed",            take_text, &opt.world.pcap, 0},
+	{"trace",    "to see what the subject did; for one seed",    NULL, &opt.world.trace, 0},
 	{"once",     "to skip the second run of each seed",          NULL, &opt.once, 0},
 	{"help",     "this list",                                    NULL, NULL, 0},
 };
@@ -187,6 +189,7 @@ static void run_seed(uint64_t seed, struct seed *s)
 		say_failed(seed, s->result.why);
 	if (!opt.once && !s->failed) {
 		cfg.pcap = NULL;
+		cfg.trace = false;
 		world_run(&cfg, &again);
 		s->failed = again.digest != s->result.digest;
 		if (s->failed)
@@ -196,6 +199,11 @@ static void run_seed(uint64_t seed, struct seed *s)
 }
 
 /* ---- processes ---------------------------------------------------------------------------------- */
+
+static void on_abort(int sig HF_UNUSED)
+{
+	world_trace(stderr); /* nothing is lost by what this call may not do in a handler */
+}
 
 /* Job j has the seeds j, j + jobs, ...; a child that starts late skips what is over. */
 static void run_job(uint32_t job, struct seed *all)
@@ -215,6 +223,9 @@ static pid_t start_job(uint32_t job, struct seed *all)
 		exit(2);
 	}
 	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (opt.world.trace)
+			signal(SIGABRT, on_abort);
 		run_job(job, all);
 		exit(0);
 	}
@@ -273,12 +284,18 @@ static int report(const struct seed *all)
 		sum.session_cnt += r->session_cnt;
 		for (int k = 0; k < SESSION_RESULT_CNT; k++)
 			sum.result[k] += r->result[k];
+		sum.lost_cnt += r->lost_cnt;
+		for (uint32_t k = 0; k < r->reason_cnt; k++) {
+			sum.reason[k].name = r->reason[k].name;
+			sum.reason[k].cnt += r->reason[k].cnt;
+			sum.reason_cnt = HF_MAX(sum.reason_cnt, k + 1);
+		}
 		sum.frames += r->frames;
 		sum.bytes += r->bytes;
 		sum.time += r->time;
 		sum.digest = (sum.digest ^ r->digest) * 0x9e3779b97f4a7c15ull;
 	}
-	done = sum.result[SESSION_DONE];
+	done = sum.result[SESSION_DONE] + sum.lost_cnt;
 	printf("%s: %u clients", opt.world.subject->name, sum.session_cnt);
 	for (int k = 0; k < SESSION_RESULT_CNT; k++)
 		if (sum.result[k] != 0)
@@ -287,6 +304,12 @@ static int report(const struct seed *all)
 	printf("; %llu bytes, %llu frames, %llu virtual s; digest %016llx\n",
 		(unsigned long long)sum.bytes, (unsigned long long)sum.frames,
 		(unsigned long long)(sum.time / HF_NS_S), (unsigned long long)sum.digest);
+	if (sum.lost_cnt != 0)
+		printf("%u of them lost their server by plan\n", sum.lost_cnt);
+	for (uint32_t k = 0; k < sum.reason_cnt; k++)
+		if (sum.reason[k].cnt != 0)
+			printf("reason %s: %llu\n", sum.reason[k].name,
+				(unsigned long long)sum.reason[k].cnt);
 	enough = (uint64_t)done * 1000 >= (uint64_t)sum.session_cnt * opt.complete;
 	if (!enough)
 		printf("too few clients got through: %u of %u, %u per mille were asked for\n", done,

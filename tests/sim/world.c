@@ -11,8 +11,10 @@
 #include "tests/sim/world.h"
 
 #define HOST_CNT 2u
+#define QUEUE_MAX 2u
 #define TCP_PORT 443u
 #define TURN_NS (10 * HF_NS_US)     /* what a busy turn takes */
+#define TURN_MAX 1000000u           /* some ten times what the longest run takes */
 #define CLIENTS_NS (3600 * HF_NS_S) /* all clients are over by then */
 #define DRAIN_NS (3600 * HF_NS_S)   /* and every trace of them: lwIP retries for half an hour */
 #define EPOCH_S 1750000000u         /* of recordings */
@@ -39,7 +41,7 @@ struct world {
 	void *mem_memory, *fault_memory;
 	struct hf_port *mem, *fault, *port; /* port: what the subject sees */
 	struct subject *subject;
-	struct rng subject_dice;
+	struct rng subject_dice, queue_dice;
 	struct host host[HOST_CNT];
 	struct client client[WORLD_CLIENT_MAX];
 	uint32_t client_cnt;
@@ -61,21 +63,30 @@ static void note(struct world *w, const uint8_t *frame, size_t len, uint64_t dir
 	w->result->frames++;
 }
 
+/* A device that spreads flows by itself, and not always the same way: most frames of a host and
+ * a source port meet in one queue, some do not. */
+static uint32_t choose_queue(struct world *w, const uint8_t *frame)
+{
+	if (rng_permille(&w->queue_dice, 100))
+		return rng_below(&w->queue_dice, w->port->info.queue_cnt);
+	return (frame[11] + frame[35]) % w->port->info.queue_cnt;
+}
+
 static void host_sent(void *ctx, const uint8_t *frame, size_t len)
 {
 	struct host *h = ctx;
 	struct world *w = h->world;
 	note(w, frame, len, 0);
 	/* A full port loses it, as a NIC does; counted there. */
-	if (hf_port_mem_give(w->mem, 0, frame, len))
+	if (hf_port_mem_give(w->mem, choose_queue(w, frame), frame, len))
 		w->moved = true;
 }
 
-static void deliver(struct world *w)
+static void deliver(struct world *w, uint32_t queue)
 {
 	uint8_t frame[HF_PORT_MEM_FRAME_MAX];
 	size_t len;
-	while ((len = hf_port_mem_take(w->mem, 0, frame, sizeof(frame))) > 0) {
+	while ((len = hf_port_mem_take(w->mem, queue, frame, sizeof(frame))) > 0) {
 		note(w, frame, len, 1);
 		for (struct host *h = w->host; h < w->host + HOST_CNT; h++) {
 			bool group = frame[0] & 1;
@@ -97,9 +108,9 @@ static void wire_open(struct world *w, struct rng *rng)
 	const struct world_cfg *c = w->cfg;
 	struct hf_port_mem_cfg mem = {.mac = {2, 0, 0, 0, 0, 1},
 		.mtu = 1500,
-		.queue_cnt = 1,
+		.queue_cnt = rng_range(rng, 1, QUEUE_MAX),
 		.rx_cnt = 1024,
-		.tx_cnt = 256};
+		.tx_cnt = rng_permille(rng, 300) ? 8 : 256};
 	struct hf_port_fault_cfg fault = {.seed = rng_u64(rng), .now = &w->now, .slot_cnt = 4096};
 	hf_ns delay = rng_range(rng, 20, 20000) * HF_NS_US;
 	w->mem_memory = take_memory(hf_port_mem_footprint(&mem));
@@ -142,17 +153,20 @@ static struct hf_addr addr6(uint32_t last)
 static uint32_t draw_len(struct rng *r)
 {
 	static const uint32_t top[] = {0, 1, 2000, 20000, 100000, 400000};
+	if (rng_permille(r, 5))
+		return rng_range(r, 1000000, 4000000);
 	return rng_below(r, top[rng_below(r, HF_ARRAY_LEN(top))] + 1);
 }
 
 static enum session_end draw_end(struct rng *r)
 {
-	static const uint8_t percent[SESSION_END_CNT] = {[SESSION_TIDY] = 60,
+	static const uint8_t percent[SESSION_END_CNT] = {[SESSION_TIDY] = 57,
 		[SESSION_HALF] = 15,
 		[SESSION_WAIT] = 13,
 		[SESSION_ABORT] = 4,
 		[SESSION_TRUNCATE] = 4,
-		[SESSION_VANISH] = 4};
+		[SESSION_VANISH] = 3,
+		[SESSION_IGNORE] = 4};
 	uint32_t dice = rng_below(r, 100), end = 0;
 	while (dice >= percent[end])
 		dice -= percent[end++];
@@ -165,13 +179,15 @@ static void plan_client(struct world *w, struct client *c, struct rng *r)
 		"AES128-GCM-SHA256", "AES256-GCM-SHA384"};
 	struct session_plan *p = &c->plan;
 	*p = (struct session_plan){.seed = rng_u64(r), .port = TCP_PORT, .ctx = w->kit.client};
-	p->addr = rng_permille(r, 700) ? addr4(1) : addr6(1);
+	p->addr = !w->cfg->subject->ip6 || rng_permille(r, 700) ? addr4(1) : addr6(1);
 	p->cipher = suite[rng_below(r, HF_ARRAY_LEN(suite))];
 	p->end = draw_end(r);
 	p->exchange.id = rng_u64(r);
 	p->exchange.up_len = draw_len(r);
 	p->exchange.down_len = draw_len(r);
 	p->exchange.flags = rng_permille(r, 600) ? EXCHANGE_AFTER : 0;
+	if (rng_permille(r, 40))
+		p->exchange.flags |= EXCHANGE_SERVER_RESETS;
 	if (p->end == SESSION_WAIT)
 		p->exchange.flags |= EXCHANGE_SERVER_CLOSES | EXCHANGE_AFTER;
 	p->end_at = rng_below(r, p->exchange.down_len + 1);
@@ -245,16 +261,28 @@ static hf_ns hosts_turn(struct world *w)
 	return next;
 }
 
+/* Time is left, and the run has not been found to go in circles. */
+static bool go_on(const struct world *w, hf_ns until)
+{
+	return w->now < until && w->result->turns < TURN_MAX;
+}
+
 static void turn(struct world *w)
 {
 	const struct subject_class *cls = w->cfg->subject;
+	struct hf_port_fault_stats rx, tx;
 	hf_ns next, hosts;
+	w->result->turns++;
 	w->moved = false;
 	sslkit_dice(&w->subject_dice);
 	next = cls->turn(w->subject, w->now);
 	cls->check(w->subject);
-	HF_ASSERT(hf_port_mem_lent(w->mem, 0) == 0 && hf_port_fault_lent(w->fault, 0) == 0);
-	deliver(w);
+	hf_port_fault_stats(w->fault, &rx, &tx);
+	HF_ASSERT(cls->frames(w->subject) == rx.out);
+	for (uint32_t q = 0; q < w->port->info.queue_cnt; q++) {
+		HF_ASSERT(hf_port_mem_lent(w->mem, q) == 0 && hf_port_fault_lent(w->fault, q) == 0);
+		deliver(w, q);
+	}
 	hosts = hosts_turn(w);
 	if (w->moved)
 		next = w->now;
@@ -263,11 +291,19 @@ static void turn(struct world *w)
 	w->now = HF_MAX(next, w->now + TURN_NS);
 }
 
-static bool clients_over(const struct world *w)
+/* Who ignores answers stays until all the others are served: they must not need its leaving. */
+static bool clients_over(struct world *w)
 {
-	for (uint32_t i = 0; i < w->client_cnt; i++)
-		if (running(&w->client[i]))
+	bool ignoring = false;
+	for (uint32_t i = 0; i < w->client_cnt; i++) {
+		const struct client *c = &w->client[i];
+		ignoring |= running(c) && c->plan.end == SESSION_IGNORE;
+		if (running(c) && (c->session == NULL || c->plan.end != SESSION_IGNORE))
 			return false;
+	}
+	for (uint32_t i = 0; ignoring && i < w->client_cnt; i++)
+		if (running(&w->client[i]))
+			session_dismiss(w->client[i].session, w->now);
 	return true;
 }
 
@@ -281,42 +317,95 @@ static bool all_quiet(struct world *w)
 	for (struct host *h = w->host; h < w->host + HOST_CNT; h++)
 		if (!host_quiet(w, h))
 			return false;
-	return w->cfg->subject->idle(w->subject, w->now);
+	return w->cfg->subject->left(w->subject, w->now) == NULL;
 }
 
 /* ---- judgement ---------------------------------------------------------------------------------- */
 
+static uint32_t client_number(const struct world *w, const struct client *c)
+{
+	return (uint32_t)(c - w->client);
+}
+
+/* A run that need not be complete may end a client in these ways. */
+static bool excusable(enum session_result r)
+{
+	return r == SESSION_RESET || r == SESSION_GIVEN_UP || r == SESSION_STALLED ||
+	       r == SESSION_TRUNCATED;
+}
+
 static void judge_client(struct world *w, const struct client *c)
 {
+	const struct subject_class *cls = w->cfg->subject;
 	const struct exchange *x = session_exchange(c->session);
 	enum session_result r = session_result(c->session);
+	struct hf_addr addr = addr4(10 + (uint32_t)(c->host - w->host));
 	w->result->result[r]++;
 	w->result->bytes += x->in + x->out;
-	if (r == SESSION_DONE || (w->cfg->resets && (r == SESSION_RESET || r == SESSION_STALLED)))
+	if (r == SESSION_DONE)
 		return;
-	fail(w, "client %u (%s, end %d): %s: %s; sent %u of %u, received %u of %u",
-		(unsigned)(c - w->client), c->plan.cipher, (int)c->plan.end, session_result_name(r),
-		session_why(c->session), x->out, x->plan.up_len, x->in, x->plan.down_len);
+	if (excusable(r) && cls->lost(w->subject, &addr, session_port(c->session))) {
+		w->result->lost_cnt++;
+		return;
+	}
+	if (excusable(r) && w->cfg->resets)
+		return;
+	fail(w,
+		"client %u (port %u, %s, end %d, flags %u): %s: %s; sent %u of %u, received %u of "
+		"%u",
+		client_number(w, c), session_port(c->session), c->plan.cipher, (int)c->plan.end,
+		c->plan.exchange.flags, session_result_name(r), session_why(c->session), x->out,
+		x->plan.up_len, x->in, x->plan.down_len);
+}
+
+/* No reset without a reason: there must be at least as many reasons as clients that were ended by
+ * the other side. */
+static void judge_reasons(struct world *w)
+{
+	struct world_result *r = w->result;
+	uint32_t ended = r->result[SESSION_RESET] + r->result[SESSION_TRUNCATED];
+	uint64_t explained = r->lost_cnt;
+	r->reason_cnt = w->cfg->subject->reasons(w->subject, r->reason);
+	for (uint32_t i = 0; i < r->reason_cnt; i++)
+		explained += HF_MIN(r->reason[i].cnt, WORLD_CLIENT_MAX);
+	if (ended > explained)
+		fail(w, "%u clients were ended by the %s, which has reasons for %u", ended,
+			w->cfg->subject->name, (unsigned)explained);
 }
 
 static void run_clients(struct world *w)
 {
+	const char *left;
 	hf_ns deadline;
-	while (!clients_over(w) && w->now < CLIENTS_NS)
+	while (!clients_over(w) && go_on(w, CLIENTS_NS))
 		turn(w);
 	w->result->time = w->now;
+	if (w->result->turns == TURN_MAX)
+		fail(w, "no end after %u turns", TURN_MAX);
 	for (uint32_t i = 0; i < w->client_cnt; i++)
 		judge_client(w, &w->client[i]);
 	deadline = w->now + DRAIN_NS;
-	while (!all_quiet(w) && w->now < deadline)
+	while (!all_quiet(w) && go_on(w, deadline))
 		turn(w);
 	for (struct host *h = w->host; h < w->host + HOST_CNT; h++)
 		if (!host_quiet(w, h))
 			fail(w, "host %u still has %u connections, %d blocks",
 				(unsigned)(h - w->host), peer_conns(h->peer, w->now),
 				peer_blocks(h->peer) - h->blocks);
-	if (!w->cfg->subject->idle(w->subject, w->now))
-		fail(w, "the %s is not idle long after its last client", w->cfg->subject->name);
+	left = w->cfg->subject->left(w->subject, w->now);
+	if (left != NULL)
+		fail(w, "the %s still has, long after its last client: %s", w->cfg->subject->name,
+			left);
+	judge_reasons(w);
+}
+
+/* The subject of the run that is going on, for whoever must tell its end. */
+static struct world *going;
+
+void world_trace(FILE *to)
+{
+	if (going != NULL && going->subject != NULL)
+		going->cfg->subject->trace(going->subject, to);
 }
 
 void world_run(const struct world_cfg *cfg, struct world_result *result)
@@ -324,16 +413,21 @@ void world_run(const struct world_cfg *cfg, struct world_result *result)
 	struct world *w = calloc(1, sizeof(*w));
 	struct rng root = {cfg->seed}, wire = rng_split(&root, 1), plan = rng_split(&root, 2),
 		   host = rng_split(&root, 3);
-	struct subject_cfg sc = {
-		.ip4 = addr4(1), .ip6 = addr6(1), .tcp_port = TCP_PORT, .plant = cfg->plant};
+	struct subject_cfg sc = {.ip4 = addr4(1),
+		.ip6 = addr6(1),
+		.tcp_port = TCP_PORT,
+		.plant = cfg->plant,
+		.trace = cfg->trace};
 	HF_ASSERT(w != NULL);
 	*result = (struct world_result){0};
+	going = w;
 	w->cfg = cfg;
 	w->result = result;
 	sslkit_init(&w->kit, cfg->seed);
 	wire_open(w, &wire);
 	hosts_open(w, &host);
 	w->subject_dice = rng_split(&root, 4);
+	w->queue_dice = rng_split(&root, 5);
 	sslkit_dice(&w->subject_dice);
 	sc.port = w->port;
 	sc.kit = &w->kit;
@@ -349,6 +443,9 @@ void world_run(const struct world_cfg *cfg, struct world_result *result)
 
 	run_clients(w);
 
+	if (cfg->trace)
+		world_trace(stderr);
+	going = NULL;
 	result->digest ^= cfg->subject->digest(w->subject) * 0x9e3779b97f4a7c15ull;
 	for (uint32_t i = 0; i < w->client_cnt; i++)
 		session_free(w->client[i].session, w->now);

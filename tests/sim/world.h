@@ -19,18 +19,25 @@ struct world_cfg {
 	uint32_t client_cnt;                  /* 0: the seed decides */
 	enum subject_plant plant;
 	bool resets;      /* a client may be reset: the wire is too bad for all to get through */
+	bool trace;       /* show the subject's own record at the end, or when it is cut short */
 	const char *pcap; /* record what the subject sees; NULL: do not */
 };
 
 struct world_result {
 	uint64_t digest;
 	uint32_t session_cnt, result[SESSION_RESULT_CNT];
+	uint32_t lost_cnt; /* of those that did not get through: their server was taken away */
+	struct subject_reason reason[SUBJECT_REASON_MAX];
+	uint32_t reason_cnt;
+	uint32_t turns;
 	uint64_t frames, bytes; /* on the wire, and of exchanges */
 	hf_ns time;             /* virtual, until the last client was over */
 	bool failed;
 	char why[320]; /* the first thing that went wrong */
 };
 
+/* One run at a time; world_trace tells what the subject of the one that is going on has done. */
+void world_trace(FILE *to);
 void world_run(const struct world_cfg *cfg, struct world_result *result);
 
 #endif

@@ -52,8 +52,8 @@ struct ready_key {
 	uint64_t blind[OPS][2][FULL_MAX];
 };
 
-/* Where a batch is. */
-enum stage { STAGE_TABLE, STAGE_WINDOWS, STAGE_JOIN, STAGE_CHECK, STAGE_DONE };
+/* Where a batch is, or a key being made ready. */
+enum stage { STAGE_NUMBERS, STAGE_TABLE, STAGE_WINDOWS, STAGE_JOIN, STAGE_CHECK, STAGE_DONE };
 
 struct rsa_ifma {
 	/* the running batch: digits of eight lanes */
@@ -73,6 +73,7 @@ struct rsa_ifma {
 	struct hf_rsa_op *op;
 	struct ready_key *key_of[OPS];
 	uint64_t uses;
+	struct ready_key *making; /* prepare has begun with it; its used_at is still 0 */
 	struct ready_key key[KEY_CNT];
 };
 
@@ -334,24 +335,26 @@ static void double_mod(uint64_t *x, const uint64_t *m, uint32_t n)
 		x[i] = (x[i] & keep) | (d[i] & ~keep);
 }
 
-/* 2^bits mod m */
-static void power_of_two(uint64_t *x, const uint64_t *m, uint32_t n, uint32_t bits)
+/* R = 2^r, and r = 2^t s with s odd: 2^s R squared t times is 2^r R = R^2, in Montgomery arithmetic. */
+static uint32_t squarings(uint32_t n)
 {
-	memset(x, 0, n * sizeof(*x));
-	x[0] = 1;
-	for (uint32_t i = 0; i < bits; i++)
-		double_mod(x, m, n);
+	return (uint32_t)__builtin_ctz(n * DIGIT_BITS);
 }
 
+/* m, and in place of R^2 the number 2^s R mod m, which squared `squarings` times is R^2. */
 static void modulus_set(struct modulus *mod, uint32_t n, struct hf_span number)
 {
+	uint32_t r_bits = n * DIGIT_BITS, top = (uint32_t)number.len * 8 - 1;
 	uint64_t inverse = 1;
 
 	digits_of(mod->m, n, number.p, number.len);
 	for (uint32_t i = 0; i < 6; i++) /* Newton: 1, 2, 4 .. 64 bits are right */
 		inverse *= 2 - mod->m[0] * inverse;
 	mod->k0 = (0 - inverse) & DIGIT_MASK;
-	power_of_two(mod->r2, mod->m, n, 2 * n * DIGIT_BITS);
+	memset(mod->r2, 0, sizeof(mod->r2));
+	mod->r2[top / DIGIT_BITS] = 1ull << (top % DIGIT_BITS); /* below m: its top bit is set */
+	for (uint32_t i = top; i < r_bits + (r_bits >> squarings(n)); i++)
+		double_mod(mod->r2, mod->m, n);
 }
 
 /* Windows of four bits, the most significant first. */
@@ -382,54 +385,84 @@ static void fermat_windows(uint8_t *w, uint32_t cnt, struct hf_span prime)
 	hf_wipe(e, sizeof(e));
 }
 
-static void batch_key(struct rsa_ifma *c, uint32_t j, const struct ready_key *k);
+static void batch_key(struct rsa_ifma *c, uint32_t j, struct ready_key *k);
 static void half_reset(struct rsa_ifma *c);
 static bool step_half(struct rsa_ifma *c);
 static void join(struct rsa_ifma *c);
+static void wipe_lanes(struct rsa_ifma *c);
 
-/* q^-1 mod p comes with the key; into Montgomery form by doubling it N * 52 times. */
-static void q_inverse_set(struct ready_key *k, const struct hf_pk_key *key)
+/* The first step: the key's numbers as digits. */
+static void key_numbers(struct ready_key *k, const struct hf_pk_key *key)
 {
+	k->id = key->id;
+	k->half = key->bits / 2 == 1024 ? 20 : key->bits / 2 == 1536 ? 30 : 40;
+	k->windows = key->bits / 2u / WINDOW_BITS;
+	modulus_set(&k->n, 2 * k->half, key->n);
+	for (uint32_t i = 0; i < 2; i++) {
+		modulus_set(&k->prime[i], k->half, key->prime[i]);
+		windows_of(k->exponent[i], k->windows, key->exponent[i].p, key->exponent[i].len);
+		fermat_windows(k->inverse_exponent[i], k->windows, key->prime[i]);
+	}
 	digits_of(k->q_inverse, k->half, key->coefficient[1].p, key->coefficient[1].len);
-	for (uint32_t i = 0; i < k->half * DIGIT_BITS; i++)
-		double_mod(k->q_inverse, k->prime[0].m, k->half);
 }
 
-/* A vector of the blinding pair of place j, from a random number r: in lane 2j r^e, in lane 2j + 1 the
- * inverse of r, which is r^(p - 2) mod p and r^(q - 2) mod q joined: the kernel inverts for itself.
- * All four places at once, with four numbers. */
-static void blind_make(struct rsa_ifma *c, struct ready_key *k, const uint8_t *seed)
+/* The second: R^2, R^3 and the inverse of q in Montgomery form, by the lanes. */
+static void key_constants(struct rsa_ifma *c, struct ready_key *k)
+{
+	uint32_t half = k->half, full = 2 * half;
+
+	for (uint32_t j = 0; j < OPS; j++)
+		batch_key(c, j, k);
+	for (uint32_t i = 0; i < squarings(half); i++)
+		square(c, c->r2, c->m, c->k0, half);
+	for (uint32_t i = 0; i < squarings(full); i++)
+		square(c, c->n_r2, c->n, c->n_k0, full);
+	multiply(c, c->r3, c->r2, c->r2, c->m, c->k0, half);
+	multiply(c, c->q_inverse, c->q_inverse, c->r2, c->m, c->k0, half);
+	subtract_once(c, c->r2, c->m, half);
+	subtract_once(c, c->r3, c->m, half);
+	subtract_once(c, c->q_inverse, c->m, half);
+	subtract_once(c, c->n_r2, c->n, full);
+	for (uint32_t i = 0; i < 2; i++) {
+		lane_get(k->prime[i].r2, c->r2, i, half);
+		lane_get(k->r3[i], c->r3, i, half);
+	}
+	lane_get(k->q_inverse, c->q_inverse, 0, half);
+	lane_get(k->n.r2, c->n_r2, 0, full);
+}
+
+/* Then blinding pairs, one for each place in a batch, from random numbers r: r^e and the inverse of r,
+ * which is r^(p - 2) mod p and r^(q - 2) mod q joined: the kernel inverts for itself. r fills the
+ * width by squaring the seed's 16 bytes for its place: any number nobody can guess serves. */
+static void blind_begin(struct rsa_ifma *c, const struct ready_key *k, const uint8_t *seed)
 {
 	uint32_t full = 2 * k->half;
 	uint64_t d[FULL_MAX];
 
-	c->half = k->half;
-	c->windows = k->windows;
-	c->op_cnt = OPS;
-	zero(c->x, full);
 	for (uint32_t j = 0; j < OPS; j++) {
-		batch_key(c, j, k);
 		for (uint32_t i = 0; i < c->windows; i++) {
 			c->exponent[i][2 * j] = k->inverse_exponent[0][i];
 			c->exponent[i][2 * j + 1] = k->inverse_exponent[1][i];
 		}
-		/* r: the seed's 16 bytes for this place, spread by squaring below: any number that
-		 * nobody can guess serves */
 		memset(d, 0, sizeof(d));
 		digits_of(d, full, seed + 16 * j, 16);
 		d[0] |= 2; /* not 0 and not 1 */
 		lane_put(c->y, 2 * j, d, full);
 		lane_put(c->y, 2 * j + 1, d, full);
 	}
-	/* r * R mod n, squared a few times so that it fills the width */
 	multiply(c, c->y, c->y, c->n_r2, c->n, c->n_k0, full);
 	for (uint32_t i = 0; i < 6; i++)
 		square(c, c->y, c->n, c->n_k0, full);
 	memcpy(c->in, c->y, full * sizeof(vec)); /* r in Montgomery form */
 	multiply(c, c->x, c->y, c->one, c->n, c->n_k0, full);
 	half_reset(c);
-	while (step_half(c))
-		;
+	hf_wipe(d, sizeof(d));
+}
+
+static void blind_end(struct rsa_ifma *c, struct ready_key *k)
+{
+	uint32_t full = 2 * k->half;
+
 	join(c); /* c->x: 1/r in the even lanes */
 	multiply(c, c->x, c->x, c->n_r2, c->n, c->n_k0, full);
 	memcpy(c->y, c->in, full * sizeof(vec));
@@ -440,58 +473,64 @@ static void blind_make(struct rsa_ifma *c, struct ready_key *k, const uint8_t *s
 		lane_get(k->blind[j][0], c->y, 2 * j, full);
 		lane_get(k->blind[j][1], c->x, 2 * j, full);
 	}
-	hf_wipe(d, sizeof(d));
 }
 
-static void key_make(
-	struct rsa_ifma *c, struct ready_key *k, const struct hf_pk_key *key, const uint8_t *seed)
+static struct ready_key *key_find(struct rsa_ifma *c, uint64_t id)
 {
-	uint32_t half = key->bits / 2 == 1024 ? 20 : key->bits / 2 == 1536 ? 30 : 40;
-
-	k->half = half;
-	k->windows = key->bits / 2u / WINDOW_BITS;
-	modulus_set(&k->n, 2 * half, key->n);
-	for (uint32_t i = 0; i < 2; i++) {
-		modulus_set(&k->prime[i], half, key->prime[i]);
-		power_of_two(k->r3[i], k->prime[i].m, half, 3 * half * DIGIT_BITS);
-		windows_of(k->exponent[i], k->windows, key->exponent[i].p, key->exponent[i].len);
-		fermat_windows(k->inverse_exponent[i], k->windows, key->prime[i]);
-	}
-	q_inverse_set(k, key);
-	k->id = key->id;
-	blind_make(c, k, seed);
+	for (uint32_t i = 0; i < KEY_CNT; i++)
+		if (c->key[i].used_at && c->key[i].id == id)
+			return &c->key[i];
+	return NULL;
 }
 
-static struct ready_key *key_ready(
-	struct rsa_ifma *c, const struct hf_pk_key *key, const uint8_t *seed)
+/* A free place, or the one whose key was used longest ago. */
+static struct ready_key *key_place(struct rsa_ifma *c)
 {
 	struct ready_key *oldest = &c->key[0];
 
-	c->uses++;
-	for (uint32_t i = 0; i < KEY_CNT; i++) {
-		struct ready_key *k = &c->key[i];
-
-		if (k->used_at && k->id == key->id) {
-			k->used_at = c->uses;
-			return k;
-		}
-		if (k->used_at < oldest->used_at)
-			oldest = k;
-	}
+	for (uint32_t i = 1; i < KEY_CNT; i++)
+		if (c->key[i].used_at < oldest->used_at)
+			oldest = &c->key[i];
 	hf_wipe(oldest, sizeof(*oldest));
-	key_make(c, oldest, key, seed);
-	oldest->used_at = c->uses;
 	return oldest;
+}
+
+/* One step of making a key ready; it has its place from the first, and counts as used at the end.
+ * Whatever else uses the lanes in between (begin, another key) undoes the beginning. */
+static bool prepare(void *ctx, const struct hf_pk_key *key, const uint8_t *seed)
+{
+	struct rsa_ifma *c = ctx;
+	struct ready_key *k = c->making;
+
+	if (key_find(c, key->id))
+		return false;
+	if (!k || k->id != key->id) {
+		c->making = k = key_place(c);
+		key_numbers(k, key);
+		c->half = k->half;
+		c->windows = k->windows;
+		c->stage = STAGE_NUMBERS;
+	} else if (c->stage == STAGE_NUMBERS) {
+		key_constants(c, k);
+		blind_begin(c, k, seed);
+	} else if (!step_half(c)) {
+		blind_end(c, k);
+		k->used_at = ++c->uses;
+		c->making = NULL;
+		wipe_lanes(c);
+		return false;
+	}
+	return true;
 }
 
 /* ---- a batch ---- */
 
-static void batch_key(struct rsa_ifma *c, uint32_t j, const struct ready_key *k)
+static void batch_key(struct rsa_ifma *c, uint32_t j, struct ready_key *k)
 {
 	static const uint64_t none[HALF_MAX];
 	uint32_t half = k->half, full = 2 * half;
 
-	c->key_of[j] = (struct ready_key *)(uintptr_t)k;
+	c->key_of[j] = k;
 	for (uint32_t i = 0; i < 2; i++) {
 		uint32_t lane = 2 * j + i;
 
@@ -691,10 +730,40 @@ static bool takes(void *ctx, const struct hf_pk_key *key)
 static void forget(void *ctx, uint64_t key_id)
 {
 	struct rsa_ifma *c = ctx;
+	struct ready_key *k = c->making;
 
-	for (uint32_t i = 0; i < KEY_CNT; i++)
-		if (c->key[i].used_at && c->key[i].id == key_id)
-			hf_wipe(&c->key[i], sizeof(c->key[i]));
+	if (!k || k->id != key_id)
+		k = key_find(c, key_id);
+	else
+		c->making = NULL;
+	if (k)
+		hf_wipe(k, sizeof(*k));
+}
+
+/* The key of each operation, up to the first that is not ready; the first one is made so at once. */
+static uint32_t keys_ready(
+	struct rsa_ifma *c, struct ready_key **k, const struct hf_rsa_op *ops, uint32_t cnt)
+{
+	while (prepare(c, ops[0].key, ops[0].seed))
+		;
+	c->making = NULL;
+	for (uint32_t j = 0; j < cnt; j++) {
+		k[j] = key_find(c, ops[j].key->id);
+		if (!k[j])
+			return j;
+		k[j]->used_at = ++c->uses;
+	}
+	return cnt;
+}
+
+static void wipe_lanes(struct rsa_ifma *c)
+{
+	hf_wipe(c->x, sizeof(c->x));
+	hf_wipe(c->y, sizeof(c->y));
+	hf_wipe(c->cols, sizeof(c->cols));
+	hf_wipe(c->table, sizeof(c->table));
+	hf_wipe(c->t, sizeof(c->t));
+	hf_wipe(c->u, sizeof(c->u));
 }
 
 static uint32_t begin(void *ctx, struct hf_rsa_op *ops, uint32_t cnt)
@@ -703,10 +772,7 @@ static uint32_t begin(void *ctx, struct hf_rsa_op *ops, uint32_t cnt)
 	struct ready_key *k[OPS];
 	uint64_t d[FULL_MAX];
 
-	cnt = HF_MIN(cnt, OPS);
-	for (uint32_t j = 0; j < cnt; j++) /* first: making a key uses the lanes */
-		k[j] = key_ready(c, ops[j].key, ops[j].seed);
-	c->op_cnt = cnt;
+	c->op_cnt = keys_ready(c, k, ops, HF_MIN(cnt, OPS));
 	c->op = ops;
 	c->half = k[0]->half;
 	c->windows = k[0]->windows;
@@ -752,12 +818,7 @@ static void end(void *ctx)
 			bytes_of(op->out, op->key->n.len, d, 2 * c->half);
 	}
 	hf_wipe(d, sizeof(d));
-	hf_wipe(c->x, sizeof(c->x));
-	hf_wipe(c->y, sizeof(c->y));
-	hf_wipe(c->cols, sizeof(c->cols));
-	hf_wipe(c->table, sizeof(c->table));
-	hf_wipe(c->t, sizeof(c->t));
-	hf_wipe(c->u, sizeof(c->u));
+	wipe_lanes(c);
 	c->stage = STAGE_DONE;
 }
 
@@ -771,6 +832,7 @@ const struct hf_pk_engine hf_pk_rsa_ifma = {
 	.fini = fini,
 	.takes = takes,
 	.forget = forget,
+	.prepare = prepare,
 	.begin = begin,
 	.step = step,
 	.end = end,

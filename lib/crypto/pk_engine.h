@@ -101,12 +101,17 @@ struct hf_pk_engine {
 	void (*forget)(void *ctx, uint64_t key_id); /* its site is gone: drop and wipe caches */
 	/* HF_PK_WHOLE */
 	void (*rsa)(void *ctx, struct hf_rsa_op *ops, uint32_t cnt);
-	/* HF_PK_SLICEABLE: begin takes up to quantum ops of one size class (bits, prime_cnt), at
-	 * least one, and returns how many it took; step returns true while more steps remain; end
-	 * writes outputs and statuses. ops stay in place until end. */
+	/* HF_PK_SLICEABLE: begin takes up to quantum ops of one shape (bits, prime_cnt), the first
+	 * of them at least, and returns how many it took; step returns true while more steps
+	 * remain; end writes outputs and statuses. ops stay in place until end. */
 	uint32_t (*begin)(void *ctx, struct hf_rsa_op *ops, uint32_t cnt);
 	bool (*step)(void *ctx);
 	void (*end)(void *ctx);
+	/* HF_PK_SLICEABLE, NULL for engines that keep nothing of keys: one bounded step, between
+	 * batches, towards having the key ready, with 64 random bytes for its blinding; true while
+	 * more remain. begin takes operations up to the first whose key is not ready, and makes
+	 * the first one's ready at once if nobody has: that can last as long as a batch. */
+	bool (*prepare)(void *ctx, const struct hf_pk_key *key, const uint8_t *seed);
 	/* Curves, all NULL in an engine for RSA alone. ec computes up to ec_quantum ops of one kind
 	 * and group before it returns: the slowest batch is shorter than one RSA operation. */
 	uint32_t ec_quantum;

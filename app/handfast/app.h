@@ -1,6 +1,7 @@
 /* app.h -- the daemon's own types: what main.c boots and serve.c then looks after.
  *   main.c       options -> plan -> memory -> drivers -> workers -> control, and back
  *   plan.c       from the options: cores, queues, bytes of every pool
+ *   engines.c    public-key engines: started, proved, their crossover measured
  *   serve.c      the main thread: reloads, admission of backends, events -> logs, drain
  *   site_load.c  from the options to one generation of the site: certificates, keys, names
  *   commands.c   what the daemon shows and does on its command socket
@@ -44,6 +45,12 @@ void hf_plan_print(const struct hf_plan *p, FILE *out);
 struct hf_worker_cfg hf_plan_worker(const struct hf_plan *p, const struct hf_config *cfg,
 	struct hf_port *const *ports, uint32_t index);
 
+/* A batch kernel has a context for each size class. */
+static inline uint32_t hf_engine_ctx_cnt(const struct hf_pk_engine *e)
+{
+	return e->cost == HF_PK_SLICEABLE ? HF_PK_CLASS_CNT : 1;
+}
+
 /* ---- the daemon ---- */
 
 /* With `idle: adaptive` a worker sleeps at most this long, so orders and frames need no bell. */
@@ -57,8 +64,9 @@ struct hf_app_worker {
 	int epoll_fd;
 	char label[4];             /* its index as text */
 	uint64_t sleeps, slept_us; /* the worker's, read racily */
-	const struct hf_pk_engine *pk[HF_PK_ENGINE_MAX];
-	void *pk_ctx[HF_PK_ENGINE_MAX], *sym_ctx;
+	struct hf_pk_engine_ref pk[HF_PK_ENGINE_MAX];
+	uint32_t pk_cnt;
+	void *sym_ctx;
 };
 
 struct hf_app {
@@ -80,6 +88,13 @@ struct hf_app {
 	struct hf_serve *serve;
 };
 
+/* ---- engines.c ---- */
+
+/* The public-key engines of one worker, in aw->pk: started and proved. One that does not start is
+ * left out, one that answers wrongly is off. -1: not even the last one serves. */
+HF_MUST_CHECK int hf_engines_start(struct hf_app *app, struct hf_app_worker *aw);
+void hf_engines_stop(struct hf_app_worker *aw);
+
 /* ---- serve.c ---- */
 
 /* Loads the site of these options without serving it: certificates, keys, whether they match. For
@@ -99,7 +114,7 @@ uint32_t hf_serve_sources(const struct hf_app *app, struct hf_stats_source *v, u
 
 /* ---- telemetry.c ---- */
 
-#define HF_APP_SOURCES_MAX (HF_WORKER_MAX * 20u)
+#define HF_APP_SOURCES_MAX (HF_WORKER_MAX * (HF_WORKER_TABLES_MAX + 20u))
 
 /* Every row table of the daemon, labelled; the devices' counters are brought up to date. */
 uint32_t hf_app_sources(struct hf_app *app, struct hf_stats_source *v, uint32_t max);

@@ -18,9 +18,6 @@
 #define IDLE_TURNS 100u
 #define IDLE_FIRST_NS (50 * HF_NS_US)
 
-/* From this many waiting operations a batch beats computing them one by one. */
-#define MIN_FILL 3u
-
 static const char help[] =
 	"usage: handfast FILE             serve what the options file says\n"
 	"       handfast --check FILE     validate it; 0 when it could be served\n"
@@ -176,37 +173,27 @@ static uint64_t cycles(void)
 	return hf_os_cycles();
 }
 
-/* The engines of one worker, each in memory of its own. One that does not start is left out. */
+/* The engines of one worker, each in memory of its own. */
 static int engines(struct hf_app *app, struct hf_app_worker *aw, struct hf_worker_env *env)
 {
 	const struct hf_plan *p = &app->plan;
-	uint32_t i;
-	for (i = 0; i < p->pk_cnt; i++) {
-		void *ctx = hf_os_mem_carve(&app->mem, p->pk[i]->size(), HF_CACHE_LINE);
-		if (p->pk[i]->init(ctx)) {
-			hf_log(HF_LOG_WARN, "main", "engine %s does not start; others serve",
-				p->pk[i]->name);
-			continue;
-		}
-		aw->pk[env->pk_cnt] = p->pk[i];
-		aw->pk_ctx[env->pk_cnt] = ctx;
-		env->pk[env->pk_cnt++] = (struct hf_pk_engine_ref){
-			.engine = p->pk[i], .ctx = ctx, .min_fill = MIN_FILL};
-	}
 	env->sym = p->sym;
 	env->sym_ctx = hf_os_mem_carve(&app->mem, p->sym->size(p->schedule_cnt), HF_CACHE_LINE);
-	if (!env->pk_cnt || p->sym->init(env->sym_ctx, p->schedule_cnt)) {
+	if (hf_engines_start(app, aw) || p->sym->init(env->sym_ctx, p->schedule_cnt)) {
 		hf_log(HF_LOG_ERROR, "main",
 			"libcrypto does not start; is its installation whole?");
 		return -1;
 	}
 	aw->sym_ctx = env->sym_ctx;
+	env->pk_cnt = aw->pk_cnt;
+	memcpy(env->pk, aw->pk, sizeof(env->pk));
 	return 0;
 }
 
 static int workers(struct hf_app *app)
 {
-	struct hf_worker_env env = {.cycles = cycles, .now = HF_NS_S};
+	struct hf_worker_env env = {
+		.cycles = cycles, .cycles_per_us = hf_os_cycles_per_s() / 1000000, .now = HF_NS_S};
 	uint32_t i;
 	app->origin_ns = hf_os_now_ns() - env.now; /* 0 means "never" in places */
 	hf_os_random(env.steer_key, sizeof(env.steer_key));
@@ -215,7 +202,6 @@ static int workers(struct hf_app *app)
 		struct hf_worker_cfg cfg = hf_plan_worker(&app->plan, &app->cfg, app->port, i);
 		*aw = (struct hf_app_worker){.app = app, .index = i};
 		(void)snprintf(aw->label, sizeof(aw->label), "%u", i);
-		env.pk_cnt = 0;
 		if (engines(app, aw, &env))
 			return -1;
 		hf_os_random(env.seed, sizeof(env.seed));
@@ -275,7 +261,7 @@ static int launch(struct hf_app *app)
 
 static void shut_down(struct hf_app *app)
 {
-	uint32_t i, j;
+	uint32_t i;
 	atomic_store(&app->stop, true);
 	rte_eal_mp_wait_lcore();
 	hf_serve_close(app);
@@ -283,8 +269,7 @@ static void shut_down(struct hf_app *app)
 		app->port[i]->cls->fini(app->port[i]);
 	for (i = 0; i < app->worker_cnt; i++) {
 		struct hf_app_worker *aw = &app->worker[i];
-		for (j = 0; j < HF_PK_ENGINE_MAX && aw->pk[j]; j++)
-			aw->pk[j]->fini(aw->pk_ctx[j]);
+		hf_engines_stop(aw);
 		app->plan.sym->fini(aw->sym_ctx);
 		(void)close(aw->epoll_fd);
 	}

@@ -107,7 +107,8 @@ static void plan_engines(struct hf_plan *p)
 	for (i = 0; hf_pk_engines[i]; i++)
 		if (hf_pk_engines[i]->probe() && p->pk_cnt < HF_PK_ENGINE_MAX) {
 			p->pk[p->pk_cnt++] = hf_pk_engines[i];
-			p->engine_bytes += HF_ROUND_UP(hf_pk_engines[i]->size(), HF_CACHE_LINE);
+			p->engine_bytes += hf_engine_ctx_cnt(hf_pk_engines[i]) *
+					   HF_ROUND_UP(hf_pk_engines[i]->size(), HF_CACHE_LINE);
 		}
 	for (i = 0; hf_sym_drivers[i] && !p->sym; i++)
 		if (hf_sym_drivers[i]->probe())

@@ -27,6 +27,12 @@ struct source_list {
 	uint32_t cnt, max;
 };
 
+static void add_source(struct source_list *l, const struct hf_stats_source *s)
+{
+	if (l->cnt < l->max)
+		l->v[l->cnt++] = *s;
+}
+
 static void add(struct source_list *l, const struct hf_stat_table *table, const void *base,
 	const char *worker, const char *port)
 {
@@ -36,16 +42,18 @@ static void add(struct source_list *l, const struct hf_stat_table *table, const 
 		s.label[label++] = (struct hf_stats_label){"worker", worker};
 	if (port)
 		s.label[label++] = (struct hf_stats_label){"port", port};
-	if (l->cnt < l->max)
-		l->v[l->cnt++] = s;
+	add_source(l, &s);
 }
 
 static void add_worker(struct source_list *l, struct hf_app_worker *aw)
 {
-	struct hf_worker_table t[16];
-	uint32_t i, cnt = hf_worker_tables(aw->w, t, HF_ARRAY_LEN(t));
+	struct hf_worker_table t[HF_WORKER_TABLES_MAX];
+	uint32_t i, cnt = hf_worker_tables(aw->w, t);
 	for (i = 0; i < cnt; i++)
-		add(l, t[i].table, t[i].base, aw->label, t[i].label[0] ? t[i].label : NULL);
+		add_source(
+			l, &(struct hf_stats_source){t[i].table, t[i].base,
+				   {{"worker", aw->label}, {t[i].label[0].key, t[i].label[0].value},
+					   {t[i].label[1].key, t[i].label[1].value}}});
 	add(l, &idle_table, aw, aw->label, NULL);
 }
 

@@ -1,6 +1,7 @@
 /* pk.c -- private keys cost a thousand times more than anything else a handshake does, so who waits
- * for one is parked, and whatever has gathered when an engine gets free is its next batch: load
- * itself fills the lanes, nobody waits for a timer. Around the arithmetic stand the parts that
+ * for one is parked, and whatever has gathered when a size class is free is its next batch: load
+ * itself fills the lanes, nobody waits for a timer. Classes take turns slice by slice, so that large
+ * keys cost small ones their share and no more. Around the arithmetic stand the parts that
  * must be right once: a job's bytes become an integer below n at submit, the integer that comes
  * back becomes an answer here, and no branch, status, counter or queue knows what a ciphertext
  * held. An engine that cannot answer hands its operation down the list; one that computes wrongly
@@ -22,20 +23,29 @@ struct list {
 };
 
 struct engine {
-	struct hf_pk_engine_ref ref;
-	bool off; /* computed wrongly once */
+	struct hf_pk_engine_ref ref; /* .off: also when it computed wrongly once */
+	struct hf_pk_engine_stats stats[HF_PK_CLASS_CNT];
+};
+
+/* Keys of about one size: their queue, and what of it is being computed. */
+struct class
+{
+	uint32_t nr;
+	struct list queue;
+	int32_t credit; /* slices it may still take in this round; below 0 after a dear one */
+	uint32_t run_engine, run_cnt; /* job[i] owns op[i] */
+	struct hf_pk_job *job[HF_PK_QUANTUM_MAX];
+	struct hf_rsa_op op[HF_PK_QUANTUM_MAX];
 };
 
 struct hf_pk {
 	struct hf_pool jobs;
-	struct list queue, curves, done;
+	struct list curves, done;
 	bool curves_last; /* whose turn it was: with both waiting they alternate */
+	struct class class[HF_PK_CLASS_CNT];
+	uint32_t turn; /* the class that is asked first */
 	struct engine engine[HF_PK_ENGINE_MAX];
 	uint32_t engine_cnt;
-	/* what is being computed: job[i] owns op[i] */
-	uint32_t run_engine, run_cnt;
-	struct hf_pk_job *job[HF_PK_QUANTUM_MAX];
-	struct hf_rsa_op op[HF_PK_QUANTUM_MAX];
 	struct hf_pk_stats stats;
 };
 
@@ -51,6 +61,20 @@ static const struct hf_stat_row rows[] = {
 #undef HF_HIST
 };
 const struct hf_stat_table hf_pk_stat_table = {"pk", rows, HF_ARRAY_LEN(rows)};
+
+static const struct hf_stat_row engine_rows[] = {
+#define ROW(name, help, kind) {#name, help, kind, offsetof(struct hf_pk_engine_stats, name)},
+#define HF_COUNTER(name, help) ROW(name, help, HF_STAT_COUNTER)
+#define HF_GAUGE(name, help) ROW(name, help, HF_STAT_GAUGE)
+#define HF_HIST(name, help) ROW(name, help, HF_STAT_HIST)
+#include "lib/crypto/pk_engine_stats.def"
+#undef ROW
+#undef HF_COUNTER
+#undef HF_GAUGE
+#undef HF_HIST
+};
+const struct hf_stat_table hf_pk_engine_stat_table = {
+	"pk_engine", engine_rows, HF_ARRAY_LEN(engine_rows)};
 
 static void list_append(struct list *l, struct hf_pk_job *job)
 {
@@ -80,19 +104,34 @@ size_t hf_pk_footprint(const struct hf_pk_cfg *cfg)
 	       hf_pool_footprint(sizeof(struct hf_pk_job), cfg->job_cnt);
 }
 
+static void engine_add(struct hf_pk *pk, const struct hf_pk_engine_ref *ref)
+{
+	struct engine *e = &pk->engine[pk->engine_cnt++];
+
+	HF_ASSERT(ref->engine->quantum <= HF_PK_QUANTUM_MAX);
+	e->ref = *ref;
+	pk->stats.engines_off += ref->off;
+	for (uint32_t i = 0; i < HF_PK_CLASS_CNT; i++) {
+		e->ref.min_fill[i] = HF_MAX(e->ref.min_fill[i], 1u);
+		e->ref.cost[i] = HF_MAX(e->ref.cost[i], 1u);
+		if (ref->engine->cost == HF_PK_SLICEABLE)
+			hf_hist_add(&e->stats[i].crossover, e->ref.min_fill[i]);
+	}
+}
+
 struct hf_pk *hf_pk_init(void *mem, const struct hf_pk_cfg *cfg,
 	const struct hf_pk_engine_ref *engines, uint32_t engine_cnt)
 {
 	struct hf_pk *pk = mem;
 
 	HF_ASSERT(engine_cnt > 0 && engine_cnt <= HF_PK_ENGINE_MAX);
-	HF_ASSERT(engines[engine_cnt - 1].engine->cost == HF_PK_WHOLE);
+	HF_ASSERT(engines[engine_cnt - 1].engine->cost == HF_PK_WHOLE &&
+		  !engines[engine_cnt - 1].off);
 	memset(mem, 0, hf_pk_footprint(cfg)); /* a free job is all zeros, always */
-	for (uint32_t i = 0; i < engine_cnt; i++) {
-		HF_ASSERT(engines[i].engine->quantum <= HF_PK_QUANTUM_MAX);
-		pk->engine[i].ref = engines[i];
-	}
-	pk->engine_cnt = engine_cnt;
+	for (uint32_t i = 0; i < engine_cnt; i++)
+		engine_add(pk, &engines[i]);
+	for (uint32_t i = 0; i < HF_PK_CLASS_CNT; i++)
+		pk->class[i].nr = i;
 	hf_pool_init(&pk->jobs, (uint8_t *)mem + HF_ROUND_UP(sizeof(*pk), (size_t)HF_CACHE_LINE),
 		sizeof(struct hf_pk_job), cfg->job_cnt);
 	return pk;
@@ -251,7 +290,7 @@ static void complete(struct hf_pk *pk, struct hf_pk_job *job)
 
 static struct list *queue_of(struct hf_pk *pk, const struct hf_pk_job *job)
 {
-	return hf_pk_is_ec(job) ? &pk->curves : &pk->queue;
+	return hf_pk_is_ec(job) ? &pk->curves : &pk->class[hf_pk_class(job->key)].queue;
 }
 
 static void enqueue(struct hf_pk *pk, struct hf_pk_job *job, bool first)
@@ -271,23 +310,33 @@ static void dequeue(struct hf_pk *pk, struct hf_pk_job *job)
 	pk->stats.queued--;
 }
 
-/* One operation has come back from engine i. */
-static void answer(struct hf_pk *pk, uint32_t i, struct hf_pk_job *job, int status)
+static void count_failure(
+	struct hf_pk *pk, struct engine *e, struct hf_pk_engine_stats *st, int status)
+{
+	if (status != HF_RSA_FAULT) {
+		pk->stats.unanswered++;
+		st->unanswered++;
+		return;
+	}
+	pk->stats.faults++;
+	st->faults++;
+	if (!e->ref.off && e != &pk->engine[pk->engine_cnt - 1]) {
+		e->ref.off = true;
+		pk->stats.engines_off++;
+	}
+}
+
+/* One operation of class c has come back from engine i. */
+static void answer(
+	struct hf_pk *pk, const struct class *c, uint32_t i, struct hf_pk_job *job, int status)
 {
 	struct engine *e = &pk->engine[i];
 	bool last = i + 1 == pk->engine_cnt;
 
-	if (status == HF_RSA_FAULT) {
-		pk->stats.faults++;
-		if (!last && !e->off) {
-			e->off = true;
-			pk->stats.engines_off++;
-		}
-	} else if (status != HF_RSA_OK) {
-		pk->stats.unanswered++;
-	}
-	if (status != HF_RSA_OK)
+	if (status != HF_RSA_OK) {
+		count_failure(pk, e, &e->stats[c->nr], status);
 		hf_wipe(job->out, sizeof(job->out));
+	}
 	if (status != HF_RSA_OK && !last && !job->cancelled) {
 		job->engine = (uint8_t)(i + 1);
 		enqueue(pk, job, true);
@@ -300,7 +349,7 @@ static void answer(struct hf_pk *pk, uint32_t i, struct hf_pk_job *job, int stat
 	complete(pk, job);
 }
 
-/* ---- the queue and the engines ------------------------------------------------------------------
+/* ---- the queues ---------------------------------------------------------------------------------
  */
 
 void hf_pk_submit(struct hf_pk *pk, struct hf_pk_job *job, hf_ns now)
@@ -349,136 +398,167 @@ struct hf_pk_job *hf_pk_done(struct hf_pk *pk)
 	return job;
 }
 
+/* ---- a class and its engines --------------------------------------------------------------------
+ */
+
 /* May engine i compute this job? */
 static bool suits(const struct hf_pk *pk, uint32_t i, const struct hf_pk_job *job)
 {
 	const struct engine *e = &pk->engine[i];
 
-	return !e->off && job->engine <= i && e->ref.engine->takes(e->ref.ctx, job->key);
+	return !e->ref.off && job->engine <= i &&
+	       e->ref.engine->takes(e->ref.ctx[hf_pk_class(job->key)], job->key);
 }
 
-static bool same_class(const struct hf_pk_key *a, const struct hf_pk_key *b)
+static bool same_shape(const struct hf_pk_key *a, const struct hf_pk_key *b)
 {
 	return a->bits == b->bits && a->prime_cnt == b->prime_cnt;
 }
 
-/* Lists in pk->job up to a quantum of waiting jobs of the first one's size class, in order. */
-static uint32_t gather(struct hf_pk *pk, uint32_t i)
+/* Lists in c->job up to a quantum of waiting jobs of the first one's shape, in order. */
+static uint32_t gather(const struct hf_pk *pk, struct class *c, uint32_t i)
 {
-	const struct hf_pk_job *first = pk->queue.head;
+	const struct hf_pk_job *first = c->queue.head;
 	uint32_t cnt = 0, quantum = pk->engine[i].ref.engine->quantum;
 
-	for (struct hf_pk_job *job = pk->queue.head; job && cnt < quantum; job = job->next)
-		if (same_class(job->key, first->key) && suits(pk, i, job))
-			pk->job[cnt++] = job;
+	for (struct hf_pk_job *job = c->queue.head; job && cnt < quantum; job = job->next)
+		if (same_shape(job->key, first->key) && suits(pk, i, job))
+			c->job[cnt++] = job;
 	return cnt;
 }
 
-static void fill_ops(struct hf_pk *pk, uint32_t cnt)
+static void fill_ops(struct class *c, uint32_t cnt)
 {
 	for (uint32_t j = 0; j < cnt; j++) {
-		struct hf_pk_job *job = pk->job[j];
-		pk->op[j] = (struct hf_rsa_op){
+		struct hf_pk_job *job = c->job[j];
+		c->op[j] = (struct hf_rsa_op){
 			job->key, job->in, job->out, job->seed, HF_RSA_UNANSWERED};
 	}
 }
 
 /* From here on a cancel waits for the engine. */
-static void leave_queue(struct hf_pk *pk, struct hf_pk_job *job, hf_ns now)
+static hf_ns leave_queue(struct hf_pk *pk, struct hf_pk_job *job, hf_ns now)
 {
+	hf_ns wait = now - job->submitted_at;
+
 	dequeue(pk, job);
 	job->state = RUNNING;
-	hf_hist_add(&pk->stats.wait_ns, now - job->submitted_at);
+	hf_hist_add(&pk->stats.wait_ns, wait);
+	return wait;
 }
 
 /* The first cnt gathered jobs. */
-static void set_running(struct hf_pk *pk, uint32_t i, uint32_t cnt, hf_ns now)
+static void set_running(struct hf_pk *pk, struct class *c, uint32_t i, uint32_t cnt, hf_ns now)
 {
+	struct hf_pk_engine_stats *st = &pk->engine[i].stats[c->nr];
+
 	for (uint32_t j = 0; j < cnt; j++)
-		leave_queue(pk, pk->job[j], now);
-	pk->run_engine = i;
-	pk->run_cnt = cnt;
+		hf_hist_add(&st->wait_ns, leave_queue(pk, c->job[j], now));
+	st->ops += cnt;
+	c->run_engine = i;
+	c->run_cnt = cnt;
 }
 
-static void finish(struct hf_pk *pk)
+static void finish(struct hf_pk *pk, struct class *c)
 {
-	uint32_t cnt = pk->run_cnt;
+	uint32_t cnt = c->run_cnt;
 
-	pk->run_cnt = 0;
+	c->run_cnt = 0;
 	for (uint32_t j = 0; j < cnt; j++)
-		answer(pk, pk->run_engine, pk->job[j], pk->op[j].status);
+		answer(pk, c, c->run_engine, c->job[j], c->op[j].status);
 }
 
-static void run_whole(struct hf_pk *pk, uint32_t i, hf_ns now)
+static void run_whole(struct hf_pk *pk, struct class *c, uint32_t i, hf_ns now)
 {
 	const struct hf_pk_engine_ref *e = &pk->engine[i].ref;
 
-	pk->job[0] = pk->queue.head;
-	fill_ops(pk, 1);
-	set_running(pk, i, 1, now);
-	e->engine->rsa(e->ctx, pk->op, 1);
+	c->job[0] = c->queue.head;
+	fill_ops(c, 1);
+	set_running(pk, c, i, 1, now);
+	e->engine->rsa(e->ctx[c->nr], c->op, 1);
 	pk->stats.scalar_ops++;
-	finish(pk);
+	finish(pk, c);
 }
 
-static void begin_batch(struct hf_pk *pk, uint32_t i, uint32_t cnt, hf_ns now)
+/* A step towards having the first job's key ready; false when it is. */
+static bool key_step(struct hf_pk *pk, struct class *c, uint32_t i)
 {
 	const struct hf_pk_engine_ref *e = &pk->engine[i].ref;
+	const struct hf_pk_job *job = c->queue.head;
+
+	if (!e->engine->prepare || !e->engine->prepare(e->ctx[c->nr], job->key, job->seed))
+		return false;
+	pk->stats.key_steps++;
+	pk->engine[i].stats[c->nr].key_steps++;
+	return true;
+}
+
+static void begin_batch(struct hf_pk *pk, struct class *c, uint32_t i, uint32_t cnt, hf_ns now)
+{
+	const struct hf_pk_engine_ref *e = &pk->engine[i].ref;
+	struct hf_pk_engine_stats *st = &pk->engine[i].stats[c->nr];
 	uint32_t taken;
 
-	fill_ops(pk, cnt);
-	taken = e->engine->begin(e->ctx, pk->op, cnt);
+	fill_ops(c, cnt);
+	taken = e->engine->begin(e->ctx[c->nr], c->op, cnt);
 	HF_ASSERT(taken > 0 && taken <= cnt);
-	set_running(pk, i, taken, now);
+	set_running(pk, c, i, taken, now);
 	pk->stats.batches++;
 	pk->stats.batch_ops += taken;
+	st->batches++;
+	hf_hist_add(&st->fill, taken);
 }
 
-static void step_batch(struct hf_pk *pk)
+static void step_batch(struct hf_pk *pk, struct class *c)
 {
-	const struct hf_pk_engine_ref *e = &pk->engine[pk->run_engine].ref;
+	struct engine *e = &pk->engine[c->run_engine];
+	void *ctx = e->ref.ctx[c->nr];
 
 	pk->stats.steps++;
-	if (e->engine->step(e->ctx))
+	e->stats[c->nr].steps++;
+	if (e->ref.engine->step(ctx))
 		return;
-	e->engine->end(e->ctx);
-	finish(pk);
+	e->ref.engine->end(ctx);
+	finish(pk, c);
 }
 
 /* The job that waits longest decides: the best engine that is worth its while takes it, and a batch
- * takes others of its size along. Below min_fill a batch is slower than computing one by one, but
- * it lets the port be polled between its steps, so a busy port prefers it at any fill. */
-static void start(struct hf_pk *pk, bool port_idle, hf_ns now)
+ * takes others of its shape along. Below min_fill a batch is slower than computing one by one, but
+ * it lets the port be polled between its steps, so a busy port prefers it at any fill. Returns what
+ * the slice cost. */
+static uint32_t start(struct hf_pk *pk, struct class *c, bool port_idle, hf_ns now)
 {
 	uint32_t i, cnt;
 
 	for (i = 0; i < pk->engine_cnt; i++) {
 		const struct hf_pk_engine_ref *e = &pk->engine[i].ref;
 
-		if (!suits(pk, i, pk->queue.head))
+		if (!suits(pk, i, c->queue.head))
 			continue;
 		if (e->engine->cost == HF_PK_WHOLE) {
-			run_whole(pk, i, now);
-			return;
+			run_whole(pk, c, i, now);
+			return e->cost[c->nr];
 		}
-		cnt = gather(pk, i);
-		if (cnt >= e->min_fill || !port_idle) {
-			begin_batch(pk, i, cnt, now);
-			return;
+		cnt = gather(pk, c, i);
+		if (cnt >= e->min_fill[c->nr] || !port_idle) {
+			if (!key_step(pk, c, i))
+				begin_batch(pk, c, i, cnt, now);
+			return 1;
 		}
 	}
 	HF_ASSERT(!"the last engine answers every key");
 }
 
-/* ---- curves ---- */
+/* ---- curves ------------------------------------------------------------------------------------
+ */
 
 static const struct engine *ec_engine(const struct hf_pk *pk, const struct hf_ec_op *op, uint32_t i)
 {
 	for (; i < pk->engine_cnt; i++) {
 		const struct hf_pk_engine *e = pk->engine[i].ref.engine;
 
-		if (!pk->engine[i].off && e->ec &&
-			e->takes_ec(pk->engine[i].ref.ctx, op->kind, op->group))
+		if (!pk->engine[i].ref.off && e->ec &&
+			e->takes_ec(pk->engine[i].ref.ctx[0], op->kind, op->group))
 			return &pk->engine[i];
 	}
 	return NULL;
@@ -498,7 +578,7 @@ static uint32_t gather_curves(struct hf_pk *pk, uint32_t quantum, struct hf_pk_j
 		if (ops[cnt].kind != ops[0].kind || ops[cnt].group != ops[0].group ||
 			job->engine != engine)
 			continue;
-		leave_queue(pk, job, now);
+		(void)leave_queue(pk, job, now);
 		jobs[cnt++] = job;
 	}
 	return cnt;
@@ -532,7 +612,7 @@ static void run_curves(struct hf_pk *pk, hf_ns now)
 	e = ec_engine(pk, ops, pk->curves.head->engine);
 	cnt = gather_curves(pk, e ? e->ref.engine->ec_quantum : 1, jobs, ops, now);
 	if (e) {
-		e->ref.engine->ec(e->ref.ctx, ops, cnt);
+		e->ref.engine->ec(e->ref.ctx[0], ops, cnt);
 		pk->stats.curve_batches++;
 		pk->stats.curve_ops += cnt;
 	}
@@ -540,34 +620,94 @@ static void run_curves(struct hf_pk *pk, hf_ns now)
 		answer_curve(pk, e ? (uint32_t)(e - pk->engine) : pk->engine_cnt, jobs[i], &ops[i]);
 }
 
+/* ---- whose slice is next: deficit round robin (Shreedhar, Varghese 1995) ------------------------
+ */
+
+static bool has_work(const struct class *c)
+{
+	return c->run_cnt > 0 || c->queue.head;
+}
+
+/* A round gives every class one slice; who took a dear one sits out as many rounds as it was worth.
+ * Rounds in which nobody could have gone are given at once. Debts of those without work run off
+ * too, but they save nothing up. */
+static void next_round(struct hf_pk *pk)
+{
+	int32_t rounds = INT32_MAX;
+
+	for (uint32_t i = 0; i < HF_PK_CLASS_CNT; i++)
+		if (has_work(&pk->class[i]))
+			rounds = HF_MIN(rounds, 1 - pk->class[i].credit);
+	for (uint32_t i = 0; i < HF_PK_CLASS_CNT; i++) {
+		struct class *c = &pk->class[i];
+		c->credit = HF_MIN(c->credit + rounds, has_work(c) ? 1 : 0);
+	}
+}
+
+static struct class *next_class(struct hf_pk *pk)
+{
+	for (uint32_t i = 0; i < HF_PK_CLASS_CNT; i++) {
+		struct class *c = &pk->class[(pk->turn + i) % HF_PK_CLASS_CNT];
+
+		if (has_work(c) && c->credit > 0) {
+			pk->turn = c->nr + 1;
+			return c;
+		}
+	}
+	return NULL;
+}
+
+static bool any_work(const struct hf_pk *pk)
+{
+	for (uint32_t i = 0; i < HF_PK_CLASS_CNT; i++)
+		if (has_work(&pk->class[i]))
+			return true;
+	return false;
+}
+
 static void work_rsa(struct hf_pk *pk, bool port_idle, hf_ns now)
 {
-	if (pk->run_cnt > 0)
-		step_batch(pk);
-	else if (pk->queue.head)
-		start(pk, port_idle, now);
+	struct class *c = next_class(pk);
+	uint32_t cost = 1;
+
+	if (!c) {
+		next_round(pk);
+		c = next_class(pk);
+	}
+	if (c->run_cnt > 0)
+		step_batch(pk, c);
+	else
+		cost = start(pk, c, port_idle, now);
+	c->credit -= (int32_t)cost;
 }
 
 /* Curve batches are short, so they go first; while both wait they alternate, so neither starves. */
 bool hf_pk_work(struct hf_pk *pk, bool port_idle, hf_ns now)
 {
-	bool rsa = pk->run_cnt > 0 || pk->queue.head;
+	bool rsa = any_work(pk);
 
 	pk->curves_last = pk->curves.head && !(rsa && pk->curves_last);
 	if (pk->curves_last)
 		run_curves(pk, now);
-	else
+	else if (rsa)
 		work_rsa(pk, port_idle, now);
-	return pk->run_cnt > 0 || pk->queue.head || pk->curves.head;
+	return pk->curves.head || any_work(pk);
 }
 
 void hf_pk_forget(struct hf_pk *pk, uint64_t key_id)
 {
 	for (uint32_t i = 0; i < pk->engine_cnt; i++)
-		pk->engine[i].ref.engine->forget(pk->engine[i].ref.ctx, key_id);
+		for (uint32_t j = 0; j < HF_PK_CLASS_CNT; j++)
+			pk->engine[i].ref.engine->forget(pk->engine[i].ref.ctx[j], key_id);
 }
 
 const struct hf_pk_stats *hf_pk_stats(const struct hf_pk *pk)
 {
 	return &pk->stats;
+}
+
+const struct hf_pk_engine_stats *hf_pk_engine_stats(
+	const struct hf_pk *pk, uint32_t engine, uint32_t cls)
+{
+	return &pk->engine[engine].stats[cls];
 }

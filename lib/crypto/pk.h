@@ -2,6 +2,11 @@
  * TLS fills a job and submits it; the worker calls hf_pk_work a slice at a time; every submitted
  * job comes out of hf_pk_done exactly once and is recycled there. A handshake is parked meanwhile.
  *
+ * Jobs wait in a queue for each size class; a class has a context of each batch kernel for itself,
+ * so that a batch of small keys and one of large keys advance side by side, slice by slice, and
+ * deficit round robin says whose slice is next. Whatever has gathered when a class is free is its
+ * next batch, if it is worth one: from min_fill on, or at any fill while the port is busy.
+ *
  * This layer does once what every kernel needs: range checks, padding in constant time (RFC 5246
  * 7.4.7.1 for premaster secrets; PKCS#1 v1.5 and PSS encodings, RFC 8017), wiping. Engines
  * (pk_engine.h) are raw arithmetic; the job never knows which one answered.
@@ -34,6 +39,13 @@
 #define HF_PREMASTER_LEN 48u
 #define HF_PK_IN_MAX 1024u /* ciphertext as the wire had it, cut off here; digest to sign */
 #define HF_PK_OUT_MAX 512u /* RSA-4096 signature */
+
+/* Size classes: keys of up to 2048, 3072 and 4096 bits. */
+#define HF_PK_CLASS_CNT 3u
+static inline uint32_t hf_pk_class(const struct hf_pk_key *key)
+{
+	return key->bits <= 2048 ? 0 : key->bits <= 3072 ? 1 : 2;
+}
 
 enum hf_pk_op {
 	HF_PK_RSA_PREMASTER,  /* in: EncryptedPreMasterSecret body; out: 48 bytes */
@@ -95,20 +107,36 @@ struct hf_pk_stats {
 #undef HF_HIST
 };
 
+/* What an engine did for one size class. */
+struct hf_pk_engine_stats {
+#define HF_COUNTER(name, help) uint64_t name;
+#define HF_GAUGE(name, help) uint64_t name;
+#define HF_HIST(name, help) struct hf_hist name;
+#include "lib/crypto/pk_engine_stats.def"
+#undef HF_COUNTER
+#undef HF_GAUGE
+#undef HF_HIST
+};
+
 struct hf_pk_cfg {
-	uint32_t job_cnt; /* jobs alive at once: the bound of the queue */
+	uint32_t job_cnt; /* jobs alive at once: the bound of the queues */
 };
 
 struct hf_pk;
 
 #define HF_PK_ENGINE_MAX 4u
 
-/* engines: best first, each with its context already initialised for this worker. The last one must
- * be HF_PK_WHOLE and answer every key. */
+/* engines: best first, their contexts already initialised for this worker. The last one must be
+ * HF_PK_WHOLE and answer every key. A sliceable engine has a context for each size class, a whole
+ * one may have one and the same for all. */
 struct hf_pk_engine_ref {
 	const struct hf_pk_engine *engine;
-	void *ctx;
-	uint32_t min_fill; /* sliceable: fewer waiting operations are better computed one by one */
+	bool off; /* failed its selftest: never asked, but seen in the statistics */
+	void *ctx[HF_PK_CLASS_CNT];
+	/* sliceable: fewer waiting operations are better computed one by one (0 is 1) */
+	uint32_t min_fill[HF_PK_CLASS_CNT];
+	/* whole: what an operation takes, in steps of a batch (0 is 1); round robin counts in them */
+	uint32_t cost[HF_PK_CLASS_CNT];
 };
 size_t hf_pk_footprint(const struct hf_pk_cfg *cfg);
 struct hf_pk *hf_pk_init(void *mem, const struct hf_pk_cfg *cfg,
@@ -117,19 +145,35 @@ struct hf_pk *hf_pk_init(void *mem, const struct hf_pk_cfg *cfg,
 HF_MUST_CHECK struct hf_pk_job *hf_pk_take(struct hf_pk *pk); /* NULL: none free, counted */
 void hf_pk_submit(struct hf_pk *pk, struct hf_pk_job *job, hf_ns now);
 void hf_pk_cancel(struct hf_pk *pk, struct hf_pk_job *job);
-/* Runs at most one slice (one `whole` operation, or one step of a batch). port_idle: the last rx
- * burst was empty. Returns true while more work is queued. */
+/* Runs at most one slice: a whole operation, or a step of a batch or of making a key ready.
+ * port_idle: nobody would mind if this took long. Returns true while more work is queued. */
 bool hf_pk_work(struct hf_pk *pk, bool port_idle, hf_ns now);
 HF_MUST_CHECK struct hf_pk_job *hf_pk_done(struct hf_pk *pk); /* next completed job or NULL */
 void hf_pk_give(struct hf_pk *pk, struct hf_pk_job *job);     /* wipes and recycles */
 /* The key's site is gone: engines drop what they cached of it. No job may point to it any more. */
 void hf_pk_forget(struct hf_pk *pk, uint64_t key_id);
 
-/* Known-answer test of an engine, every lane filled, before it may serve: 0, or -1 for an engine
- * that must not be used. Uses key id 0, which is never a real key's. */
-HF_MUST_CHECK int hf_pk_selftest(const struct hf_pk_engine *engine, void *ctx);
-
 const struct hf_pk_stats *hf_pk_stats(const struct hf_pk *pk);
 extern const struct hf_stat_table hf_pk_stat_table;
+const struct hf_pk_engine_stats *hf_pk_engine_stats(
+	const struct hf_pk *pk, uint32_t engine, uint32_t cls);
+extern const struct hf_stat_table hf_pk_engine_stat_table;
+
+/* ---- before an engine serves (pk_kat.c); keys with id 0, which is never a real key's ---- */
+
+/* Known-answer test of an engine with a key of this class, every lane filled: 0, or -1 for an engine
+ * that must not be used. */
+HF_MUST_CHECK int hf_pk_selftest(const struct hf_pk_engine *engine, void *ctx, uint32_t cls);
+
+/* The best of some tries in turn, in the unit of cycles(): a full batch of the sliceable engine and
+ * the steps it had; an operation of the whole one. */
+struct hf_pk_pace {
+	uint64_t batch, whole;
+	uint32_t steps;
+};
+struct hf_pk_pace hf_pk_measure(const struct hf_pk_engine_ref *sliced,
+	const struct hf_pk_engine_ref *whole, uint32_t cls, uint64_t (*cycles)(void));
+/* The least fill at which a batch is the faster way; quantum + 1: at none. */
+uint32_t hf_pk_crossover(const struct hf_pk_pace *pace, uint32_t quantum);
 
 #endif

@@ -71,8 +71,11 @@ static void text_head(FILE *out, const struct hf_stats_source *s)
 
 static void text_hist(FILE *out, const struct hf_stat_row *row, const struct hf_hist *h)
 {
-	fprintf(out, "  %-28s %12llu  p50 %llu, p90 %llu, p99 %llu, p999 %llu, max %llu: %s\n",
+	fprintf(out,
+		"  %-28s %12llu  mean %.1f, p50 %llu, p90 %llu, p99 %llu, p999 %llu, max %llu: "
+		"%s\n",
 		row->name, (unsigned long long)h->cnt,
+		(double)h->sum / (double)HF_MAX(h->cnt, 1ull),
 		(unsigned long long)hf_hist_percentile(h, 500),
 		(unsigned long long)hf_hist_percentile(h, 900),
 		(unsigned long long)hf_hist_percentile(h, 990),

@@ -70,6 +70,10 @@ struct hf_worker {
 	struct hf_worker_env env;
 	hf_ns now;
 	bool busy;
+	/* how much comes in, and where the turns' time goes */
+	hf_ns window_at;
+	uint64_t frames_before, frames_at; /* of the window before; at the begin of this one */
+	uint64_t lap_at, scalar_ops, slices;
 	struct hf_worker *const *all;
 	/* engines */
 	struct hf_tcp *tcp;

@@ -14,6 +14,9 @@
 #define CRYPTO_ROUNDS 4u /* symmetric bursts per turn: a record opened, its answer sealed */
 #define RETRY_MAX 32u    /* waiting connections tried again per turn */
 #define CROSS_FRAME_MAX 2044u
+/* So few frames in the last one to two milliseconds are an idle port. */
+#define IDLE_FRAMES 16u
+#define IDLE_WINDOW_NS HF_NS_MS
 
 /* A frame on its way to the worker that owns its flow: copied, because a port's frames go back to
  * the queue they came from. Only ports that cannot steer pay this (design: 0 on RSS ports). */
@@ -213,12 +216,26 @@ static void crypto_records(struct hf_worker *w)
 	}
 }
 
+/* Would somebody mind a turn of some 100 us? Those whose frames keep coming would. A handshake by
+ * itself is a handful of frames. */
+static bool port_idle(struct hf_worker *w)
+{
+	if (w->now - w->window_at >= IDLE_WINDOW_NS) {
+		w->frames_before = w->now - w->window_at < 2 * IDLE_WINDOW_NS
+					   ? w->net_stats.frames_in - w->frames_at
+					   : 0;
+		w->frames_at = w->net_stats.frames_in;
+		w->window_at = w->now;
+	}
+	return w->frames_before + w->net_stats.frames_in - w->frames_at < IDLE_FRAMES;
+}
+
 /* One slice of public-key work. It comes last in the turn, so that what is ready leaves first. */
-static void crypto_keys(struct hf_worker *w, bool port_idle)
+static void crypto_keys(struct hf_worker *w)
 {
 	struct hf_pk_job *job;
 
-	if (hf_pk_work(w->pk, port_idle, w->now))
+	if (hf_pk_work(w->pk, port_idle(w), w->now))
 		w->busy = true;
 	while ((job = hf_pk_done(w->pk)) != NULL) {
 		w->busy = true;
@@ -404,13 +421,46 @@ static hf_ns next_due(const struct hf_worker *w)
 
 /* ---- the turn ---- */
 
+/* Nanoseconds since the last call. */
+static uint64_t lap(struct hf_worker *w)
+{
+	uint64_t now = w->env.cycles(), passed = now - w->lap_at;
+
+	w->lap_at = now;
+	return passed * 1000 / HF_MAX(w->env.cycles_per_us, 1ull);
+}
+
+static void turn_count(struct hf_worker *w, uint64_t rx, uint64_t tls, uint64_t tx)
+{
+	const struct hf_pk_stats *pk = hf_pk_stats(w->pk);
+	uint64_t keys = lap(w);
+	bool whole = pk->scalar_ops != w->scalar_ops;
+	bool slice = pk->steps + pk->key_steps + pk->batches != w->slices;
+
+	w->stats.polls++;
+	w->scalar_ops = pk->scalar_ops;
+	w->slices = pk->steps + pk->key_steps + pk->batches;
+	if (!w->busy)
+		return;
+	w->stats.polls_busy++;
+	hf_hist_add(&w->stats.turn_ns, rx + tls + tx + keys);
+	hf_hist_add(&w->stats.turn_rx_ns, rx);
+	hf_hist_add(&w->stats.turn_tls_ns, tls);
+	hf_hist_add(&w->stats.turn_tx_ns, tx);
+	if (whole)
+		hf_hist_add(&w->stats.turn_pk_whole_ns, keys);
+	else if (slice)
+		hf_hist_add(&w->stats.turn_pk_slice_ns, keys);
+}
+
 struct hf_poll hf_worker_poll(struct hf_worker *w, hf_ns now)
 {
 	struct hf_poll result;
-	bool port_idle;
+	uint64_t rx_ns, tls_ns, tx_ns;
 
 	w->now = now;
 	w->busy = false;
+	(void)lap(w);
 
 	/* 9 keep: what control wants; first, so that a new site serves this turn's hellos */
 	orders(w);
@@ -419,8 +469,8 @@ struct hf_poll hf_worker_poll(struct hf_worker *w, hf_ns now)
 	for (uint32_t p = 0; p < w->cfg.port_cnt; p++)
 		take(w, p);
 	take_crossed(w);
-	port_idle = !w->busy;
 	tcp_news(w);
+	rx_ns = lap(w);
 
 	/* 6 fetch: messages of backends -> connections; and those that were short of something */
 	fetch(w);
@@ -429,6 +479,7 @@ struct hf_poll hf_worker_poll(struct hf_worker *w, hf_ns now)
 	/* 3 tls_in, 4 crypto in bursts, 5 give: records -> plaintext -> link, and back */
 	run(w);
 	crypto_records(w);
+	tls_ns = lap(w);
 
 	/* 7 timers */
 	timers(w);
@@ -444,12 +495,12 @@ struct hf_poll hf_worker_poll(struct hf_worker *w, hf_ns now)
 	/* 9 keep: what others must know */
 	result.bells = publish(w);
 	sites_release(w);
+	tx_ns = lap(w);
 
 	/* 4 crypto: one slice of public-key work, last, so that what was ready has left */
-	crypto_keys(w, port_idle);
+	crypto_keys(w);
 
-	w->stats.polls++;
-	w->stats.polls_busy += w->busy;
+	turn_count(w, rx_ns, tls_ns, tx_ns);
 	result.busy = w->busy || w->run.cnt;
 	result.next_due = next_due(w);
 	return result;
@@ -637,20 +688,26 @@ static void gauges(struct hf_worker *w)
 
 extern const struct hf_stat_table hf_worker_stat_table;
 
-uint32_t hf_worker_tables(struct hf_worker *w, struct hf_worker_table *v, uint32_t max)
+uint32_t hf_worker_tables(struct hf_worker *w, struct hf_worker_table v[HF_WORKER_TABLES_MAX])
 {
-	const struct hf_worker_table all[] = {
-		{&hf_worker_stat_table, &w->stats, ""},
-		{&hf_net_stat_table, &w->net_stats, ""},
-		{&hf_tcp_stat_table, hf_tcp_stats(w->tcp), ""},
-		{&hf_tls_stat_table, &w->tls.stats, ""},
-		{&hf_pk_stat_table, hf_pk_stats(w->pk), ""},
-		{&hf_sym_stat_table, hf_sym_stats(w->sym), ""},
+	static const char *const bits[HF_PK_CLASS_CNT] = {"2048", "3072", "4096"};
+	const struct hf_worker_table modules[] = {
+		{.table = &hf_worker_stat_table, .base = &w->stats},
+		{.table = &hf_net_stat_table, .base = &w->net_stats},
+		{.table = &hf_tcp_stat_table, .base = hf_tcp_stats(w->tcp)},
+		{.table = &hf_tls_stat_table, .base = &w->tls.stats},
+		{.table = &hf_pk_stat_table, .base = hf_pk_stats(w->pk)},
+		{.table = &hf_sym_stat_table, .base = hf_sym_stats(w->sym)},
 	};
-	uint32_t cnt = HF_MIN((uint32_t)HF_ARRAY_LEN(all), max);
+	uint32_t cnt = HF_ARRAY_LEN(modules);
 
 	gauges(w);
-	memcpy(v, all, cnt * sizeof(*v));
+	memcpy(v, modules, sizeof(modules));
+	for (uint32_t e = 0; e < w->env.pk_cnt; e++)
+		for (uint32_t c = 0; c < HF_PK_CLASS_CNT; c++)
+			v[cnt++] = (struct hf_worker_table){&hf_pk_engine_stat_table,
+				hf_pk_engine_stats(w->pk, e, c),
+				{{"engine", w->env.pk[e].engine->name}, {"bits", bits[c]}}};
 	return cnt;
 }
 
@@ -663,9 +720,11 @@ static const struct hf_stat_row rows[] = {
 #define HF_COUNTER(name, help) \
 	{#name, help, HF_STAT_COUNTER, offsetof(struct hf_worker_stats, name)},
 #define HF_GAUGE(name, help) {#name, help, HF_STAT_GAUGE, offsetof(struct hf_worker_stats, name)},
+#define HF_HIST(name, help) {#name, help, HF_STAT_HIST, offsetof(struct hf_worker_stats, name)},
 #include "lib/worker/stats.def"
 #undef HF_COUNTER
 #undef HF_GAUGE
+#undef HF_HIST
 };
 
 const struct hf_stat_table hf_worker_stat_table = {"worker", rows, HF_ARRAY_LEN(rows)};

@@ -39,8 +39,11 @@ struct hf_worker_port_cfg {
 
 /* What is foreign to a worker and given to it: engines already made for it. */
 struct hf_worker_env {
-	uint64_t (*cycles)(void); /* a monotonic cycle counter; a constant in simulation */
-	struct hf_pk_engine_ref pk[4];
+	/* a monotonic cycle counter, for histograms of where turns spend their time; a constant in
+	 * simulation */
+	uint64_t (*cycles)(void);
+	uint64_t cycles_per_us;
+	struct hf_pk_engine_ref pk[HF_PK_ENGINE_MAX];
 	uint32_t pk_cnt;
 	const struct hf_sym_driver *sym;
 	void *sym_ctx;
@@ -111,9 +114,11 @@ struct hf_event {
 struct hf_worker_stats {
 #define HF_COUNTER(name, help) uint64_t name;
 #define HF_GAUGE(name, help) uint64_t name;
+#define HF_HIST(name, help) struct hf_hist name;
 #include "lib/worker/stats.def"
 #undef HF_COUNTER
 #undef HF_GAUGE
+#undef HF_HIST
 };
 
 /* What the app must do after a turn. */
@@ -145,9 +150,12 @@ void hf_worker_wake(struct hf_worker *w);
 struct hf_worker_table {
 	const struct hf_stat_table *table;
 	const void *base;
-	const char *label; /* e.g. the port's index; "" */
+	struct {
+		const char *key, *value;
+	} label[2]; /* beside the worker's; key NULL: none */
 };
-uint32_t hf_worker_tables(struct hf_worker *w, struct hf_worker_table *v, uint32_t max);
+#define HF_WORKER_TABLES_MAX (6u + HF_PK_ENGINE_MAX * HF_PK_CLASS_CNT)
+uint32_t hf_worker_tables(struct hf_worker *w, struct hf_worker_table v[HF_WORKER_TABLES_MAX]);
 const struct hf_trace *hf_worker_trace(const struct hf_worker *w);
 
 /* Simulation and tests: asserts what must always hold (pool accounting, frames in = sum of

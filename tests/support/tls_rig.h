@@ -55,10 +55,11 @@ static inline void rig_crypto(struct rig *r)
 	struct hf_pk_engine_ref engine = {.engine = r->pk_engine};
 
 	r->pk_ctx = rig_alloc(r->pk_engine->size());
+	for (uint32_t i = 0; i < HF_PK_CLASS_CNT; i++)
+		engine.ctx[i] = r->pk_ctx;
 	r->sym_ctx = rig_alloc(r->sym_driver->size(RIG_SCHEDULE_CNT));
 	HF_ASSERT(r->pk_engine->init(r->pk_ctx) == 0);
 	HF_ASSERT(r->sym_driver->init(r->sym_ctx, RIG_SCHEDULE_CNT) == 0);
-	engine.ctx = r->pk_ctx;
 	r->mem[0] = rig_alloc(hf_pk_footprint(&cfg));
 	r->mem[1] = rig_alloc(hf_sym_footprint(RIG_JOB_CNT));
 	r->x.pk = hf_pk_init(r->mem[0], &cfg, &engine, 1);

@@ -19,12 +19,14 @@ static struct hf_rand rnd;
 static int setup(void **state)
 {
 	static const struct hf_pk_cfg cfg = {2};
-	struct hf_pk_engine_ref engine = {&hf_pk_libcrypto, NULL, 0};
+	struct hf_pk_engine_ref engine = {.engine = &hf_pk_libcrypto};
 	uint8_t seed[HF_RAND_SEED_LEN] = {17};
 
 	(void)state;
 	hf_rand_seed(&rnd, seed);
-	engine_ctx = engine.ctx = test_alloc(hf_pk_libcrypto.size());
+	engine_ctx = test_alloc(hf_pk_libcrypto.size());
+	for (uint32_t i = 0; i < HF_PK_CLASS_CNT; i++)
+		engine.ctx[i] = engine_ctx;
 	assert_int_equal(hf_pk_libcrypto.init(engine_ctx), 0);
 	pk = hf_pk_init(test_alloc(hf_pk_footprint(&cfg)), &cfg, &engine, 1);
 	return 0;

@@ -21,12 +21,16 @@ static uint32_t suited; /* jobs whose key the engine takes */
 static void start(const struct hf_pk_engine *e)
 {
 	static const struct hf_pk_cfg cfg = {1};
-	struct hf_pk_engine_ref ref[2] = {{e, NULL, 1}, {&hf_pk_libcrypto, NULL, 0}};
+	struct hf_pk_engine_ref ref[2] = {{.engine = e}, {.engine = &hf_pk_libcrypto}};
 
 	engine = e;
 	suited = 0;
-	ref[0].ctx = engine_ctx = test_alloc(e->size());
-	ref[1].ctx = last_ctx = test_alloc(hf_pk_libcrypto.size());
+	engine_ctx = test_alloc(e->size());
+	last_ctx = test_alloc(hf_pk_libcrypto.size());
+	for (uint32_t i = 0; i < HF_PK_CLASS_CNT; i++) {
+		ref[0].ctx[i] = engine_ctx; /* one job at a time: one context serves all classes */
+		ref[1].ctx[i] = last_ctx;
+	}
 	assert_int_equal(e->init(engine_ctx), 0);
 	assert_int_equal(hf_pk_libcrypto.init(last_ctx), 0);
 	pk = hf_pk_init(test_alloc(hf_pk_footprint(&cfg)), &cfg, ref, 2);

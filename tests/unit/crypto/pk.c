@@ -1,4 +1,4 @@
-/* pk.c -- the job queue over engines that only pretend: their "private operation" flips bits, so every
+/* pk.c -- the job queues over engines that only pretend: their "private operation" flips bits, so every
  * integer an engine is asked for and every answer can be written down. What is tested is all that
  * stands above arithmetic: the verdict on a premaster secret, encodings, cancel in each state, the
  * choice between whole and sliced engines, and what happens when one fails. */
@@ -29,6 +29,7 @@ struct fake {
 	bool refuses;        /* takes nothing */
 	uint32_t begin_max;  /* takes at most so many at once; 0: all */
 	uint32_t steps;      /* a batch lasts so many steps */
+	uint32_t key_steps;  /* so many before a key is ready */
 	int status[8];       /* of the n-th operation of a call, HF_RSA_OK by default */
 	const uint8_t *says; /* answers this instead of the flipped input */
 	/* what was seen */
@@ -36,7 +37,8 @@ struct fake {
 	struct hf_rsa_op *op;
 	const struct hf_pk_key *key[8];
 	uint8_t in[HF_PK_OUT_MAX]; /* of the last operation */
-	uint64_t forgotten;
+	uint64_t forgotten, prepared;
+	uint32_t keys;
 };
 
 static bool fake_takes(void *ctx, const struct hf_pk_key *key)
@@ -99,6 +101,23 @@ static bool fake_step(void *ctx)
 	return --f->steps_left > 0;
 }
 
+static bool fake_prepare(void *ctx, const struct hf_pk_key *key, const uint8_t *seed)
+{
+	struct fake *f = ctx;
+
+	(void)seed;
+	assert_int_equal(f->steps_left, 0);
+	if (f->prepared == key->id)
+		return false;
+	if (f->keys == f->key_steps) {
+		f->keys = 0;
+		f->prepared = key->id;
+		return false;
+	}
+	f->keys++;
+	return true;
+}
+
 static void fake_end(void *ctx)
 {
 	struct fake *f = ctx;
@@ -121,12 +140,29 @@ static const struct hf_pk_engine sliced_class = {.name = "sliced",
 	.forget = fake_forget,
 	.begin = fake_begin,
 	.step = fake_step,
-	.end = fake_end};
+	.end = fake_end,
+	.prepare = fake_prepare};
 
 /* ---- one pk, with or without the sliced engine ---- */
 
-static struct fake whole, sliced;
+static struct fake whole, lanes[HF_PK_CLASS_CNT];
+#define sliced lanes[0] /* of keys of 2048 bits, as most tests have */
 static struct hf_pk *pk;
+
+#define WHOLE                                                       \
+	{                                                           \
+		&whole_class, false, {&whole, &whole, &whole}, {0}, \
+		{                                                   \
+			0                                           \
+		}                                                   \
+	}
+#define SLICED                                                                      \
+	{                                                                           \
+		&sliced_class, false, {&lanes[0], &lanes[1], &lanes[2]}, {3, 3, 3}, \
+		{                                                                   \
+			0                                                           \
+		}                                                                   \
+	}
 
 static void start_with(const struct hf_pk_engine_ref *e, uint32_t cnt)
 {
@@ -134,14 +170,15 @@ static void start_with(const struct hf_pk_engine_ref *e, uint32_t cnt)
 
 	memset(ones, 0xff, sizeof(ones));
 	memset(&whole, 0, sizeof(whole));
-	memset(&sliced, 0, sizeof(sliced));
-	sliced.steps = 3;
+	memset(lanes, 0, sizeof(lanes));
+	for (uint32_t i = 0; i < HF_PK_CLASS_CNT; i++)
+		lanes[i].steps = 3;
 	pk = hf_pk_init(test_alloc(hf_pk_footprint(&cfg)), &cfg, e, cnt);
 }
 
 static int scalar_only(void **state)
 {
-	const struct hf_pk_engine_ref e[] = {{&whole_class, &whole, 0}};
+	const struct hf_pk_engine_ref e[] = {WHOLE};
 
 	(void)state;
 	start_with(e, 1);
@@ -150,8 +187,7 @@ static int scalar_only(void **state)
 
 static int with_batches(void **state)
 {
-	const struct hf_pk_engine_ref e[] = {
-		{&sliced_class, &sliced, 3}, {&whole_class, &whole, 0}};
+	const struct hf_pk_engine_ref e[] = {SLICED, WHOLE};
 
 	(void)state;
 	start_with(e, 2);
@@ -577,12 +613,12 @@ static void a_busy_port_prefers_slices_at_any_fill(void **state)
 
 static void a_batch_has_one_size_and_at_most_a_quantum(void **state)
 {
-	struct hf_pk_key a = make_key(1, 2048), b = make_key(2, 4096), c = make_key(3, 2048);
+	struct hf_pk_key a = make_key(1, 2048), b = make_key(2, 1024), c = make_key(3, 2048);
 	static const uint64_t first[] = {0, 2, 3, 5}, second[] = {1, 4, 7};
 
 	(void)state;
 	submit(&a, 0);
-	submit(&b, 1);
+	submit(&b, 1); /* in the same queue, of another size */
 	submit(&c, 2); /* another key of the same size rides along */
 	submit(&a, 3);
 	submit(&b, 4);
@@ -662,7 +698,136 @@ static void keys_a_kernel_refuses_go_to_the_next(void **state)
 	assert_int_equal(whole.calls, 4);
 }
 
+static void a_key_is_made_ready_in_steps(void **state)
+{
+	struct hf_pk_key a = make_key(1, 2048), b = make_key(2, 2048);
+	struct hf_pk_job *job;
+
+	(void)state;
+	sliced.key_steps = 4;
+	for (uint64_t i = 0; i < 3; i++)
+		submit(&a, i);
+	for (uint32_t i = 1; i <= 4; i++) {
+		assert_true(hf_pk_work(pk, true, 0));
+		assert_int_equal(hf_pk_stats(pk)->key_steps, i);
+		assert_int_equal(sliced.calls, 0);
+		assert_int_equal(hf_pk_stats(pk)->queued, 3); /* still free to be cancelled */
+	}
+	while (hf_pk_work(pk, true, 0)) {
+	}
+	for (uint64_t i = 0; i < 3; i++)
+		done(i, HF_PK_OK);
+	assert_int_equal(sliced.calls, 1);
+	/* whom it was for has gone: nothing is owed to anybody */
+	job = submit(&b, 4);
+	assert_true(hf_pk_work(pk, false, 0));
+	hf_pk_cancel(pk, job);
+	done(4, HF_PK_CANCELLED);
+	assert_false(hf_pk_work(pk, false, 0));
+	assert_int_equal(sliced.calls, 1);
+}
+
+/* ---- whose slice is next ---- */
+
+/* Two classes, each with batches enough: every other step is one's. */
+static void classes_advance_side_by_side(void **state)
+{
+	struct hf_pk_key small = make_key(1, 2048), large = make_key(2, 4096);
+
+	(void)state;
+	lanes[0].steps = 4;
+	lanes[2].steps = 100;
+	for (uint64_t i = 0; i < 3; i++)
+		submit(&large, i);
+	assert_true(hf_pk_work(pk, true, 0)); /* the large ones had come first */
+	for (uint64_t i = 3; i < 11; i++)
+		submit(&small, i);
+	for (uint32_t turn = 0; turn < 2 * 10; turn++) /* twice: one to begin and four steps */
+		assert_true(hf_pk_work(pk, true, 0));
+	for (uint64_t i = 3; i < 11; i++)
+		done(i, HF_PK_OK);
+	nothing_done();
+	assert_int_equal(lanes[2].step_calls, 10);
+	while (hf_pk_work(pk, true, 0)) {
+	}
+	for (uint64_t i = 0; i < 3; i++)
+		done(i, HF_PK_OK);
+	assert_int_equal(hf_pk_engine_stats(pk, 0, 0)->batches, 2);
+	assert_int_equal(hf_pk_engine_stats(pk, 0, 0)->ops, 8);
+	assert_int_equal(hf_pk_engine_stats(pk, 0, 0)->fill.sum, 8);
+	assert_int_equal(hf_pk_engine_stats(pk, 0, 1)->ops, 0);
+	assert_int_equal(hf_pk_engine_stats(pk, 0, 2)->steps, 100);
+	assert_int_equal(hf_pk_engine_stats(pk, 1, 2)->ops, 0);
+}
+
+/* A whole operation of the large class is worth ten steps: so many steps of the small class follow
+ * it before its next, and none when nobody else wants them. */
+static int dear_operations(void **state)
+{
+	struct hf_pk_engine_ref e[] = {SLICED, WHOLE};
+
+	(void)state;
+	e[0].min_fill[2] = 5;
+	e[1].cost[2] = 10;
+	start_with(e, 2);
+	return 0;
+}
+
+static void a_dear_slice_is_paid_for(void **state)
+{
+	struct hf_pk_key small = make_key(1, 2048), large = make_key(2, 4096);
+
+	(void)state;
+	lanes[0].steps = 1000;
+	for (uint64_t i = 0; i < 3; i++)
+		submit(&small, i);
+	for (uint64_t i = 3; i < 6; i++)
+		submit(&large, i);
+	for (uint32_t turn = 0; turn < 30; turn++)
+		assert_true(hf_pk_work(pk, true, 0));
+	assert_in_range(whole.calls, 3, 3); /* turns 2, 13, 24 */
+	assert_int_equal(lanes[0].step_calls, 30 - 3 - 1);
+	for (uint64_t i = 3; i < 6; i++)
+		done(i, HF_PK_OK);
+	while (hf_pk_work(pk, true, 0)) {
+	}
+	for (uint64_t i = 0; i < 3; i++)
+		done(i, HF_PK_OK);
+	for (uint64_t i = 6; i < 9; i++)
+		submit(&large, i);
+	for (uint32_t turn = 0; turn < 3; turn++) /* alone: no turn is wasted */
+		hf_pk_work(pk, true, 0);
+	for (uint64_t i = 6; i < 9; i++)
+		done(i, HF_PK_OK);
+}
+
 /* ---- engines that fail ---- */
+
+static int one_is_off(void **state)
+{
+	struct hf_pk_engine_ref e[] = {SLICED, WHOLE};
+
+	(void)state;
+	e[0].off = true;
+	start_with(e, 2);
+	return 0;
+}
+
+static void an_engine_that_failed_its_selftest_is_never_asked(void **state)
+{
+	struct hf_pk_key key = make_key(1, 2048);
+
+	(void)state;
+	for (uint64_t i = 0; i < 4; i++)
+		submit(&key, i);
+	while (hf_pk_work(pk, false, 0)) {
+	}
+	for (uint64_t i = 0; i < 4; i++)
+		done(i, HF_PK_OK);
+	assert_int_equal(sliced.calls, 0);
+	assert_int_equal(whole.calls, 4);
+	assert_int_equal(hf_pk_stats(pk)->engines_off, 1);
+}
 
 static void an_operation_without_answer_is_asked_again_elsewhere(void **state)
 {
@@ -797,16 +962,50 @@ static void forget_reaches_every_engine(void **state)
 	(void)state;
 	hf_pk_forget(pk, 9);
 	assert_int_equal(whole.forgotten, 9);
-	assert_int_equal(sliced.forgotten, 9);
+	for (uint32_t i = 0; i < HF_PK_CLASS_CNT; i++)
+		assert_int_equal(lanes[i].forgotten, 9);
 }
 
 static void an_engine_that_answers_wrongly_fails_its_selftest(void **state)
 {
 	(void)state;
-	assert_int_equal(hf_pk_selftest(&whole_class, &whole), -1);
-	assert_int_equal(hf_pk_selftest(&sliced_class, &sliced), -1);
+	for (uint32_t i = 0; i < HF_PK_CLASS_CNT; i++) {
+		assert_int_equal(hf_pk_selftest(&whole_class, &whole, i), -1);
+		assert_int_equal(hf_pk_selftest(&sliced_class, &lanes[i], i), -1);
+	}
 	whole.refuses = true;
-	assert_int_equal(hf_pk_selftest(&whole_class, &whole), -1);
+	assert_int_equal(hf_pk_selftest(&whole_class, &whole, 0), -1);
+}
+
+/* A clock that only engines move: an operation takes 10, a batch as long as it has steps. */
+static uint64_t fake_cycles(void)
+{
+	return 10ull * whole.op_cnt * whole.calls + lanes[0].step_calls;
+}
+
+static void crossover_of(uint32_t steps, uint32_t want)
+{
+	const struct hf_pk_engine_ref s = SLICED, w = WHOLE;
+	struct hf_pk_pace pace;
+
+	lanes[0].steps = steps;
+	pace = hf_pk_measure(&s, &w, 0, fake_cycles);
+	assert_int_equal(pace.whole, 10);
+	assert_int_equal(pace.batch, steps);
+	assert_int_equal(pace.steps, steps);
+	assert_int_equal(hf_pk_crossover(&pace, 4), want);
+}
+
+static void the_crossover_is_where_a_batch_gets_faster(void **state)
+{
+	(void)state;
+	crossover_of(1, 1);
+	crossover_of(10, 1);
+	crossover_of(11, 2);
+	crossover_of(20, 2);
+	crossover_of(39, 4);
+	crossover_of(40, 4);
+	crossover_of(41, 5); /* never */
 }
 
 /* ---- any order of events ---- */
@@ -844,10 +1043,14 @@ static void any_order_of_events(void **state)
 			cancelled[i] = true;
 			break;
 		case 3:
-			sliced.steps = 1 + test_below(&seed, 4);
-			sliced.begin_max = test_below(&seed, 5);
-			sliced.refuses = test_below(&seed, 8) == 0 && sliced.steps_left == 0;
-			sliced.status[test_below(&seed, 4)] = -(int)test_below(&seed, 2);
+			for (uint32_t l = 0; l < HF_PK_CLASS_CNT; l++) {
+				lanes[l].steps = 1 + test_below(&seed, 4);
+				lanes[l].key_steps = test_below(&seed, 3);
+				lanes[l].keys = 0;
+				lanes[l].begin_max = test_below(&seed, 5);
+				lanes[l].refuses = test_below(&seed, 8) == 0;
+				lanes[l].status[test_below(&seed, 4)] = -(int)test_below(&seed, 2);
+			}
 			hf_pk_work(pk, test_below(&seed, 2), now);
 			break;
 		default:
@@ -871,18 +1074,23 @@ static void any_order_of_events(void **state)
 	assert_true(st->unanswered > 1000 && st->refused > 0);
 }
 
-static void every_row_points_at_a_counter(void **state)
+static void rows_cover(const struct hf_stat_table *t, const char *module, size_t size)
 {
-	const struct hf_stat_table *t = &hf_pk_stat_table;
 	size_t len = 0;
 
-	(void)state;
-	assert_string_equal(t->module, "pk");
+	assert_string_equal(t->module, module);
 	for (uint32_t i = 0; i < t->row_cnt; i++) {
 		assert_int_equal(t->row[i].off, len);
 		len += t->row[i].kind == HF_STAT_HIST ? sizeof(struct hf_hist) : sizeof(uint64_t);
 	}
-	assert_int_equal(len, sizeof(struct hf_pk_stats));
+	assert_int_equal(len, size);
+}
+
+static void every_row_points_at_a_counter(void **state)
+{
+	(void)state;
+	rows_cover(&hf_pk_stat_table, "pk", sizeof(struct hf_pk_stats));
+	rows_cover(&hf_pk_engine_stat_table, "pk_engine", sizeof(struct hf_pk_engine_stats));
 }
 
 #define SCALAR(test) cmocka_unit_test_setup_teardown(test, scalar_only, end)
@@ -908,6 +1116,12 @@ int main(void)
 		BATCHES(multi_prime_is_a_size_of_its_own),
 		BATCHES(what_begin_leaves_waits_in_order),
 		BATCHES(keys_a_kernel_refuses_go_to_the_next),
+		BATCHES(a_key_is_made_ready_in_steps),
+		BATCHES(classes_advance_side_by_side),
+		cmocka_unit_test_setup_teardown(a_dear_slice_is_paid_for, dear_operations, end),
+		cmocka_unit_test_setup_teardown(
+			an_engine_that_failed_its_selftest_is_never_asked, one_is_off, end),
+		BATCHES(the_crossover_is_where_a_batch_gets_faster),
 		BATCHES(an_operation_without_answer_is_asked_again_elsewhere),
 		BATCHES(nobody_is_asked_twice),
 		BATCHES(an_engine_that_computes_wrongly_is_out),

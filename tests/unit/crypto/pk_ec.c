@@ -94,7 +94,8 @@ static struct hf_pk *pk;
 static int begin(void **state)
 {
 	static const struct hf_pk_cfg cfg = {JOB_CNT};
-	struct hf_pk_engine_ref ref[] = {{&lanes_class, &lanes, 0}, {&last_class, &last, 0}};
+	struct hf_pk_engine_ref ref[] = {{.engine = &lanes_class, .ctx = {&lanes, &lanes, &lanes}},
+		{.engine = &last_class, .ctx = {&last, &last, &last}}};
 
 	(void)state;
 	lanes = last = (struct fake){0};
@@ -368,7 +369,7 @@ static void engines_without_the_group_are_passed_by(void **state)
 static void engines_for_rsa_alone_are_passed_by(void **state)
 {
 	static const struct hf_pk_cfg cfg = {2};
-	struct hf_pk_engine_ref ref[] = {{&rsa_class, &lanes, 0}};
+	struct hf_pk_engine_ref ref[] = {{.engine = &rsa_class, .ctx = {&lanes, &lanes, &lanes}}};
 	struct hf_pk_job *job;
 
 	(void)state;

@@ -16,56 +16,75 @@ static struct rsa_key key[4]; /* 2048, 3072, 4096, and 2048 of three primes */
 
 /* ---- libcrypto in slices ---- */
 
-static struct {
+static struct sliced {
+	void *libcrypto;
 	struct hf_rsa_op *op;
 	uint32_t cnt, at;
 	bool lies; /* the last lane of a batch answers wrongly */
-} sliced;
+} sliced[HF_PK_CLASS_CNT];
 
 static uint32_t sliced_begin(void *ctx, struct hf_rsa_op *ops, uint32_t cnt)
 {
-	(void)ctx;
-	sliced.op = ops;
-	sliced.cnt = cnt;
-	sliced.at = 0;
+	struct sliced *c = ctx;
+
+	c->op = ops;
+	c->cnt = cnt;
+	c->at = 0;
 	return cnt;
 }
 
 static bool sliced_step(void *ctx)
 {
-	hf_pk_libcrypto.rsa(ctx, &sliced.op[sliced.at], 1);
-	return ++sliced.at < sliced.cnt;
+	struct sliced *c = ctx;
+
+	hf_pk_libcrypto.rsa(c->libcrypto, &c->op[c->at], 1);
+	return ++c->at < c->cnt;
 }
 
 static void sliced_end(void *ctx)
 {
-	(void)ctx;
-	if (sliced.lies)
-		sliced.op[sliced.cnt - 1].out[200] ^= 1;
+	struct sliced *c = ctx;
+
+	if (c->lies)
+		c->op[c->cnt - 1].out[200] ^= 1;
 }
 
-static struct hf_pk_engine sliced_class;
+static bool sliced_takes(void *ctx, const struct hf_pk_key *k)
+{
+	return hf_pk_libcrypto.takes(((struct sliced *)ctx)->libcrypto, k);
+}
+
+static void sliced_forget(void *ctx, uint64_t key_id)
+{
+	hf_pk_libcrypto.forget(((struct sliced *)ctx)->libcrypto, key_id);
+}
+
+static const struct hf_pk_engine sliced_class = {.name = "sliced",
+	.cost = HF_PK_SLICEABLE,
+	.quantum = 8,
+	.takes = sliced_takes,
+	.forget = sliced_forget,
+	.begin = sliced_begin,
+	.step = sliced_step,
+	.end = sliced_end};
 
 static int setup(void **state)
 {
 	static const struct hf_pk_cfg cfg = {16};
 	uint8_t seed[HF_RAND_SEED_LEN] = {1};
-	struct hf_pk_engine_ref engines[2];
+	struct hf_pk_engine_ref engines[2] = {
+		{.engine = &sliced_class}, {.engine = &hf_pk_libcrypto}};
 
 	(void)state;
 	hf_rand_seed(&rnd, seed);
 	engine_ctx = test_alloc(hf_pk_libcrypto.size());
 	assert_int_equal(hf_pk_libcrypto.init(engine_ctx), 0);
-	sliced_class = hf_pk_libcrypto;
-	sliced_class.name = "sliced";
-	sliced_class.cost = HF_PK_SLICEABLE;
-	sliced_class.quantum = 8;
-	sliced_class.rsa = NULL;
-	sliced_class.begin = sliced_begin;
-	sliced_class.step = sliced_step;
-	sliced_class.end = sliced_end;
-	engines[0] = (struct hf_pk_engine_ref){&sliced_class, engine_ctx, 4};
-	engines[1] = (struct hf_pk_engine_ref){&hf_pk_libcrypto, engine_ctx, 0};
+	for (uint32_t i = 0; i < HF_PK_CLASS_CNT; i++) {
+		sliced[i].libcrypto = engine_ctx;
+		engines[0].ctx[i] = &sliced[i];
+		engines[0].min_fill[i] = 4;
+		engines[1].ctx[i] = engine_ctx;
+	}
 	pk = hf_pk_init(test_alloc(hf_pk_footprint(&cfg)), &cfg, engines, 2);
 	rsa_key_make(&key[0], 2048, 2);
 	rsa_key_make(&key[1], 3072, 2);
@@ -322,10 +341,12 @@ static void signatures_verify(void **state)
 static void selftest_looks_at_every_lane(void **state)
 {
 	(void)state;
-	assert_int_equal(hf_pk_selftest(&sliced_class, engine_ctx), 0);
-	sliced.lies = true;
-	assert_int_equal(hf_pk_selftest(&sliced_class, engine_ctx), -1);
-	sliced.lies = false;
+	for (uint32_t i = 0; i < HF_PK_CLASS_CNT; i++) {
+		assert_int_equal(hf_pk_selftest(&sliced_class, &sliced[i], i), 0);
+		sliced[i].lies = true;
+		assert_int_equal(hf_pk_selftest(&sliced_class, &sliced[i], i), -1);
+		sliced[i].lies = false;
+	}
 }
 
 int main(void)

@@ -72,7 +72,7 @@ static void text_adds_up_workers(void **state)
 		"tls\n"
 		"  done                         9223372036854775815  handshakes done\n"
 		"  wait_us                               100  "
-		"p50 51, p90 87, p99 100, p999 100, max 100: waiting\n"
+		"mean 50.5, p50 51, p90 87, p99 100, p999 100, max 100: waiting\n"
 		"net port=a\"b\\c\n"
 		"  bad                                     1  frames that were \"bad\"\\wrong\n");
 }

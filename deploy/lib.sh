@@ -292,6 +292,11 @@ farm_config() {
 		>>"$FARM_DIR/handfast.yaml"
 }
 
+# Huge pages that these options ask for.
+farm_plan_pages() {
+	farm_in_appl "$FARM_BIN/handfast" --plan "$FARM_DIR/handfast.yaml" | awk '/^huge pages/ {print $3}'
+}
+
 # farm_appliance: handfast with $FARM_DIR/handfast.yaml; waits until it answers.
 farm_appliance() {
 	farm_start handfast "$FARM_BIN/handfast" "$FARM_DIR/handfast.yaml"

@@ -28,12 +28,9 @@ options() {
 	farm_in_appl "$FARM_BIN/handfast" --check "$FARM_DIR/handfast.yaml" || exit 1
 }
 
-# As many huge pages as `--plan` asks for; the appliance itself falls back to plain pages.
+# As many huge pages as the plan asks for; the appliance itself falls back to plain pages.
 huge_pages() {
-	local cnt
-	cnt=$(farm_in_appl "$FARM_BIN/handfast" --plan "$FARM_DIR/handfast.yaml" |
-		awk '/^huge pages/ {print $3}')
-	[ "${HUGE:-1}" != 0 ] && farm_huge "${cnt:-0}" ||
+	[ "${HUGE:-1}" != 0 ] && farm_huge "$(farm_plan_pages)" ||
 		farm_say "no huge pages: plain ones serve, at the price of TLB misses per packet"
 }
 

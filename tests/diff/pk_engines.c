@@ -8,6 +8,7 @@
 #include "drivers/drivers.h"
 #include "lib/base/rand.h"
 #include "lib/crypto/pk.h"
+#include "lib/crypto/sym.h"
 #include "lib/os/os.h"
 #include "tests/support/rsa_key.h"
 #include "tests/support/test.h"
@@ -516,6 +517,238 @@ static void more_keys_than_places(void **state)
 	with_engines(crowded);
 }
 
+/* Making a key ready in steps: nothing of it counts before the last, whatever comes in between. */
+static void prepared(struct rsa_key *key, uint32_t cnt)
+{
+	struct one o[2];
+	struct hf_rsa_op op[2];
+	uint32_t steps = 0;
+
+	(void)cnt;
+	if (!engine->prepare)
+		return;
+	for (uint32_t i = 0; i < 2; i++) {
+		one_random(&o[i], &key[i].key);
+		op[i] = (struct hf_rsa_op){
+			o[i].key, o[i].in, o[i].out, o[i].seed, HF_RSA_UNANSWERED};
+	}
+	while (engine->prepare(ctx, &key[0].key, o[0].seed))
+		steps++;
+	assert_true(steps > 10);
+	assert_false(engine->prepare(ctx, &key[0].key, o[0].seed));
+	for (uint32_t stop = 0; stop <= steps; stop += 1 + steps / 8) {
+		engine->forget(ctx, key[1].key.id);
+		for (uint32_t i = 0; i < stop; i++) /* the other key is left half made */
+			assert_true(engine->prepare(ctx, &key[1].key, o[1].seed));
+		assert_int_equal(engine->begin(ctx, op, 2), 1); /* and is not ready */
+		while (engine->step(ctx)) {
+		}
+		engine->end(ctx);
+		assert_int_equal(op[0].status, HF_RSA_OK);
+		assert_memory_equal(o[0].out, o[0].want, o[0].key->n.len);
+	}
+	engine->prepare(ctx, &key[1].key, o[1].seed);
+	engine->forget(ctx, key[1].key.id); /* in the middle */
+	expect_right(o, 2);
+	one_free(&o[0]);
+	one_free(&o[1]);
+}
+
+static void keys_are_made_ready_in_steps(void **state)
+{
+	(void)state;
+	with_engines(prepared);
+}
+
+/* ---- through jobs ---- */
+
+static struct hf_pk *pk;
+
+/* The engine under test has one context for all: tests here use one size at a time. */
+static void jobs_start(void)
+{
+	static const struct hf_pk_cfg cfg = {2 * LANES_MAX};
+	struct hf_pk_engine_ref ref[2] = {{.engine = engine}, {.engine = &hf_pk_libcrypto}};
+
+	for (uint32_t i = 0; i < HF_PK_CLASS_CNT; i++) {
+		ref[0].ctx[i] = ctx;
+		ref[1].ctx[i] = reference;
+	}
+	pk = hf_pk_init(test_alloc(hf_pk_footprint(&cfg)), &cfg, ref, 2);
+}
+
+static struct hf_pk_job *sign_digest(const struct hf_pk_key *key, uint64_t owner)
+{
+	struct hf_pk_job *job = hf_pk_take(pk);
+
+	assert_non_null(job);
+	job->key = key;
+	job->owner = owner;
+	job->op = HF_PK_RSA_SIGN_PKCS1;
+	job->hash = HF_SHA256;
+	job->in_len = 32;
+	memset(job->in, (int)owner + 1, 32);
+	hf_rand_bytes(&rnd, job->seed, sizeof(job->seed));
+	hf_pk_submit(pk, job, 0);
+	return job;
+}
+
+/* The signature is the one of this owner's digest, under this key. */
+static void expect_signature(const struct rsa_key *key, const struct hf_pk_job *job)
+{
+	size_t len = key->key.n.len;
+	uint8_t em[HF_PK_OUT_MAX], digest[32];
+
+	assert_int_equal(job->status, HF_PK_OK);
+	assert_int_equal(job->out_len, len);
+	rsa_key_public(key, job->out, em);
+	memset(digest, (int)job->owner + 1, 32);
+	assert_memory_equal(em + len - 32, digest, 32);
+	assert_int_equal(em[1], 1);
+}
+
+static void make_ready(const struct hf_pk_key *key)
+{
+	uint8_t seed[64];
+
+	hf_rand_bytes(&rnd, seed, sizeof(seed));
+	while (engine->prepare && engine->prepare(ctx, key, seed)) {
+	}
+}
+
+static bool gone(uint32_t owner, uint32_t victim)
+{
+	return owner == victim || owner == victim + 1; /* two neighbours, or the last one alone */
+}
+
+/* One batch, in which some are cancelled after `turns` slices. Returns false when it was over by
+ * then. */
+static bool cancelled_after(struct rsa_key *key, uint32_t cnt, uint32_t turns, uint32_t victim)
+{
+	struct hf_pk_job *job[LANES_MAX], *out;
+	uint8_t zeros[HF_PK_OUT_MAX] = {0};
+	uint32_t lanes = engine->quantum;
+	bool more = true;
+
+	for (uint32_t i = 0; i < lanes; i++)
+		job[i] = sign_digest(&key[i % cnt].key, i);
+	for (uint32_t i = 0; i < turns && more; i++)
+		more = hf_pk_work(pk, false, 0);
+	for (uint32_t i = 0; i < lanes; i++)
+		if (gone(i, victim))
+			hf_pk_cancel(pk, job[i]);
+	while (hf_pk_work(pk, false, 0)) {
+	}
+	for (uint32_t i = 0; i < lanes; i++) {
+		assert_non_null(out = hf_pk_done(pk));
+		assert_ptr_equal(out, job[out->owner]);
+		if (gone((uint32_t)out->owner, victim)) {
+			assert_int_equal(out->status, HF_PK_CANCELLED);
+			assert_memory_equal(out->out, zeros, sizeof(zeros));
+		} else {
+			expect_signature(&key[out->owner % cnt], out);
+		}
+		hf_pk_give(pk, out);
+	}
+	assert_null(hf_pk_done(pk));
+	return more;
+}
+
+static void cancelled(struct rsa_key *key, uint32_t cnt)
+{
+	uint32_t turns = 0;
+
+	if (key[0].key.bits > 2048)
+		return; /* the same points of a life, further apart */
+	jobs_start();
+	while (cancelled_after(key, cnt, turns, turns % engine->quantum))
+		turns++;
+	assert_true(turns > 10);
+	assert_int_equal(hf_pk_stats(pk)->faults, 0);
+	assert_int_equal(hf_pk_stats(pk)->scalar_ops, 0); /* the kernel did it all */
+	assert_int_equal(hf_pk_engine_stats(pk, 0, 0)->ops, hf_pk_stats(pk)->batch_ops);
+	free(pk);
+}
+
+static void jobs_cancelled_at_every_point(void **state)
+{
+	(void)state;
+	with_engines(cancelled);
+}
+
+/* A fault in one lane: counted, the engine is off, and libcrypto answers, now and from now on. */
+static void faulty(struct rsa_key *key, uint32_t cnt)
+{
+	struct broken b;
+	struct hf_pk_job *job;
+	uint32_t cls = hf_pk_class(&key[0].key);
+
+	jobs_start();
+	break_key(&b, &key[0], PRIME, 1);
+	make_ready(&b.key); /* so that they are one batch */
+	for (uint32_t i = 0; i < cnt; i++)
+		make_ready(&key[i].key);
+	for (uint32_t i = 0; i < engine->quantum; i++)
+		sign_digest(i == 1 ? &b.key : &key[i % cnt].key, i);
+	for (uint32_t round = 0; round < 2; round++) {
+		while (hf_pk_work(pk, true, 0)) {
+		}
+		for (uint32_t i = 0; i < engine->quantum; i++) {
+			assert_non_null(job = hf_pk_done(pk));
+			expect_signature(&key[job->owner == 1 ? 0 : job->owner % cnt], job);
+			hf_pk_give(pk, job);
+		}
+		assert_int_equal(hf_pk_stats(pk)->faults, 1);
+		assert_int_equal(hf_pk_stats(pk)->engines_off, 1);
+		assert_int_equal(hf_pk_engine_stats(pk, 0, cls)->faults, 1);
+		assert_int_equal(hf_pk_stats(pk)->scalar_ops, 1 + round * engine->quantum);
+		for (uint32_t i = 0; i < engine->quantum && round == 0; i++)
+			sign_digest(&key[i == 1 ? 0 : i % cnt].key, i);
+	}
+	engine->forget(ctx, b.key.id);
+	hf_pk_libcrypto.forget(reference, b.key.id);
+	free(pk);
+}
+
+static void a_fault_is_answered_by_libcrypto(void **state)
+{
+	(void)state;
+	with_engines(faulty);
+}
+
+/* ---- which engine this machine takes ---- */
+
+static const char *best_engine(const char *tier)
+{
+	uint32_t e = 0;
+
+	assert_int_equal(tier ? setenv("HF_CPU", tier, 1) : unsetenv("HF_CPU"), 0);
+	while (!hf_pk_engines[e]->probe())
+		e++;
+	return hf_pk_engines[e]->name;
+}
+
+static void the_tier_chooses_the_kernel(void **state)
+{
+	const char *was = getenv("HF_CPU");
+	bool ifma;
+
+	(void)state;
+	if (was)
+		was = strdup(was);
+	assert_string_equal(best_engine("libcrypto"), "libcrypto");
+	assert_string_equal(best_engine("avx2"), "libcrypto");
+	(void)best_engine(NULL);
+	ifma = hf_os_cpu_has(HF_TIER_IFMA);
+	if (ifma)
+		assert_string_equal(best_engine("ifma"), "rsa_ifma");
+	assert_string_not_equal(best_engine("avx512f"), "rsa_ifma");
+	(void)best_engine(was);
+	free((void *)(uintptr_t)was);
+	if (!ifma)
+		skip();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -526,6 +759,10 @@ int main(void)
 		cmocka_unit_test(a_broken_key_spoils_its_own_lane_only),
 		cmocka_unit_test(a_forgotten_key_is_made_anew),
 		cmocka_unit_test(more_keys_than_places),
+		cmocka_unit_test(keys_are_made_ready_in_steps),
+		cmocka_unit_test(jobs_cancelled_at_every_point),
+		cmocka_unit_test(a_fault_is_answered_by_libcrypto),
+		cmocka_unit_test(the_tier_chooses_the_kernel),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

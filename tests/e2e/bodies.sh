@@ -8,9 +8,12 @@ upload() {
 }
 
 parallel() {
-	local out=$FARM_DIR/parallel n
+	local out=$FARM_DIR/parallel n before
 	mkdir -p "$out"
-	farm_curl "/files/100k?[1-200]" --parallel --parallel-max 200 -o "$out/#1" || return
+	before=$(farm_stat worker conns_opened) || return
+	farm_curl "/files/100k?[1-200]" --parallel --parallel-immediate --parallel-max 200 \
+		-o "$out/#1" || return
+	[ $(($(farm_stat worker conns_opened) - before)) -ge 200 ] || { echo "not 200"; return 1; }
 	for n in $(seq 200); do
 		cmp "$out/$n" "$FARM_DIR/files/100k" || return
 	done

@@ -24,14 +24,24 @@ telemetry_agrees() {
 	[ "$value" = "$(farm_stat worker conns_opened)" ] && [ "$value" -gt 0 ]
 }
 
-# No dict may come near the 256 entries that DPDK allows.
+# Each module has a dict, and none comes near the 256 entries that DPDK allows.
 telemetry_small() {
-	local module
-	for module in worker net tcp tls pk sym port device; do
+	local module modules
+	modules=$("$FARM_BIN/hfctl" -s "$FARM_STATS" stats --json |
+		python3 -c 'import json, sys; print(*{s["module"] for s in json.load(sys.stdin)})') || return
+	[ "$(wc -w <<<"$modules")" -ge 10 ] || { echo "only $modules"; return 1; }
+	for module in $modules; do
 		telemetry "/handfast/$module" | python3 -c '
 import json, sys
 assert 0 < len(json.load(sys.stdin)) < 250' || { echo "$module"; return 1; }
 	done
+}
+
+# Who speaks plain HTTP to a TLS port is found by name, here and in the flight recorder.
+failure_named() {
+	echo "GET / HTTP/1.0" | farm_in_client socat -t 2 - "TCP:$FARM_ADDRESS:$FARM_PORT" >/dev/null
+	"$FARM_BIN/hfctl" -s "$FARM_STATS" failures | grep -E '10\.9\.0\.2:[0-9]+ +PLAIN_TEXT +handshake' &&
+		"$FARM_BIN/hfctl" -s "$FARM_STATS" trace 0 | grep -i 'tls_fail'
 }
 
 text() { socket_ask stats | grep -E '^ *conns_opened|worker.*conns_opened'; }
@@ -52,6 +62,15 @@ assert frames == sum(net.values()), (frames, net)
 assert tcp["segments_in"] == net["tcp"] == sum(v for k, v in tcp.items() if k.startswith("in_")), tcp'
 }
 
+# What the README says to look at is there.
+readme_counters() {
+	local name
+	for name in $(sed -n '/^## When something runs out/,/^## /p' README.md | grep -oE '`[a-z]+\.[a-z_]+`' |
+		tr -d '`'); do
+		farm_stat "${name%.*}" "${name#*.}" || { echo "no counter $name"; return 1; }
+	done
+}
+
 e2e_up
 e2e_file 10k 10240
 farm_curl "/files/10k?[1-20]" -o /dev/null
@@ -60,6 +79,8 @@ check "Prometheus over socat" prometheus
 check "JSON by hfctl: frames in = sum of outcomes" outcomes_add_up
 check "DPDK telemetry agrees with hfctl" telemetry_agrees
 check "every module in DPDK telemetry" telemetry_small
+check "a failed handshake is told with client and reason" failure_named
+check "every counter named in the README exists" readme_counters
 check_not "an unknown command is refused" bash -c \
 	"echo nonsense | socat -t 5 - UNIX-CONNECT:$FARM_STATS | grep -v error"
 finish

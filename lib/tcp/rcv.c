@@ -57,8 +57,7 @@ static struct hf_chunk *ooo_insert(
 	if (c->ooo_cnt == t->ooo_max || pool->cnt - pool->used <= pool->cnt / OOO_POOL_RESERVE)
 		return NULL;
 	k = hf_pool_take(pool);
-	if (!k)
-		return NULL;
+	HF_ASSERT(k); /* there was more than the reserve */
 	k->off = k->len = 0;
 	k->spare = seq;
 	k->next = prev ? prev->next : c->ooo_head;

@@ -108,7 +108,7 @@ static void engine_add(struct hf_pk *pk, const struct hf_pk_engine_ref *ref)
 {
 	struct engine *e = &pk->engine[pk->engine_cnt++];
 
-	HF_ASSERT(ref->engine->quantum <= HF_PK_QUANTUM_MAX);
+	HF_ASSERT(HF_MAX(ref->engine->quantum, ref->engine->ops_max) <= HF_PK_QUANTUM_MAX);
 	e->ref = *ref;
 	pk->stats.engines_off += ref->off;
 	for (uint32_t i = 0; i < HF_PK_CLASS_CNT; i++) {
@@ -415,13 +415,14 @@ static bool same_shape(const struct hf_pk_key *a, const struct hf_pk_key *b)
 	return a->bits == b->bits && a->prime_cnt == b->prime_cnt;
 }
 
-/* Lists in c->job up to a quantum of waiting jobs of the first one's shape, in order. */
+/* Lists in c->job waiting jobs of the first one's shape, in order, as many as begin may take. */
 static uint32_t gather(const struct hf_pk *pk, struct class *c, uint32_t i)
 {
 	const struct hf_pk_job *first = c->queue.head;
-	uint32_t cnt = 0, quantum = pk->engine[i].ref.engine->quantum;
+	const struct hf_pk_engine *e = pk->engine[i].ref.engine;
+	uint32_t cnt = 0, most = HF_MAX(e->quantum, e->ops_max);
 
-	for (struct hf_pk_job *job = c->queue.head; job && cnt < quantum; job = job->next)
+	for (struct hf_pk_job *job = c->queue.head; job && cnt < most; job = job->next)
 		if (same_shape(job->key, first->key) && suits(pk, i, job))
 			c->job[cnt++] = job;
 	return cnt;

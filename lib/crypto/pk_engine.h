@@ -19,7 +19,12 @@ enum hf_pk_type { HF_PK_RSA = 1, HF_PK_EC_P256, HF_PK_EC_P384 };
 
 /* A private key, checked at load (drivers/pki), immutable, in locked memory that is wiped when its
  * site generation ends. All numbers big endian. RSA: primes r_1..r_k with exponents d_i and
- * coefficients t_i as in RFC 8017 3.2 (t_2 = qInv for two primes). */
+ * coefficients t_i as in RFC 8017 3.2 (t_2 = qInv for two primes).
+ *
+ * Three or four primes (RFC 8017 version 1; openssl genrsa -primes 3) are shorter primes, and the
+ * private operation costs half of that with two, or less, while the certificate is like any other.
+ * FIPS 186-5 does not allow them, and some tools and hardware modules refuse such a key file: whoever
+ * uses one keeps a key of two primes, with a certificate of its own, at hand. */
 struct hf_pk_key {
 	uint64_t id;  /* from 1, unique in the process, never reused: names it in engines' caches */
 	uint8_t type; /* enum hf_pk_type */
@@ -92,7 +97,8 @@ enum hf_pk_cost {
 struct hf_pk_engine {
 	const char *name;
 	enum hf_pk_cost cost;
-	uint32_t quantum; /* operations that fill the lanes, <= HF_PK_QUANTUM_MAX; 1 if scalar */
+	uint32_t quantum; /* operations of two primes that fill the lanes; 1 if scalar */
+	uint32_t ops_max; /* that begin takes of any shape, <= HF_PK_QUANTUM_MAX; 0: the quantum */
 	bool (*probe)(void);
 	size_t (*size)(void);
 	int (*init)(void *ctx);
@@ -101,7 +107,7 @@ struct hf_pk_engine {
 	void (*forget)(void *ctx, uint64_t key_id); /* its site is gone: drop and wipe caches */
 	/* HF_PK_WHOLE */
 	void (*rsa)(void *ctx, struct hf_rsa_op *ops, uint32_t cnt);
-	/* HF_PK_SLICEABLE: begin takes up to quantum ops of one shape (bits, prime_cnt), the first
+	/* HF_PK_SLICEABLE: begin takes up to ops_max ops of one shape (bits, prime_cnt), the first
 	 * of them at least, and returns how many it took; step returns true while more steps
 	 * remain; end writes outputs and statuses. ops stay in place until end. */
 	uint32_t (*begin)(void *ctx, struct hf_rsa_op *ops, uint32_t cnt);

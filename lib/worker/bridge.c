@@ -462,13 +462,15 @@ static void settle(struct hf_worker *w, uint32_t i, const struct hf_tls_io *io, 
 	}
 }
 
-/* Short of something that nobody will announce: a buffer, a job, an endpoint, room in a ring. */
-static bool starved(const struct hf_worker *w, uint32_t i, unsigned set)
+/* Short of something that nobody will announce: a buffer, a job, an endpoint, room in a ring. Room in
+ * the send queue is announced as long as something is in it. */
+static bool starved(struct hf_worker *w, uint32_t i, unsigned set)
 {
 	const struct hf_conn *c = &w->conn[i];
+	bool may_write = hf_tcp_snd_room(w->tcp, i) || !hf_tcp_snd(w->tcp, i)->len;
 
 	return (set & HF_TLS_WAIT_MEM) || c->stream == HF_STREAM_WANTED ||
-	       ((set & HF_TLS_WAIT_TX) && hf_tcp_snd_room(w->tcp, i)) ||
+	       (((set & HF_TLS_WAIT_TX) || c->from_link.len) && may_write) ||
 	       (hf_tls_plain(&c->tls).len && c->link.tx_credit);
 }
 

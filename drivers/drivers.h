@@ -15,6 +15,7 @@ struct hf_pki_driver;
 
 extern const struct hf_pk_engine hf_pk_libcrypto;
 extern const struct hf_pk_engine hf_pk_rsa_ifma;
+extern const struct hf_sym_driver hf_sym_ipsecmb;
 extern const struct hf_sym_driver hf_sym_libcrypto;
 extern const struct hf_pki_driver hf_pki_libcrypto;
 

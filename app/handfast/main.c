@@ -173,6 +173,15 @@ static uint64_t cycles(void)
 	return hf_os_cycles();
 }
 
+/* Which driver serves records, and how it will compute them where it has measured that. */
+static void log_sym(const struct hf_sym_driver *sym, const void *ctx)
+{
+	char text[512] = "";
+	if (sym->describe)
+		sym->describe(ctx, text, sizeof(text));
+	hf_log(HF_LOG_INFO, "main", "records by %s%s%s", sym->name, *text ? ": " : "", text);
+}
+
 /* The engines of one worker, each in memory of its own. */
 static int engines(struct hf_app *app, struct hf_app_worker *aw, struct hf_worker_env *env)
 {
@@ -185,6 +194,7 @@ static int engines(struct hf_app *app, struct hf_app_worker *aw, struct hf_worke
 		return -1;
 	}
 	aw->sym_ctx = env->sym_ctx;
+	log_sym(p->sym, aw->sym_ctx);
 	env->pk_cnt = aw->pk_cnt;
 	memcpy(env->pk, aw->pk, sizeof(env->pk));
 	return 0;

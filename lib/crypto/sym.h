@@ -99,7 +99,8 @@ struct hf_sym_job {
 	uint32_t out_len; /* HASH: set by the driver; PRF: wanted; records: result length */
 };
 
-/* A driver in drivers/sym. burst computes all jobs before it returns and sets each status. */
+/* A driver in drivers/sym. burst computes all jobs before it returns and sets each status. describe
+ * says for the log how the driver will compute; NULL: there is nothing to say. */
 struct hf_sym_driver {
 	const char *name;
 	bool (*probe)(void);
@@ -108,7 +109,12 @@ struct hf_sym_driver {
 	void (*fini)(void *ctx);
 	void (*burst)(void *ctx, struct hf_sym_job *const *jobs, uint32_t cnt);
 	void (*forget)(void *ctx, uint64_t keys_id);
+	void (*describe)(const void *ctx, char *text, size_t len);
 };
+
+/* Known-answer test of a driver, sixteen jobs of every kind at once: 0, or -1 for one that must not be
+ * used. */
+HF_MUST_CHECK int hf_sym_selftest(const struct hf_sym_driver *driver, void *ctx);
 
 struct hf_sym_stats {
 #define HF_COUNTER(name, help) uint64_t name;

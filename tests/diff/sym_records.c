@@ -5,6 +5,7 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include "drivers/drivers.h"
+#include "drivers/sym/ipsecmb.h"
 #include "lib/base/rand.h"
 #include "lib/crypto/sym.h"
 #include "tests/support/test.h"
@@ -14,26 +15,42 @@
 #define RECORD_MAX (HF_SYM_PREFIX_MAX + TEXT_MAX + 256u + HF_SYM_TAIL_MAX)
 
 static struct hf_rand rnd;
+static const struct hf_sym_driver *driver;
 static void *driver_ctx;
 static struct hf_sym *sym;
 
-static int setup(void **state)
+static void setup(const struct hf_sym_driver *d)
 {
 	uint8_t seed[HF_RAND_SEED_LEN] = {42};
 
-	(void)state;
 	hf_rand_seed(&rnd, seed);
-	driver_ctx = test_alloc(hf_sym_libcrypto.size(16));
-	assert_true(hf_sym_libcrypto.probe());
-	assert_int_equal(hf_sym_libcrypto.init(driver_ctx, 16), 0);
-	sym = hf_sym_init(test_alloc(hf_sym_footprint(8)), 8, &hf_sym_libcrypto, driver_ctx);
+	driver = d;
+	driver_ctx = test_alloc(driver->size(16));
+	assert_true(driver->probe());
+	assert_int_equal(driver->init(driver_ctx, 16), 0);
+	sym = hf_sym_init(test_alloc(hf_sym_footprint(8)), 8, driver, driver_ctx);
+}
+
+static int setup_libcrypto(void **state)
+{
+	(void)state;
+	setup(&hf_sym_libcrypto);
+	return 0;
+}
+
+/* A single record goes into a lane, too. */
+static int setup_ipsecmb(void **state)
+{
+	(void)state;
+	setup(&hf_sym_ipsecmb);
+	hf_sym_ipsecmb_set_fill(driver_ctx, 1);
 	return 0;
 }
 
 static int teardown(void **state)
 {
 	(void)state;
-	hf_sym_libcrypto.fini(driver_ctx);
+	driver->fini(driver_ctx);
 	free(driver_ctx);
 	free(sym);
 	return 0;
@@ -594,5 +611,7 @@ int main(void)
 		cmocka_unit_test(every_spoilt_record_is_refused),
 		cmocka_unit_test(cbc_padding_and_mac),
 	};
-	return cmocka_run_group_tests(tests, setup, teardown);
+	int failed = cmocka_run_group_tests_name("libcrypto", tests, setup_libcrypto, teardown);
+
+	return failed + cmocka_run_group_tests_name("ipsecmb", tests, setup_ipsecmb, teardown);
 }

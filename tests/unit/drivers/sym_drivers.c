@@ -1,34 +1,54 @@
-/* sym_libcrypto.c -- hashes and key derivation against published answers and against other paths of
- * OpenSSL, and the cache of key schedules under more keys than it has places. Records have their
- * own program, tests/diff/sym_records.c. */
+/* sym_drivers.c -- each driver by itself: hashes and key derivation against published answers and
+ * against other paths of OpenSSL, the cache of key schedules under more keys than it has places, and
+ * the self-test, which must find one wrong bit in any lane. Records have their own programs,
+ * tests/diff/sym_*.c. */
 #include <openssl/core_names.h>
 #include <openssl/evp.h>
 #include <openssl/kdf.h>
 #include <openssl/params.h>
 #include "drivers/drivers.h"
+#include "drivers/sym/ipsecmb.h"
 #include "lib/base/rand.h"
 #include "lib/crypto/sym.h"
 #include "tests/support/test.h"
 
 #define SCHEDULE_CNT 4u
 
+static const struct hf_sym_driver *driver;
 static void *driver_ctx;
 static struct hf_rand rnd;
 
-static int setup(void **state)
+static int setup(const struct hf_sym_driver *d)
 {
 	uint8_t seed[HF_RAND_SEED_LEN] = {3};
 
-	(void)state;
 	hf_rand_seed(&rnd, seed);
-	driver_ctx = test_alloc(hf_sym_libcrypto.size(SCHEDULE_CNT));
-	return hf_sym_libcrypto.init(driver_ctx, SCHEDULE_CNT);
+	driver = d;
+	assert_true(driver->probe());
+	driver_ctx = test_alloc(driver->size(SCHEDULE_CNT));
+	return driver->init(driver_ctx, SCHEDULE_CNT);
+}
+
+static int setup_libcrypto(void **state)
+{
+	(void)state;
+	return setup(&hf_sym_libcrypto);
+}
+
+/* A single job goes into a lane, too. */
+static int setup_ipsecmb(void **state)
+{
+	(void)state;
+	if (setup(&hf_sym_ipsecmb))
+		return -1;
+	hf_sym_ipsecmb_set_fill(driver_ctx, 1);
+	return 0;
 }
 
 static int teardown(void **state)
 {
 	(void)state;
-	hf_sym_libcrypto.fini(driver_ctx);
+	driver->fini(driver_ctx);
 	free(driver_ctx);
 	return 0;
 }
@@ -36,7 +56,7 @@ static int teardown(void **state)
 static enum hf_sym_status compute(struct hf_sym_job *job)
 {
 	job->status = 0xff;
-	hf_sym_libcrypto.burst(driver_ctx, &job, 1);
+	driver->burst(driver_ctx, &job, 1);
 	return job->status;
 }
 
@@ -271,7 +291,7 @@ static void more_keys_than_places(void **state)
 	for (uint32_t turn = 0; turn < 3000; turn++)
 		pass(&line[hf_rand_below(&rnd, 20)], hf_rand_below(&rnd, 100));
 	for (uint64_t id = 0; id < 40; id++)
-		hf_sym_libcrypto.forget(driver_ctx, id);
+		driver->forget(driver_ctx, id);
 }
 
 /* Keys come and go in any order; an id that is forgotten may name other keys, as the new ones must
@@ -290,14 +310,14 @@ static void forgotten_keys_are_gone(void **state)
 			pass(&line[i], 50);
 			continue;
 		}
-		hf_sym_libcrypto.forget(driver_ctx, line[i].out.id);
-		hf_sym_libcrypto.forget(driver_ctx, line[i].in.id);
-		hf_sym_libcrypto.forget(driver_ctx, line[i].in.id); /* twice, or unknown: nothing */
-		hf_sym_libcrypto.forget(driver_ctx, 12345);
+		driver->forget(driver_ctx, line[i].out.id);
+		driver->forget(driver_ctx, line[i].in.id);
+		driver->forget(driver_ctx, line[i].in.id); /* twice, or unknown: nothing */
+		driver->forget(driver_ctx, 12345);
 		new_line(&line[i], i);
 	}
 	for (uint64_t id = 0; id < 12; id++)
-		hf_sym_libcrypto.forget(driver_ctx, id);
+		driver->forget(driver_ctx, id);
 }
 
 static void a_key_has_one_direction(void **state)
@@ -310,8 +330,83 @@ static void a_key_has_one_direction(void **state)
 	new_line(&l, 3);
 	pass(&l, 10);
 	assert_panics(compute(&job));
-	hf_sym_libcrypto.forget(driver_ctx, l.out.id);
-	hf_sym_libcrypto.forget(driver_ctx, l.in.id);
+	driver->forget(driver_ctx, l.out.id);
+	driver->forget(driver_ctx, l.in.id);
+}
+
+/* ---- the self-test ---- */
+
+static void passes_its_selftest(void **state)
+{
+	(void)state;
+	assert_int_equal(hf_sym_selftest(driver, driver_ctx), 0);
+}
+
+/* The driver under test, but for one bit of one job's result. */
+static struct {
+	uint32_t lane, bit;
+	uint8_t kind;
+	uint8_t which; /* hash or cipher */
+} wrong;
+
+static void wrong_burst(void *ctx, struct hf_sym_job *const *jobs, uint32_t cnt)
+{
+	struct hf_sym_job *job = jobs[wrong.lane];
+	bool record = wrong.kind == HF_SYM_SEAL || wrong.kind == HF_SYM_OPEN;
+
+	driver->burst(ctx, jobs, cnt);
+	if (job->kind != wrong.kind || (record ? job->keys->cipher : job->hash) != wrong.which)
+		return;
+	if (job->kind == HF_SYM_OPEN && job->status == HF_SYM_BAD_RECORD)
+		job->status = HF_SYM_OK; /* what should have been refused */
+	else if (record && job->kind == HF_SYM_SEAL)
+		job->data[wrong.bit / 8 % job->out_len] ^= (uint8_t)(1 << wrong.bit % 8);
+	else if (record && job->out_len > 0)
+		job->data[job->out_off + wrong.bit / 8 % job->out_len] ^=
+			(uint8_t)(1 << wrong.bit % 8);
+	else if (record)
+		job->out_len = 1;
+	else
+		job->out[wrong.bit / 8 % job->out_len] ^= (uint8_t)(1 << wrong.bit % 8);
+}
+
+static void one_wrong_bit_fails_the_selftest(void **state)
+{
+	struct hf_sym_driver bad = *driver;
+
+	(void)state;
+	bad.burst = wrong_burst;
+	for (uint8_t kind = 0; kind < HF_SYM_KIND_CNT; kind++) {
+		bool record = kind == HF_SYM_SEAL || kind == HF_SYM_OPEN;
+
+		for (uint8_t which = 1; which < (record ? HF_CIPHER_CNT : HF_HASH_CNT); which++)
+			for (uint32_t lane = 0; lane < 16; lane++) {
+				wrong.kind = kind;
+				wrong.which = which;
+				wrong.lane = lane;
+				wrong.bit = hf_rand_below(&rnd, 8 * 600);
+				assert_int_equal(hf_sym_selftest(&bad, driver_ctx), -1);
+			}
+	}
+	passes_its_selftest(state);
+}
+
+/* ---- what only ipsecmb has ---- */
+
+static void it_says_where_lanes_begin(void **state)
+{
+	char text[600] = "", small[8];
+
+	(void)state;
+	driver->describe(driver_ctx, text, sizeof(text));
+	assert_non_null(strstr(text, " PRF-SHA-256 1 "));
+	assert_non_null(strstr(text, " AES128-CBC-SHA 1 "));
+	driver->describe(driver_ctx, small, sizeof(small));
+	assert_int_equal(strlen(small), sizeof(small) - 1);
+	hf_sym_ipsecmb_set_fill(driver_ctx, UINT32_MAX);
+	driver->describe(driver_ctx, text, sizeof(text));
+	assert_null(strstr(text, "PRF"));
+	hf_sym_ipsecmb_set_fill(driver_ctx, 1);
 }
 
 int main(void)
@@ -323,6 +418,14 @@ int main(void)
 		cmocka_unit_test(more_keys_than_places),
 		cmocka_unit_test(forgotten_keys_are_gone),
 		cmocka_unit_test(a_key_has_one_direction),
+		cmocka_unit_test(passes_its_selftest),
+		cmocka_unit_test(one_wrong_bit_fails_the_selftest),
 	};
-	return cmocka_run_group_tests(tests, setup, teardown);
+	const struct CMUnitTest ipsecmb_tests[] = {
+		cmocka_unit_test(it_says_where_lanes_begin),
+	};
+
+	return cmocka_run_group_tests_name("libcrypto", tests, setup_libcrypto, teardown) +
+	       cmocka_run_group_tests_name("ipsecmb", tests, setup_ipsecmb, teardown) +
+	       cmocka_run_group_tests_name("ipsecmb alone", ipsecmb_tests, setup_ipsecmb, teardown);
 }

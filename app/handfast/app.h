@@ -62,7 +62,7 @@ struct hf_app_worker {
 	uint32_t index;
 	/* The worker sleeps on it. Control adds each endpoint's wake descriptor, edge-triggered. */
 	int epoll_fd;
-	char label[4];             /* its index as text */
+	char label[12];            /* its index as text */
 	uint64_t sleeps, slept_us; /* the worker's, read racily */
 	struct hf_pk_engine_ref pk[HF_PK_ENGINE_MAX];
 	uint32_t pk_cnt;

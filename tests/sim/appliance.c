@@ -271,8 +271,8 @@ static hf_ns appliance_turn(struct subject *s, hf_ns now)
 /* The struct behind a module's table. */
 static const void *stats_of(struct hf_worker *w, const char *module)
 {
-	struct hf_worker_table t[8];
-	uint32_t cnt = hf_worker_tables(w, t, HF_ARRAY_LEN(t)), i = 0;
+	struct hf_worker_table t[HF_WORKER_TABLES_MAX];
+	uint32_t cnt = hf_worker_tables(w, t), i = 0;
 	while (i < cnt && strcmp(t[i].table->module, module) != 0)
 		i++;
 	HF_ASSERT(i < cnt);
@@ -317,8 +317,8 @@ static bool may_stay(const char *gauge)
 
 static const char *gauge_left(struct hf_worker *w)
 {
-	struct hf_worker_table t[8];
-	uint32_t cnt = hf_worker_tables(w, t, HF_ARRAY_LEN(t));
+	struct hf_worker_table t[HF_WORKER_TABLES_MAX];
+	uint32_t cnt = hf_worker_tables(w, t);
 	for (uint32_t i = 0; i < cnt; i++) {
 		for (uint32_t r = 0; r < t[i].table->row_cnt; r++) {
 			const struct hf_stat_row *row = &t[i].table->row[r];
@@ -489,7 +489,9 @@ static void worker_open(struct subject *s, uint32_t i, const struct hf_worker_cf
 		.steer_key = "the same for all",
 		.now = now};
 	engines_open(&s->engine[i], room->hs_cnt < 4 ? 3 : 64);
-	env.pk[0] = (struct hf_pk_engine_ref){&hf_pk_libcrypto, s->engine[i].pk, 1};
+	env.pk[0] = (struct hf_pk_engine_ref){.engine = &hf_pk_libcrypto};
+	for (uint32_t cls = 0; cls < HF_PK_CLASS_CNT; cls++)
+		env.pk[0].ctx[cls] = s->engine[i].pk;
 	env.sym_ctx = s->engine[i].sym;
 	rng_fill(&s->rng, env.seed, sizeof(env.seed));
 	cfg.index = i;

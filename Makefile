@@ -117,6 +117,9 @@ $(B)/hfecho: $(call obj,lib/client/example/echo.c) $(call libs_of,client)
 $(B)/hfbench: $(call obj,$(wildcard bench/hfbench/*.c)) $(call archive,base)
 	$(link) -lssl -lcrypto -lpthread
 
+$(B)/bench-pk: $(call obj,$(wildcard bench/pk/*.c) drivers/drivers.c) $(B)/libdrivers.a $(pure_libs) $(call archive,os)
+	$(link) -lIPSec_MB -lcrypto -lpthread
+
 # ---- tests ---------------------------------------------------------------------------------------
 # tests/unit/<module>/*.c link with that module and what it may know, nothing else.
 # tests/{unit/drivers,vectors,diff}/*.c add the drivers, tests/unit/dpdk/*.c the DPDK port;
@@ -203,6 +206,12 @@ test:
 fuzz:
 	$(Q)tests/fuzz/run.sh
 
+##  bench-pk       kernels against libcrypto on one core, into bench/results; PAIRS=300 a row
+bench-pk: $(B)/bench-pk
+	@mkdir -p bench/results
+	$(Q)$(B)/bench-pk --pairs $(or $(PAIRS),300) --out bench/results/pk.json
+	$(Q)bench/pk/plot.sh bench/results/pk.json
+
 ##  run            the whole farm in network namespaces; ONCE=1 fetches one page and ends
 run:
 	$(Q)deploy/run.sh
@@ -225,6 +234,6 @@ help:
 	@echo "make targets (SAN=1 builds with ASan and UBSan into build/san, V=1 shows commands):"; \
 	grep -hE '^##' $(MAKEFILE_LIST) | sed 's/^##//'
 
-.PHONY: all objects unit check test fuzz run clean config-files format help
+.PHONY: all objects unit check test fuzz bench-pk run clean config-files format help
 
 -include $(shell find $(B) -name '*.d' -not -path '$(B)/san/*' -not -path '$(B)/fuzz/*' 2>/dev/null)

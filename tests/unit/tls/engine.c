@@ -1102,7 +1102,7 @@ static void release_all(enum shortage what, struct held *h)
 }
 
 /* All that was sent, by kind: the flights whole, then so much data, then close_notify. */
-static void check_sent(const uint8_t *p, size_t len, size_t data_len)
+static void check_sent(const uint8_t *p, size_t len, size_t data_len, bool ticket)
 {
 	size_t clear = 0, sealed = 0, data = 0, ccs = 0, alerts = 0;
 
@@ -1124,7 +1124,7 @@ static void check_sent(const uint8_t *p, size_t len, size_t data_len)
 		}
 	}
 	/* ServerHello with its extensions, Certificate, ServerHelloDone, NewSessionTicket */
-	assert_int_equal(clear, 4 + 40 + 5 + 4 + 4 + 15 + 7 + CHAIN_LEN + 4 + 10);
+	assert_int_equal(clear, 4 + 40 + 5 + 4 + 15 + 7 + CHAIN_LEN + 4 + (ticket ? 4u + 10u : 0u));
 	assert_int_equal(sealed, 16 + 16 + 20);
 	assert_int_equal(ccs, 1);
 	assert_int_equal(data, data_len);
@@ -1132,16 +1132,19 @@ static void check_sent(const uint8_t *p, size_t len, size_t data_len)
 }
 
 /* The whole connection, with one thing held away in turn `when`: it waits, says so, and goes on. */
-static bool live_with(enum shortage what, uint32_t when)
+static bool live_with(enum shortage what, uint32_t when, bool ticket)
 {
 	static uint8_t big[9000], got[9000], out[40000];
 	uint8_t hello[600], flight[400];
-	size_t hello_len = put_hello_record(hello, sizeof(hello), &plain_hello), got_len = 0;
-	size_t len = put_second_flight(flight, sizeof(flight)), wrote = 0, closed = 0, sent = 0;
+	struct hello spec = plain_hello;
+	size_t hello_len, len = put_second_flight(flight, sizeof(flight));
+	size_t got_len = 0, wrote = 0, closed = 0, sent = 0;
 	bool waited = false, fed_data = false;
 	struct held h;
 	uint32_t turn;
 
+	spec.no_ticket = !ticket;
+	hello_len = put_hello_record(hello, sizeof(hello), &spec);
 	rig_open(&rig);
 	rig_feed(&rig, hello, hello_len);
 	for (turn = 0; turn < 300 && !closed; turn++) {
@@ -1173,7 +1176,7 @@ static bool live_with(enum shortage what, uint32_t when)
 	if (!closed)
 		fail_msg("stuck: shortage %d in turn %u", what, when);
 	assert_int_equal(rig.credit, rig.fed);
-	check_sent(out, sent, sizeof(big));
+	check_sent(out, sent, sizeof(big), ticket);
 	rig_close(&rig);
 	return waited;
 }
@@ -1183,12 +1186,14 @@ static void short_of_each_in_every_turn(void **state)
 	uint64_t before = rig.x.stats.short_of_memory;
 
 	(void)state;
-	live_with(NO_CHUNK, UINT32_MAX); /* never */
+	live_with(NO_CHUNK, UINT32_MAX, true); /* never */
 	assert_int_equal(rig.x.stats.short_of_memory, before);
 	for (enum shortage what = 0; what < SHORTAGE_CNT; what++) {
 		uint32_t waits = 0;
-		for (uint32_t when = 0; when < 40; when++)
-			waits += live_with(what, when);
+		for (uint32_t when = 0; when < 40; when++) {
+			waits += live_with(what, when, true);
+			waits += live_with(what, when, false);
+		}
 		if (waits == 0)
 			fail_msg("shortage %d was never felt", what);
 	}

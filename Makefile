@@ -119,6 +119,8 @@ $(B)/hfbench: $(call obj,$(wildcard bench/hfbench/*.c)) $(call archive,base)
 
 $(B)/bench-pk: $(call obj,$(wildcard bench/pk/*.c) drivers/drivers.c) $(B)/libdrivers.a $(pure_libs) $(call archive,os)
 	$(link) -lIPSec_MB -lcrypto -lpthread
+$(B)/bench-sym: $(call obj,$(wildcard bench/sym/*.c)) $(B)/libdrivers.a $(call libs_of,crypto) $(call archive,os)
+	$(link) -lIPSec_MB -lcrypto -lpthread
 
 # ---- tests ---------------------------------------------------------------------------------------
 # tests/unit/<module>/*.c link with that module and what it may know, nothing else.
@@ -212,6 +214,11 @@ bench-pk: $(B)/bench-pk
 	$(Q)$(B)/bench-pk --pairs $(or $(PAIRS),300) --out bench/results/pk.json
 	$(Q)bench/pk/plot.sh bench/results/pk.json
 
+##  bench-sym      symmetric jobs against OpenSSL's EVP, in turns: a table, and bench/results/sym.json
+bench-sym: $(B)/bench-sym
+	@mkdir -p bench/results
+	$(Q)$(B)/bench-sym bench/results/sym.json
+
 ##  run            the whole farm in network namespaces; ONCE=1 fetches one page and ends
 run:
 	$(Q)deploy/run.sh
@@ -234,6 +241,6 @@ help:
 	@echo "make targets (SAN=1 builds with ASan and UBSan into build/san, V=1 shows commands):"; \
 	grep -hE '^##' $(MAKEFILE_LIST) | sed 's/^##//'
 
-.PHONY: all objects unit check test fuzz bench-pk run clean config-files format help
+.PHONY: all objects unit check test fuzz bench-pk bench-sym run clean config-files format help
 
 -include $(shell find $(B) -name '*.d' -not -path '$(B)/san/*' -not -path '$(B)/fuzz/*' 2>/dev/null)

@@ -393,6 +393,22 @@ static uint64_t appliance_digest(const struct subject *s)
 	return d;
 }
 
+static void show_stats(struct hf_worker *w, FILE *to)
+{
+	struct hf_worker_table t[HF_WORKER_TABLES_MAX];
+	uint32_t cnt = hf_worker_tables(w, t);
+	for (uint32_t i = 0; i < cnt; i++) {
+		for (uint32_t r = 0; r < t[i].table->row_cnt; r++) {
+			const struct hf_stat_row *row = &t[i].table->row[r];
+			uint64_t v;
+			memcpy(&v, (const uint8_t *)t[i].base + row->off, sizeof(v));
+			if (v != 0 && row->kind != HF_STAT_HIST)
+				fprintf(to, "%s.%s %llu\n", t[i].table->module, row->name,
+					(unsigned long long)v);
+		}
+	}
+}
+
 static void appliance_trace(const struct subject *s, FILE *to)
 {
 	for (uint32_t w = 0; w < s->worker_cnt; w++) {
@@ -408,6 +424,7 @@ static void appliance_trace(const struct subject *s, FILE *to)
 					hf_trace_name(e->what), e->a, (unsigned long long)e->b,
 					(unsigned long long)e->c);
 		}
+		show_stats(s->worker[w], to);
 	}
 }
 
@@ -489,9 +506,9 @@ static void worker_open(struct subject *s, uint32_t i, const struct hf_worker_cf
 		.steer_key = "the same for all",
 		.now = now};
 	engines_open(&s->engine[i], room->hs_cnt < 4 ? 3 : 64);
-	env.pk[0] = (struct hf_pk_engine_ref){.engine = &hf_pk_libcrypto};
-	for (uint32_t cls = 0; cls < HF_PK_CLASS_CNT; cls++)
-		env.pk[0].ctx[cls] = s->engine[i].pk;
+	env.pk[0].engine = &hf_pk_libcrypto;
+	for (uint32_t c = 0; c < HF_PK_CLASS_CNT; c++)
+		env.pk[0].ctx[c] = s->engine[i].pk;
 	env.sym_ctx = s->engine[i].sym;
 	rng_fill(&s->rng, env.seed, sizeof(env.seed));
 	cfg.index = i;

@@ -409,7 +409,10 @@ void session_run(struct session *s, hf_ns now)
 		return;
 	peer_enter(s->host, now);
 	if (now - s->alive_at >= SESSION_PATIENCE && !ignores(s)) {
-		over(s, SESSION_STALLED, "nothing came and nothing was acknowledged");
+		/* the reset that the plan asks for was lost, and after our FIN nothing asks again */
+		bool right = s->fin_out && reset_is_right(s);
+		over(s, right ? SESSION_DONE : SESSION_STALLED,
+			right ? "" : "nothing came and nothing was acknowledged");
 		return;
 	}
 	if (!s->up)

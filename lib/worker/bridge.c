@@ -420,7 +420,7 @@ static void close_steps(struct hf_worker *w, uint32_t i, unsigned set)
 			hf_fifo_push(&w->wait, i);
 		}
 	}
-	if (c->stream == HF_STREAM_OPEN && c->link.rx_closed && !c->closing && !c->from_link.len) {
+	if (c->link.rx_closed && !c->owe_reset && !c->closing && !c->from_link.len) {
 		hf_tls_close(&w->tls, &c->tls);
 		c->closing = true;
 		hf_fifo_push(&w->run, i);
@@ -464,13 +464,15 @@ static void settle(struct hf_worker *w, uint32_t i, const struct hf_tls_io *io, 
 
 /* Short of something that nobody will announce: a buffer, a job, an endpoint, room in a ring. Room in
  * the send queue is announced as long as something is in it. */
-static bool starved(struct hf_worker *w, uint32_t i, unsigned set)
+static bool starved(const struct hf_worker *w, uint32_t i, unsigned set)
 {
 	const struct hf_conn *c = &w->conn[i];
-	bool may_write = hf_tcp_snd_room(w->tcp, i) || !hf_tcp_snd(w->tcp, i)->len;
+	bool unsealed = c->from_link.len && hf_tls_flushed(&c->tls);
+	bool no_news = !c->fin_sent && (hf_tcp_snd(w->tcp, i)->len == 0 ||
+					       hf_tcp_snd_room(w->tcp, i) > HF_CHUNK_DATA);
 
 	return (set & HF_TLS_WAIT_MEM) || c->stream == HF_STREAM_WANTED ||
-	       (((set & HF_TLS_WAIT_TX) || c->from_link.len) && may_write) ||
+	       (((set & HF_TLS_WAIT_TX) || unsealed) && no_news) ||
 	       (hf_tls_plain(&c->tls).len && c->link.tx_credit);
 }
 
@@ -688,6 +690,51 @@ static int message_next(struct hf_worker *w, uint32_t e)
 	return 1;
 }
 
+/* The endpoint will not be heard again. A stream on which it had said all is served to its end. */
+static void stream_lost(struct hf_worker *w, uint32_t i)
+{
+	struct hf_conn *c = &w->conn[i];
+
+	stream_end(w, c);
+	hf_fifo_push(&w->run, i);
+	if (c->link.rx_closed && !c->owe_reset) {
+		c->link.tx_closed = true;
+		return;
+	}
+	w->stats.streams_lost += !c->owe_reset;
+	c->owe_reset = 0;
+	hf_chain_clear(&w->link_bufs, &c->from_link);
+	reserve_trim(w, c);
+	conn_abort(w, i, HF_LINK_RESET_INTERNAL);
+}
+
+static void endpoint_lost(struct hf_worker *w, uint32_t e)
+{
+	struct hf_endpoint *ep = &w->endpoint[e];
+
+	for (uint32_t i = 0; i < w->cfg.conn_cnt; i++) {
+		const struct hf_conn *c = &w->conn[i];
+
+		if (hf_tcp_alive(w->tcp, i) && c->stream == HF_STREAM_OPEN && c->endpoint == e)
+			stream_lost(w, i);
+	}
+	ep->link = NULL;
+	w->stats.endpoints--;
+	hf_worker_tell(w, &(struct hf_event){.kind = HF_EVENT_ENDPOINT_FREE, .arg = e});
+}
+
+/* What it said before it went away still counts, as far as it keeps to the rules. */
+void hf_bridge_endpoint_down(struct hf_worker *w, uint32_t e)
+{
+	uint32_t left;
+
+	if (!w->endpoint[e].link)
+		return;
+	for (left = w->endpoint[e].link->rx_len / HF_LINK_ALIGN; left && message_next(w, e) > 0;)
+		left--;
+	endpoint_lost(w, e);
+}
+
 void hf_bridge_fetch(struct hf_worker *w, uint32_t e, uint32_t max)
 {
 	struct hf_endpoint *ep = &w->endpoint[e];
@@ -706,29 +753,6 @@ void hf_bridge_fetch(struct hf_worker *w, uint32_t e, uint32_t max)
 		hf_worker_tell(w, &(struct hf_event){.kind = HF_EVENT_ENDPOINT_CUT,
 					  .arg = e,
 					  .why = (uint8_t)ep->link->violation});
-		hf_bridge_endpoint_lost(w, e);
+		endpoint_lost(w, e);
 	}
-}
-
-void hf_bridge_endpoint_lost(struct hf_worker *w, uint32_t e)
-{
-	struct hf_endpoint *ep = &w->endpoint[e];
-
-	if (!ep->link)
-		return;
-	for (uint32_t i = 0; i < w->cfg.conn_cnt; i++) {
-		struct hf_conn *c = &w->conn[i];
-
-		if (!hf_tcp_alive(w->tcp, i) || c->stream != HF_STREAM_OPEN || c->endpoint != e)
-			continue;
-		w->stats.streams_lost++;
-		stream_end(w, c);
-		c->owe_reset = 0;
-		hf_chain_clear(&w->link_bufs, &c->from_link);
-		reserve_trim(w, c);
-		conn_abort(w, i, HF_LINK_RESET_INTERNAL);
-	}
-	ep->link = NULL;
-	w->stats.endpoints--;
-	hf_worker_tell(w, &(struct hf_event){.kind = HF_EVENT_ENDPOINT_FREE, .arg = e});
 }

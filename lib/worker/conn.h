@@ -128,7 +128,7 @@ void hf_bridge_pk_done(struct hf_worker *w, struct hf_pk_job *job);
 void hf_bridge_sym_done(struct hf_worker *w, struct hf_sym_job *job);
 /* One endpoint's messages, at most `max`; cuts it off when it breaks a rule. */
 void hf_bridge_fetch(struct hf_worker *w, uint32_t e, uint32_t max);
-void hf_bridge_endpoint_lost(struct hf_worker *w, uint32_t e);
+void hf_bridge_endpoint_down(struct hf_worker *w, uint32_t e);
 void hf_worker_tell(struct hf_worker *w, const struct hf_event *e);
 
 #endif

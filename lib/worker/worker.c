@@ -374,7 +374,7 @@ static void orders(struct hf_worker *w)
 			endpoint_up(w, &o);
 			break;
 		case HF_ORDER_ENDPOINT_DOWN:
-			hf_bridge_endpoint_lost(w, o.arg);
+			hf_bridge_endpoint_down(w, o.arg);
 			break;
 		case HF_ORDER_DRAIN:
 			w->stats.draining = o.arg;

@@ -48,6 +48,40 @@ static void rsa(void *ctx, struct hf_rsa_op *ops, uint32_t cnt)
 	}
 }
 
+static bool takes_ec(void *ctx, enum hf_ec_kind kind, enum hf_group group)
+{
+	(void)ctx;
+	(void)kind;
+	(void)group;
+	return true;
+}
+
+/* A public value is the private key in its point's clothes, a shared secret the two private keys added
+ * bit by bit, a signature the digest. */
+static void ec(void *ctx, struct hf_ec_op *ops, uint32_t cnt)
+{
+	(void)ctx;
+	for (uint32_t i = 0; i < cnt; i++) {
+		struct hf_ec_op *op = &ops[i];
+		const struct hf_group_info *info = &hf_group_info[op->group];
+		uint32_t head = info->point_len > info->scalar_len; /* the byte 04 */
+
+		op->status = HF_EC_OK;
+		if (op->kind == HF_EC_SIGN) {
+			op->out_len = op->in_len;
+			memcpy(op->out, op->in, op->in_len);
+		} else if (op->kind == HF_EC_BASE) {
+			op->out_len = info->point_len;
+			memset(op->out, 4, info->point_len);
+			memcpy(op->out + head, op->scalar, info->scalar_len);
+		} else {
+			op->out_len = info->secret_len;
+			for (uint32_t j = 0; j < info->secret_len; j++)
+				op->out[j] = op->scalar[j] ^ op->in[head + j];
+		}
+	}
+}
+
 const struct hf_pk_engine pk_double = {.name = "double",
 	.cost = HF_PK_WHOLE,
 	.quantum = 1,
@@ -57,7 +91,10 @@ const struct hf_pk_engine pk_double = {.name = "double",
 	.fini = fini,
 	.takes = takes,
 	.forget = forget,
-	.rsa = rsa};
+	.rsa = rsa,
+	.ec_quantum = 1,
+	.takes_ec = takes_ec,
+	.ec = ec};
 
 static const uint8_t modulus[256] = {0xff, 1}, exponent[3] = {1, 0, 1};
 

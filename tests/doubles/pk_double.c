@@ -56,8 +56,8 @@ static bool takes_ec(void *ctx, enum hf_ec_kind kind, enum hf_group group)
 	return true;
 }
 
-/* A public value is the private key in its point's clothes, a shared secret the two private keys added
- * bit by bit, a signature the digest. */
+/* A public value is the private key as a point would be encoded, a shared secret the exclusive or of
+ * both private keys, a signature the digest. */
 static void ec(void *ctx, struct hf_ec_op *ops, uint32_t cnt)
 {
 	(void)ctx;

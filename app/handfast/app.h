@@ -120,6 +120,8 @@ uint32_t hf_serve_sources(const struct hf_app *app, struct hf_stats_source *v, u
 uint32_t hf_app_sources(struct hf_app *app, struct hf_stats_source *v, uint32_t max);
 /* Registers /handfast/MODULE with DPDK telemetry, one command for each module. */
 HF_MUST_CHECK int hf_telemetry_init(struct hf_app *app);
+/* From here on its commands answer with nothing. Before what they look at goes. */
+void hf_telemetry_fini(void);
 /* For hf_os_panic_hook: writes the last events of every worker to standard error. */
 void hf_app_last_words(void *app);
 

@@ -274,6 +274,7 @@ static void shut_down(struct hf_app *app)
 	uint32_t i;
 	atomic_store(&app->stop, true);
 	rte_eal_mp_wait_lcore();
+	hf_telemetry_fini();
 	hf_serve_close(app);
 	for (i = 0; i < app->port_cnt; i++)
 		app->port[i]->cls->fini(app->port[i]);

@@ -94,9 +94,10 @@ int hf_serve_reload(struct hf_app *app, FILE *out)
 		return -1;
 	}
 	sv->stats.reloads++;
-	if (sv->reloaded)
-		hf_config_free(&app->cfg); /* that of start stays: the plan points into it */
-	sv->reloaded = true;
+	if (sv->start_cfg.mem)
+		hf_config_free(&app->cfg);
+	else
+		sv->start_cfg = app->cfg; /* stays: the plan points into it */
 	app->cfg = next;
 	hf_log_set_level((enum hf_log_level)app->cfg.process.log_level);
 	fprintf(out, "generation %llu: %u listeners, %u certificates\n",
@@ -414,6 +415,7 @@ void hf_serve_close(struct hf_app *app)
 	if (sv->keylog_fd >= 0)
 		(void)close(sv->keylog_fd);
 	(void)close(sv->epoll_fd);
+	hf_config_free(&sv->start_cfg);
 	free(sv);
 	app->serve = NULL;
 }

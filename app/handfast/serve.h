@@ -37,7 +37,8 @@ struct hf_serve {
 	struct hf_serve_failure failure[HF_SERVE_FAILURES]; /* ring, the last failure_cnt of them */
 	uint64_t failure_cnt;
 	struct hf_serve_stats stats;
-	bool reloaded, draining, stopping;
+	struct hf_config start_cfg; /* once a reload has replaced it */
+	bool draining, stopping;
 	uint64_t drain_until;
 	struct hf_control *commands;
 };

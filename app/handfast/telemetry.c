@@ -3,6 +3,7 @@
  * everything else has failed. A telemetry dict holds at most 256 entries, so each module has a
  * command of its own; its workers are added up, or one is named: `/handfast/tcp,1`. */
 #include <inttypes.h>
+#include <pthread.h>
 #include <rte_telemetry.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -12,7 +13,10 @@
 #define DICT_ROWS_MAX 240u /* RTE_TEL_MAX_DICT_ENTRIES is 256 */
 #define LAST_WORDS 64u
 
-static struct hf_app *app_of_telemetry; /* DPDK 22.11 hands no argument to its callbacks */
+/* DPDK 22.11 hands no argument to its callbacks, and calls them from a thread of its own, until it
+ * ends: later than what they would look at. */
+static struct hf_app *app_of_telemetry;
+static pthread_mutex_t telemetry_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static const struct hf_stat_row idle_row[] = {
 	{"sleeps", "times the worker slept because nothing came", HF_STAT_COUNTER,
@@ -97,21 +101,28 @@ static uint64_t row_sum(const struct hf_stats_source *v, uint32_t cnt,
 	return sum;
 }
 
-static int answer(const char *cmd, const char *worker, struct rte_tel_data *d)
+static void fill(
+	struct rte_tel_data *d, struct hf_stats_source *v, const char *module, const char *worker)
 {
-	const char *module = cmd + strlen(PREFIX);
-	struct hf_stats_source *v = calloc(HF_APP_SOURCES_MAX, sizeof(*v));
-	uint32_t cnt, i, r;
-	if (!v)
-		return -1;
-	cnt = hf_app_sources(app_of_telemetry, v, HF_APP_SOURCES_MAX);
-	(void)rte_tel_data_start_dict(d);
+	uint32_t cnt = hf_app_sources(app_of_telemetry, v, HF_APP_SOURCES_MAX), i, r;
 	for (i = 0; i < cnt && !wanted(&v[i], module, worker); i++)
 		;
 	for (r = 0; i < cnt && r < HF_MIN(v[i].table->row_cnt, DICT_ROWS_MAX); r++) {
 		const struct hf_stat_row *row = &v[i].table->row[r];
 		(void)rte_tel_data_add_dict_u64(d, row->name, row_sum(v, cnt, &v[i], worker, row));
 	}
+}
+
+static int answer(const char *cmd, const char *worker, struct rte_tel_data *d)
+{
+	struct hf_stats_source *v = calloc(HF_APP_SOURCES_MAX, sizeof(*v));
+	if (!v)
+		return -1;
+	(void)rte_tel_data_start_dict(d);
+	(void)pthread_mutex_lock(&telemetry_lock);
+	if (app_of_telemetry)
+		fill(d, v, cmd + strlen(PREFIX), worker);
+	(void)pthread_mutex_unlock(&telemetry_lock);
 	free(v);
 	return 0;
 }
@@ -137,6 +148,13 @@ int hf_telemetry_init(struct hf_app *app)
 	}
 	free(v);
 	return 0;
+}
+
+void hf_telemetry_fini(void)
+{
+	(void)pthread_mutex_lock(&telemetry_lock);
+	app_of_telemetry = NULL;
+	(void)pthread_mutex_unlock(&telemetry_lock);
 }
 
 /* ---- the last words ---- */

@@ -463,5 +463,6 @@ void *bench_client_run(void *thread)
 			t->opt->request, t->opt->sni ? t->opt->sni : "localhost");
 	loop(c);
 	client_free(c);
+	SSL_CTX_free(t->ctx);
 	return NULL;
 }

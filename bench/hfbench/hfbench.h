@@ -88,7 +88,7 @@ struct ssl_ctx_st;
 
 struct bench_thread {
 	const struct bench_opt *opt;
-	struct ssl_ctx_st *ctx; /* one per thread: its locks are never contended */
+	struct ssl_ctx_st *ctx; /* one per thread, freed by it: its locks are never contended */
 	struct bench_tally *tally;
 	_Atomic uint64_t *tickets; /* connections that may still be started, of all threads */
 	_Atomic bool *stop;

@@ -28,12 +28,19 @@ once() { # HUGE
 	ONCE=1 HUGE=$1 deploy/run.sh >"$out" 2>&1 &
 	pid=$!
 	wait "$pid" || { tail -n 3 "$out"; return 1; }
-	for want in '^session     TLSv1.2 / AES128-GCM-SHA256' '^certificate ok' \
+	for want in "^session     TLSv1.2 / ${FARM_CIPHER:-AES128-GCM-SHA256}" '^certificate ok' \
 		'^subject     .*handfast.test' '^handshake   0' '^page        hello from web server' \
 		'^  handshake_OK  *1'; do
 		grep -q "$want" "$out" || { echo "does not show $want"; return 1; }
 	done
 	clean_after "$pid" "$pool"
+}
+
+# With an options file of one's own, which is not the demo's.
+own_options() {
+	farm_config
+	printf 'tls:\n  suites: [TLS_RSA_WITH_AES_256_CBC_SHA]\n' >>"$FARM_DIR/handfast.yaml"
+	CONFIG=$FARM_DIR/handfast.yaml FARM_CIPHER=AES256-SHA once 1
 }
 
 # SIGNAL after the run has come as far as PATTERN in its output or a file. A shell starts background
@@ -96,6 +103,7 @@ swept() {
 farm_begin
 check "a page, with huge pages" once 1
 check "a page, without huge pages" once 0
+check "a page, with options of one's own" own_options
 check "wrong options end it" wrong_options
 check "Ctrl-C as the namespaces are made" ended_by INT has_namespace
 check "SIGTERM as the web servers start" ended_by TERM has_web

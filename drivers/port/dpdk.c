@@ -72,8 +72,7 @@ static HF_PRINTF(3, 4) int fail(struct hf_dpdk_why *why, const char *remedy, con
 	return -1;
 }
 
-/* ---- bursts
- * -------------------------------------------------------------------------------------- */
+/* ---- bursts ---- */
 
 /* Devices say good, bad, none or unknown, for the IP header and for what is above it. */
 static uint32_t checksum_flags(uint64_t ol)
@@ -182,8 +181,7 @@ static uint32_t dpdk_tx(struct hf_port *base, uint32_t queue, struct hf_frame *v
 	return sent;
 }
 
-/* ---- steering
- * ------------------------------------------------------------------------------------ */
+/* ---- steering ---- */
 
 /* Under a key that repeats every 16 bits the window of input bit i depends on i mod 16 alone, so
  * all 16-bit words of the tuple fold into one before the hash (checked against rte_softrss in the
@@ -252,8 +250,7 @@ static bool rss_settle(struct dpdk_port *p, const struct rte_eth_dev_info *info)
 	return true;
 }
 
-/* ---- sizes
- * --------------------------------------------------------------------------------------- */
+/* ---- sizes ---- */
 
 static bool is_af_packet(const char *device)
 {
@@ -297,8 +294,7 @@ size_t hf_dpdk_frame_bytes(const struct hf_dpdk_port_cfg *cfg)
 	return (size_t)cfg->queue_cnt * hf_dpdk_frame_cnt(cfg) * HF_ROUND_UP(each, HF_CACHE_LINE);
 }
 
-/* ---- the environment layer
- * ----------------------------------------------------------------------- */
+/* ---- the environment layer ---- */
 
 struct arg_list {
 	char *v[ARGS_MAX];
@@ -409,8 +405,7 @@ void hf_dpdk_fini(void)
 	(void)rte_eal_cleanup();
 }
 
-/* ---- opening a port
- * ------------------------------------------------------------------------------ */
+/* ---- opening a port ---- */
 
 static void device_complete(
 	char *out, size_t out_len, const struct hf_dpdk_port_cfg *cfg, uint32_t frame)

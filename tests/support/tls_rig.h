@@ -177,8 +177,10 @@ static inline struct hf_tls_io rig_io(struct rig *r)
 static inline unsigned rig_run(struct rig *r)
 {
 	struct hf_tls_io io = rig_io(r);
+	size_t before = r->out.len;
 
 	r->set = hf_tls_run(&r->x, &r->tls, &io, ++r->now);
+	HF_ASSERT(r->room - io.out_room == r->out.len - before);
 	HF_ASSERT(!(r->set & r->news & HF_TLS_ESTABLISHED)); /* news come once */
 	r->news |= r->set;
 	r->credit += io.credit;

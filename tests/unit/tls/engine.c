@@ -1226,15 +1226,20 @@ static void plaintext_is_wiped_when_taken(void **state)
 
 static void data_is_credited_when_taken(void **state)
 {
+	uint64_t data_in, data_out;
 	uint8_t buf[100];
 	size_t before;
 
 	(void)state;
 	to_stage(DONE);
 	before = rig.credit;
+	data_in = rig.x.stats.data_in;
+	data_out = rig.x.stats.data_out;
 	assert_int_equal(before, rig.fed);
 	feed_record(23, "0123456789", 10);
 	feed_record(23, "abc", 3);
+	rig_run(&rig);
+	assert_int_equal(hf_tls_plain(&rig.tls).len, 0); /* not before it is opened */
 	rig_settle(&rig);
 	assert_true(rig.set & HF_TLS_WAIT_PLAIN);
 	assert_int_equal(rig_take(&rig, buf, 4), 4);
@@ -1245,6 +1250,9 @@ static void data_is_credited_when_taken(void **state)
 	rig_settle(&rig);
 	assert_int_equal(rig_take(&rig, buf + 10, 100), 3);
 	assert_memory_equal(buf, "0123456789abc", 13);
+	assert_int_equal(rig.x.stats.data_in, data_in + 13);
+	assert_int_equal(rig_write(&rig, buf, 13), 13);
+	assert_int_equal(rig.x.stats.data_out, data_out + 13);
 	assert_int_equal(rig.credit, rig.fed);
 	rig_close(&rig);
 }
@@ -1280,7 +1288,8 @@ static void writes_fit_the_room(void **state)
 		size_t n, want = 1 + room % 5000;
 		rig.room = room;
 		n = rig_write(&rig, data, want);
-		assert_int_equal(n > 0, room >= around + HF_MIN(want, 1024u));
+		assert_int_equal(
+			n, room < around + HF_MIN(want, 1024u) ? 0 : HF_MIN(want, room - around));
 		rig_settle(&rig);
 		assert_true(hf_tls_flushed(&rig.tls));
 		assert_true(rig.out.len <= room);
@@ -1333,6 +1342,51 @@ static void a_place_may_be_given_back(void **state)
 	io = rig_io(&rig);
 	assert_non_null(hf_tls_write_begin(&rig.x, &rig.tls, &io, 10, &cap));
 	rig_close(&rig); /* freed between begin and commit */
+}
+
+/* What the worker must never do is found at once. */
+static void misuse_panics(void **state)
+{
+	struct hf_tls_io io;
+	size_t cap;
+
+	(void)state;
+	to_stage(DONE);
+	io = rig_io(&rig);
+	assert_panics(hf_tls_plain_take(&rig.x, &rig.tls, &io, 1));
+	assert_panics(hf_tls_write_commit(&rig.x, &rig.tls, 1));
+	assert_panics(hf_tls_fail(&rig.x, &rig.tls, HF_TLS_R_OK));
+	assert_non_null(hf_tls_write_begin(&rig.x, &rig.tls, &io, 10, &cap));
+	assert_panics(hf_tls_write_commit(&rig.x, &rig.tls, HF_CHUNK_DATA));
+	rig_close(&rig);
+}
+
+/* Nothing in flight to hide behind: the last words wait for a chunk, a write for its job. */
+static void last_words_wait_for_memory(void **state)
+{
+	struct held h;
+
+	(void)state;
+	for (int how = 0; how < 2; how++) {
+		to_stage(DONE);
+		hf_tls_hs_release(&rig.x, &rig.tls); /* it has a chunk that a failure would free */
+		hold_all(NO_CHUNK, &h);
+		if (how)
+			hf_tls_fail(&rig.x, &rig.tls, HF_TLS_R_INTERNAL);
+		else
+			hf_tls_close(&rig.x, &rig.tls);
+		assert_true(rig_turn(&rig) & HF_TLS_WAIT_MEM);
+		release_all(NO_CHUNK, &h);
+		rig_settle(&rig);
+		assert_int_equal(rig.out.len, 5 + 16 + 2 + 20);
+		rig_close(&rig);
+	}
+	to_stage(DONE);
+	hold_all(NO_SYM, &h);
+	assert_int_equal(rig_write(&rig, "x", 1), 0);
+	release_all(NO_SYM, &h);
+	assert_int_equal(rig_write(&rig, "x", 1), 1);
+	rig_close(&rig);
 }
 
 /* ---- the end ---- */
@@ -1472,6 +1526,8 @@ int main(void)
 		cmocka_unit_test(writes_fit_the_room),
 		cmocka_unit_test(each_record_has_its_iv),
 		cmocka_unit_test(a_place_may_be_given_back),
+		cmocka_unit_test(misuse_panics),
+		cmocka_unit_test(last_words_wait_for_memory),
 		cmocka_unit_test(close_notify_both_ways),
 		cmocka_unit_test(truncation),
 		cmocka_unit_test(nothing_after_close),

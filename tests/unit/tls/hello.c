@@ -19,9 +19,12 @@ static const struct hf_tls_vhost vhosts[] = {
 		.alpn = alpn,
 		.alpn_cnt = 2},
 	{.name = {(const uint8_t *)"ec.example.org", 14}, .cert = &ec_cert},
+	{.name = {(const uint8_t *)"aZ-09.test", 10}, .cert = &cert},
 };
-static const struct hf_tls_site site = {
-	.vhost = vhosts, .vhost_cnt = 4, .suite = suites, .suite_cnt = HF_ARRAY_LEN(suites)};
+static const struct hf_tls_site site = {.vhost = vhosts,
+	.vhost_cnt = HF_ARRAY_LEN(vhosts),
+	.suite = suites,
+	.suite_cnt = HF_ARRAY_LEN(suites)};
 
 static uint8_t bytes[HF_TLS_HELLO_MAX + 4];
 
@@ -185,6 +188,10 @@ static void fixed_part_is_checked(void **state)
 	assert_int_equal(
 		hf_tls_hello_parse(hf_span(bytes + 4, len - 4), &h), -HF_TLS_R_HELLO_SYNTAX);
 	len = put_hello(bytes, sizeof(bytes), &spec);
+	bytes[len - 2] = 0; /* no compression method at all */
+	assert_int_equal(
+		hf_tls_hello_parse(hf_span(bytes + 4, len - 5), &h), -HF_TLS_R_HELLO_SYNTAX);
+	len = put_hello(bytes, sizeof(bytes), &spec);
 	bytes[len - 1] = 1; /* deflate alone */
 	assert_int_equal(hf_tls_hello_parse(hf_span(bytes + 4, len - 4), &h), 0);
 	assert_int_equal(hf_tls_hello_choose(&site, &h, &c), -HF_TLS_R_NO_NULL_COMPRESSION);
@@ -218,6 +225,9 @@ static void known_extensions_are_checked(void **state)
 		{0, 8, "\0\6\0\0\3::1", HF_TLS_R_SERVER_NAME},
 		{0, 8, "\0\6\0\0\3a\xc3\xa4", HF_TLS_R_SERVER_NAME},
 		{0, 8, "\0\6\0\0\3A_-", HF_TLS_R_OK},
+		{0, 9, "\0\7\0\0\4Zz90", HF_TLS_R_OK},
+		{0, 8, "\0\6\0\0\3a[b", HF_TLS_R_SERVER_NAME},
+		{0, 8, "\0\6\0\0\3a/b", HF_TLS_R_SERVER_NAME},
 		/* ALPN */
 		{16, 0, "", HF_TLS_R_EXTENSION_SYNTAX},
 		{16, 2, "\0\0", HF_TLS_R_EXTENSION_SYNTAX},
@@ -394,6 +404,7 @@ static void hosts_by_name(void **state)
 		{"a.b.example.org", 0, HF_TLS_NAME_UNKNOWN},
 		{"example.org", 0, HF_TLS_NAME_UNKNOWN},
 		{"www.example.orgx", 0, HF_TLS_NAME_UNKNOWN},
+		{"Az-09.TEST", 4, HF_TLS_NAME_EXACT},
 		{"10.0.0.1", 0, HF_TLS_NAME_UNKNOWN},
 	};
 	struct hf_tls_choice c;

@@ -14,6 +14,7 @@ struct hf_sym_driver;
 struct hf_pki_driver;
 
 extern const struct hf_pk_engine hf_pk_libcrypto;
+extern const struct hf_pk_engine hf_pk_rsa_avx512f;
 extern const struct hf_pk_engine hf_pk_rsa_ifma;
 extern const struct hf_sym_driver hf_sym_ipsecmb;
 extern const struct hf_sym_driver hf_sym_libcrypto;

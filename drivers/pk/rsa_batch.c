@@ -47,7 +47,16 @@ struct ready_key {
 };
 
 /* Where a batch is, or a key being made ready. */
-enum stage { STAGE_NUMBERS, STAGE_ENTER, STAGE_WINDOWS, STAGE_JOIN, STAGE_FINISH, STAGE_CHECK };
+enum stage {
+	STAGE_NUMBERS, /* of a key */
+	STAGE_CONSTANTS,
+	STAGE_BLINDING,
+	STAGE_ENTER,
+	STAGE_WINDOWS,
+	STAGE_JOIN,
+	STAGE_FINISH, /* of a batch */
+	STAGE_CHECK,
+};
 
 struct op {
 	struct ready_key *key;
@@ -68,7 +77,7 @@ struct batch {
 	struct hf_rsa_lanes full, prime;
 	const uint64_t *exponent[LANES];
 	vec x[FULL_DIGITS], y[FULL_DIGITS], t[FULL_DIGITS], one[FULL_DIGITS];
-	vec table[HF_RSA_TABLE * PRIME_DIGITS];
+	vec packed[PRIME_DIGITS], table[HF_RSA_TABLE * PRIME_DIGITS];
 	/* keys */
 	uint64_t uses;
 	struct ready_key key[KEY_CNT];
@@ -172,7 +181,7 @@ static void words_of_digits(
 	uint32_t at = 0, have = 0;
 
 	for (uint32_t i = 0; i < l->digits && at < cnt; i++) {
-		sum += (__int128)(int64_t)d[i] << have;
+		sum += (__int128)(int64_t)d[i] * (1ull << have);
 		have += l->digit_bits;
 		if (have >= WORD_BITS) {
 			w[at++] = (uint64_t)sum;
@@ -180,8 +189,8 @@ static void words_of_digits(
 			have -= WORD_BITS;
 		}
 	}
-	for (; at < cnt; at++, sum >>= WORD_BITS)
-		w[at] = (uint64_t)sum;
+	for (; at < cnt; sum >>= WORD_BITS)
+		w[at++] = (uint64_t)sum;
 }
 
 static void lane_put(vec *v, uint32_t lane, const uint64_t *d, uint32_t cnt)
@@ -339,8 +348,24 @@ static void enter(struct batch *c, struct op *const *op, uint32_t bits)
 
 static void table_put(struct batch *c, uint32_t entry, const vec *v)
 {
-	for (uint32_t i = 0; i < c->prime.digits; i++)
+	const struct hf_rsa_lanes *l = &c->prime;
+
+	if (c->core->pack) {
+		c->core->pack(l, c->packed, v);
+		v = c->packed;
+	}
+	for (uint32_t i = 0; i < l->entry_vecs; i++)
 		c->table[i * HF_RSA_TABLE + entry] = v[i];
+}
+
+/* y = the entry that each lane's window names. */
+static void table_get(struct batch *c, const vec *window)
+{
+	const struct hf_rsa_lanes *l = &c->prime;
+
+	hf_rsa_select(c->core->unpack ? c->packed : c->y, c->table, window, l->entry_vecs);
+	if (c->core->unpack)
+		c->core->unpack(l, c->y, c->packed);
 }
 
 /* The powers of y from 0 on, in Montgomery form; x = 1. */
@@ -391,7 +416,7 @@ static void window_take(struct batch *c)
 			       (HF_RSA_TABLE - 1);
 	for (uint32_t i = 0; i < HF_RSA_WINDOW_BITS; i++)
 		c->core->square(l, c->x);
-	hf_rsa_select(c->y, c->table, &w, l->digits);
+	table_get(c, &w);
 	c->core->multiply(l, c->x, c->x, c->y);
 }
 
@@ -531,7 +556,8 @@ static void wipe(struct batch *c)
 	hf_wipe(c->x, sizeof(c->x));
 	hf_wipe(c->y, sizeof(c->y));
 	hf_wipe(c->t, sizeof(c->t));
-	hf_wipe(c->table, c->prime.digits * HF_RSA_TABLE * sizeof(vec));
+	hf_wipe(c->packed, sizeof(c->packed));
+	hf_wipe(c->table, c->prime.entry_vecs * HF_RSA_TABLE * sizeof(vec));
 	hf_wipe(c->full.work, sizeof(c->full.work));
 	hf_wipe(c->prime.work, sizeof(c->prime.work));
 }
@@ -598,27 +624,34 @@ static void r2_make(struct batch *c, struct hf_rsa_lanes *l)
 	}
 }
 
-/* The second: R^2 and the coefficients in Montgomery form, by the lanes. */
-static void key_constants(struct batch *c, struct ready_key *k, const struct hf_pk_key *key)
+/* The next two: R^2, by the lanes, and the coefficients in Montgomery form. */
+static void full_constants(struct batch *c, struct ready_key *k)
+{
+	full_lanes(c);
+	r2_make(c, &c->full);
+	lane_get(k->full.r2, c->full.r2, 0, c->full.digits);
+	c->stage = STAGE_CONSTANTS;
+}
+
+static void prime_constants(struct batch *c, struct ready_key *k, const struct hf_pk_key *key)
 {
 	struct hf_rsa_lanes *l = &c->prime;
 	uint64_t w[PRIME_WORDS];
 
-	full_lanes(c);
-	r2_make(c, &c->full);
-	lane_get(k->full.r2, c->full.r2, 0, c->full.digits);
-	for (uint32_t lane = 0; lane < LANES; lane++)
-		modulus_put(l, lane, &k->prime[joined_as(lane % k->prime_cnt)]);
-	r2_make(c, l);
-	for (uint32_t lane = 0; lane < k->prime_cnt; lane++)
-		lane_get(k->prime[joined_as(lane)].r2, l->r2, lane, l->digits);
 	for (uint32_t lane = 0; lane < LANES; lane++) {
-		words_of(w, PRIME_WORDS, key->coefficient[lane % k->prime_cnt]);
+		uint32_t step = lane % k->prime_cnt; /* the first prime has no coefficient */
+
+		modulus_put(l, lane, &k->prime[joined_as(step)]);
+		words_of(w, PRIME_WORDS, step ? key->coefficient[step] : hf_span(NULL, 0));
 		number_put(c, l, c->x, lane, w, PRIME_WORDS, 0);
 	}
+	r2_make(c, l);
 	c->core->multiply(l, c->x, c->x, l->r2);
-	for (uint32_t lane = 0; lane < k->prime_cnt; lane++)
-		lane_get(k->coefficient[lane], c->x, lane, l->digits);
+	for (uint32_t step = 0; step < k->prime_cnt; step++) {
+		lane_get(k->prime[joined_as(step)].r2, l->r2, step, l->digits);
+		lane_get(k->coefficient[step], c->x, step, l->digits);
+	}
+	c->stage = STAGE_BLINDING;
 	hf_wipe(w, sizeof(w));
 }
 
@@ -715,7 +748,10 @@ bool hf_rsa_batch_prepare(void *ctx, const struct hf_pk_key *key, const uint8_t 
 	if (!c->making || c->making->id != key->id) {
 		making_begin(c, key);
 	} else if (c->stage == STAGE_NUMBERS) {
-		key_constants(c, c->making, key);
+		full_constants(c, c->making);
+	} else if (c->stage == STAGE_CONSTANTS) {
+		prime_constants(c, c->making, key);
+	} else if (c->stage == STAGE_BLINDING) {
 		blinding_begin(c, seed);
 	} else if (!step(c)) {
 		blinding_end(c);

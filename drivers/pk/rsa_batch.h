@@ -32,8 +32,9 @@ struct hf_rsa_vec {
  * digit_bits), and constants of its own. */
 struct hf_rsa_lanes {
 	uint32_t digits, digit_bits, aid_cnt;
+	uint32_t entry_vecs; /* vectors in which a number lies in the table */
 	struct hf_rsa_vec m[HF_RSA_DIGITS_MAX], r2[HF_RSA_DIGITS_MAX], aid[HF_RSA_AID_MAX];
-	struct hf_rsa_vec work[HF_RSA_DIGITS_MAX]; /* a core's, while it multiplies */
+	struct hf_rsa_vec work[2 * HF_RSA_DIGITS_MAX]; /* a core's, while it multiplies */
 };
 
 struct hf_rsa_core {
@@ -51,12 +52,17 @@ struct hf_rsa_core {
 	void (*square)(struct hf_rsa_lanes *l, struct hf_rsa_vec *x);
 	/* x += y, no reduction. */
 	void (*add)(const struct hf_rsa_lanes *l, struct hf_rsa_vec *x, const struct hf_rsa_vec *y);
+	/* A number into the form it has in the table, and back; NULL if that is no other. */
+	void (*pack)(
+		const struct hf_rsa_lanes *l, struct hf_rsa_vec *out, const struct hf_rsa_vec *x);
+	void (*unpack)(
+		const struct hf_rsa_lanes *l, struct hf_rsa_vec *x, const struct hf_rsa_vec *in);
 	uint32_t step_products; /* of digits: what a step of about 10 us computes */
 };
 
-/* out = entry window[lane] of the table in each lane; digit i of entry e is table[i * HF_RSA_TABLE + e]. */
+/* out = entry window[lane] of the table in each lane; vector i of entry e is table[i * HF_RSA_TABLE + e]. */
 void hf_rsa_select(struct hf_rsa_vec *out, const struct hf_rsa_vec *table,
-	const struct hf_rsa_vec *window, uint32_t digits);
+	const struct hf_rsa_vec *window, uint32_t vec_cnt);
 
 size_t hf_rsa_batch_size(void);
 void hf_rsa_batch_init(void *ctx, const struct hf_rsa_core *core);

@@ -266,6 +266,7 @@ static void shape(struct hf_rsa_lanes *l, uint32_t bits)
 	l->digit_bits = DIGIT_BITS;
 	l->digits = least <= 2 * TILE_SHORT ? 2 * TILE_SHORT : HF_ROUND_UP(least, TILE_MAX);
 	l->aid_cnt = 1;
+	l->entry_vecs = l->digits;
 }
 
 /* -1/m mod 2^52. */

@@ -6,7 +6,7 @@
 #include "drivers/pk/rsa_batch.h"
 
 void hf_rsa_select(struct hf_rsa_vec *out, const struct hf_rsa_vec *table,
-	const struct hf_rsa_vec *window, uint32_t digits)
+	const struct hf_rsa_vec *window, uint32_t vec_cnt)
 {
 	enum { OR_AND = 0xf8 }; /* a | b & c, for VPTERNLOG */
 	__m512i w = _mm512_load_si512(window), is[HF_RSA_TABLE];
@@ -15,7 +15,7 @@ void hf_rsa_select(struct hf_rsa_vec *out, const struct hf_rsa_vec *table,
 	for (uint32_t e = 0; e < HF_RSA_TABLE; e++)
 		is[e] = _mm512_maskz_set1_epi64(
 			_mm512_cmpeq_epi64_mask(w, _mm512_set1_epi64((long long)e)), -1);
-	for (uint32_t i = 0; i < digits; i++, table += HF_RSA_TABLE) {
+	for (uint32_t i = 0; i < vec_cnt; i++, table += HF_RSA_TABLE) {
 		__m512i v = _mm512_setzero_si512();
 
 #pragma GCC unroll 16

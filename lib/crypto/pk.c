@@ -158,8 +158,7 @@ void hf_pk_give(struct hf_pk *pk, struct hf_pk_job *job)
 	pk->stats.jobs--;
 }
 
-/* ---- from a job's bytes to an integer below n ---------------------------------------------------
- */
+/* ---- from a job's bytes to an integer below n ---- */
 
 /* A ciphertext that is none (wrong length, or not below n) is replaced by some other number below
  * n, so that an operation is computed for it like for all others, and its answer will be the
@@ -235,8 +234,7 @@ static bool prepare(struct hf_pk_job *job)
 	}
 }
 
-/* ---- from the integer that came back to an answer -----------------------------------------------
- */
+/* ---- from the integer that came back to an answer ---- */
 
 /* All ones if em is 00 02 (205 non-zero bytes for RSA-2048) 00 version premaster: with a premaster
  * secret of 48 bytes every position is known, so nothing is searched for. A wrong version counts as
@@ -349,8 +347,7 @@ static void answer(
 	complete(pk, job);
 }
 
-/* ---- the queues ---------------------------------------------------------------------------------
- */
+/* ---- the queues ---- */
 
 void hf_pk_submit(struct hf_pk *pk, struct hf_pk_job *job, hf_ns now)
 {
@@ -398,8 +395,7 @@ struct hf_pk_job *hf_pk_done(struct hf_pk *pk)
 	return job;
 }
 
-/* ---- a class and its engines --------------------------------------------------------------------
- */
+/* ---- a class and its engines ---- */
 
 /* May engine i compute this job? */
 static bool suits(const struct hf_pk *pk, uint32_t i, const struct hf_pk_job *job)
@@ -550,8 +546,7 @@ static uint32_t start(struct hf_pk *pk, struct class *c, bool port_idle, hf_ns n
 	HF_ASSERT(!"the last engine answers every key");
 }
 
-/* ---- curves ------------------------------------------------------------------------------------
- */
+/* ---- curves ---- */
 
 static const struct engine *ec_engine(const struct hf_pk *pk, const struct hf_ec_op *op, uint32_t i)
 {
@@ -621,8 +616,7 @@ static void run_curves(struct hf_pk *pk, hf_ns now)
 		answer_curve(pk, e ? (uint32_t)(e - pk->engine) : pk->engine_cnt, jobs[i], &ops[i]);
 }
 
-/* ---- whose slice is next: deficit round robin (Shreedhar, Varghese 1995) ------------------------
- */
+/* ---- whose slice is next: deficit round robin (Shreedhar, Varghese 1995) ---- */
 
 static bool has_work(const struct class *c)
 {

@@ -79,8 +79,7 @@ HF_MUST_CHECK int hf_os_no_core_dumps(void);
 /* Becomes the user for good: groups, gid, uid; fails if root could be had back. */
 HF_MUST_CHECK int hf_os_become(uid_t uid, gid_t gid);
 
-/* ---- Unix sockets and descriptors
- * ---- */
+/* ---- Unix sockets and descriptors ---- */
 
 #define HF_OS_FDS_MAX 8u /* descriptors in one message */
 
@@ -118,8 +117,7 @@ void hf_os_event_ring(int fd);
 /* Takes the counter back to zero; returns what it was. */
 uint64_t hf_os_event_take(int fd);
 
-/* ---- log
- * ---- */
+/* ---- log ---- */
 
 enum hf_log_level { HF_LOG_ERROR, HF_LOG_WARN, HF_LOG_INFO, HF_LOG_DEBUG };
 
@@ -149,8 +147,7 @@ bool hf_log_limit_pass(struct hf_log_limit *l, uint64_t now_ns, uint32_t *held);
 		}                                                                                \
 	} while (0)
 
-/* ---- the end
- * ---- */
+/* ---- the end ---- */
 
 /* hf_panic (lib/base/base.h) of programs: says where and what, calls the hook once (it dumps the
  * flight recorders; async-signal-safe writing is its business), aborts. */

@@ -10,8 +10,7 @@
 #define ISN_JUMP 65536u         /* beyond any window of the previous incarnation (RFC 9293 3.6.1) */
 #define STRANGER_RESERVE 16u /* strangers leave this part (1/16) of the chunks to those we know */
 
-/* ---- time --------------------------------------------------------------------------------------
- */
+/* ---- time ---- */
 /* When level `level` begins, since the SYN: 0, 1, 3, 7 ... s. */
 static hf_ns level_start(uint32_t level)
 {
@@ -47,8 +46,7 @@ static void enter_level(struct hf_tcp *t, struct hf_tcp_half *h, uint32_t level,
 		hf_wheel_arm(&t->wheel, &t->half_timer[level], due);
 }
 
-/* ---- an entry ----------------------------------------------------------------------------------
- */
+/* ---- an entry ---- */
 static void half_drop(struct hf_tcp *t, struct hf_tcp_half *h)
 {
 	hf_tcp_list_remove(&t->half_level[h->level], h);
@@ -116,8 +114,7 @@ uint32_t hf_tcp_half_expire(struct hf_tcp *t, uint32_t level, hf_ns now, uint32_
 	return HF_MAX(done, 1u);
 }
 
-/* ---- LISTEN and CLOSED -------------------------------------------------------------------------
- */
+/* ---- LISTEN and CLOSED ---- */
 static const struct hf_tcp_listener *find_listener(
 	const struct hf_tcp *t, const struct hf_addr *addr, uint16_t port)
 {
@@ -208,8 +205,7 @@ enum hf_tcp_outcome hf_tcp_listen_input(struct hf_tcp_in *in, const uint32_t *is
 	return syn_input(in, iss_min);
 }
 
-/* ---- SYN-RECEIVED ------------------------------------------------------------------------------
- */
+/* ---- SYN-RECEIVED ---- */
 /* For an entry that was answered once. */
 static hf_ns since_syn_ack(const struct hf_tcp *t, const struct hf_tcp_half *h, hf_ns now)
 {

@@ -8,8 +8,7 @@
 
 #define OOO_POOL_RESERVE 8u /* early bytes leave this part (1/8) of the pool to those in order */
 
-/* ---- out of order ------------------------------------------------------------------------------
- */
+/* ---- out of order ---- */
 static uint32_t chunk_seq(const struct hf_chunk *k)
 {
 	return k->spare;
@@ -163,8 +162,7 @@ uint32_t hf_tcp_sack_blocks(const struct hf_tcp_conn *c, uint32_t (*block)[2], u
 	return cnt;
 }
 
-/* ---- in order ----------------------------------------------------------------------------------
- */
+/* ---- in order ---- */
 static void advance(struct hf_tcp *t, struct hf_tcp_conn *c, uint32_t len)
 {
 	c->rcv_nxt += len;
@@ -215,8 +213,7 @@ static void absorb(struct hf_tcp *t, struct hf_tcp_conn *c)
 	}
 }
 
-/* ---- acknowledging -----------------------------------------------------------------------------
- */
+/* ---- acknowledging ---- */
 void hf_tcp_ack_now(struct hf_tcp *t, struct hf_tcp_conn *c)
 {
 	c->ack_now = true;
@@ -243,8 +240,7 @@ static void owe_dup(struct hf_tcp *t, struct hf_tcp_conn *c)
 	hf_tcp_want_out(t, c);
 }
 
-/* ---- the window --------------------------------------------------------------------------------
- */
+/* ---- the window ---- */
 /* The widest window that this connection can be offered (RFC 7323 2.3). */
 static uint32_t window_max(const struct hf_tcp *t, const struct hf_tcp_conn *c)
 {
@@ -292,8 +288,7 @@ void hf_tcp_rcv_look(struct hf_tcp *t, struct hf_tcp_conn *c, hf_ns now)
 		hf_tcp_arm(t, c, HF_TCP_DUE_ACK, now + HF_TCP_STARVED_CHECK);
 }
 
-/* ---- a segment's text and FIN ------------------------------------------------------------------
- */
+/* ---- a segment's text and FIN ---- */
 /* Cuts the segment to what is new and in the window. Returns whether anything was cut behind. */
 static bool trim(struct hf_tcp_in *in, const struct hf_tcp_conn *c)
 {

@@ -5,8 +5,7 @@
 
 #define SHARE 4u /* a queue may take this part (1/4) of the chunks that are free now */
 
-/* ---- memory ------------------------------------------------------------------------------------
- */
+/* ---- memory ---- */
 static uint32_t flow_cnt(const struct hf_tcp_cfg *cfg)
 {
 	return cfg->conn_cnt + cfg->half_open_cnt + cfg->time_wait_cnt;
@@ -97,8 +96,7 @@ uint32_t hf_tcp_share(const struct hf_tcp *t)
 	return (uint32_t)HF_MIN(free_len / SHARE, (uint64_t)INT32_MAX);
 }
 
-/* ---- flows -------------------------------------------------------------------------------------
- */
+/* ---- flows ---- */
 void hf_tcp_flow_add(
 	struct hf_tcp *t, const struct hf_flow_key *k, enum hf_tcp_kind kind, uint32_t i)
 {
@@ -119,8 +117,7 @@ static struct hf_flow_key conn_key(const struct hf_tcp_conn *c)
 	return (struct hf_flow_key){i->peer, i->local, i->peer_port, i->local_port};
 }
 
-/* ---- life and end ------------------------------------------------------------------------------
- */
+/* ---- life and end ---- */
 void hf_tcp_tell(struct hf_tcp *t, struct hf_tcp_conn *c, enum hf_tcp_event ev)
 {
 	c->events = (uint8_t)(c->events | ev);
@@ -156,8 +153,7 @@ void hf_tcp_conn_wait(struct hf_tcp *t, struct hf_tcp_conn *c, hf_ns now)
 	hf_tcp_wait_add(t, &key, c->snd_max, c->rcv_nxt, now);
 }
 
-/* ---- the user's calls --------------------------------------------------------------------------
- */
+/* ---- the user's calls ---- */
 static struct hf_tcp_conn *conn_at(const struct hf_tcp *t, uint32_t conn)
 {
 	HF_ASSERT(hf_tcp_alive(t, conn));
@@ -265,8 +261,7 @@ void hf_tcp_free(struct hf_tcp *t, uint32_t conn)
 	t->stats.conns--;
 }
 
-/* ---- counters ----------------------------------------------------------------------------------
- */
+/* ---- counters ---- */
 const struct hf_tcp_stats *hf_tcp_stats(const struct hf_tcp *t)
 {
 	return &t->stats;

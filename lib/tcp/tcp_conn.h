@@ -16,8 +16,7 @@
 #include "lib/tcp/list.h"
 #include "lib/tcp/tcp.h"
 
-/* ---- constants --------------------------------------------------------------------------------
- */
+/* ---- constants ---- */
 #define HF_TCP_MSS_DEFAULT 536u /* RFC 9293 3.7.1: the peer offered no MSS option */
 #define HF_TCP_MSS_MIN 64u   /* what a peer asks below this only makes us work (CVE-2019-11479) */
 #define HF_TCP_MTU_MIN 576u  /* RFC 791 3.1: what every host must accept */
@@ -42,8 +41,7 @@
 #define HF_TCP_HALF_LEVELS 6u /* SYN-ACKs at 0, 1, 3, 7, 15 and 31 s if the entry lives so long */
 #define HF_TCP_REPLY_CNT 128u /* per port; a burst of 32 frames owes at most 32 */
 
-/* ---- sequence numbers live on a circle (RFC 9293 3.4) ------------------------------------------
- */
+/* ---- sequence numbers live on a circle (RFC 9293 3.4) ---- */
 static inline bool hf_seq_lt(uint32_t a, uint32_t b)
 {
 	return (int32_t)(a - b) < 0;
@@ -59,8 +57,7 @@ static inline uint32_t hf_seq_max(uint32_t a, uint32_t b)
 	return hf_seq_lt(a, b) ? b : a;
 }
 
-/* ---- a connection ------------------------------------------------------------------------------
- */
+/* ---- a connection ---- */
 /* RFC 9293 3.3.2, from the third ACK on. LISTEN and SYN-RECEIVED are half.c's, and who reaches
  * TIME_WAIT is an entry of wait.c from then on. */
 enum hf_tcp_state {
@@ -145,8 +142,7 @@ struct HF_ALIGNED(HF_CACHE_LINE) hf_tcp_conn {
 static_assert(sizeof(struct hf_tcp_conn) == 6 * HF_CACHE_LINE, "an idle connection is mostly this");
 static_assert(offsetof(struct hf_tcp_conn, probe_cnt) == HF_CACHE_LINE, "what follows is rarer");
 
-/* ---- before and after --------------------------------------------------------------------------
- */
+/* ---- before and after ---- */
 struct hf_tcp_half {
 	struct hf_flow_key flow;
 	uint32_t irs, iss;
@@ -178,8 +174,7 @@ struct hf_tcp_waits {
 enum hf_tcp_kind { HF_TCP_K_CONN, HF_TCP_K_HALF, HF_TCP_K_WAIT };
 #define HF_TCP_INDEX_BITS 30
 
-/* ---- going out ---------------------------------------------------------------------------------
- */
+/* ---- going out ---- */
 /* A segment as it shall be built. */
 struct hf_tcp_seg {
 	struct hf_flow_key flow;
@@ -202,8 +197,7 @@ struct hf_tcp_side {
 	uint32_t reply_head, reply_cnt;
 };
 
-/* ---- the whole ---------------------------------------------------------------------------------
- */
+/* ---- the whole ---- */
 struct hf_tcp {
 	struct hf_tcp_cfg cfg;
 	struct hf_bufs *bufs;
@@ -239,8 +233,7 @@ struct hf_tcp_in {
 	bool fin;
 };
 
-/* ---- tcp.c -------------------------------------------------------------------------------------
- */
+/* ---- tcp.c ---- */
 void hf_tcp_flow_add(
 	struct hf_tcp *t, const struct hf_flow_key *k, enum hf_tcp_kind kind, uint32_t i);
 void hf_tcp_flow_drop(struct hf_tcp *t, const struct hf_flow_key *k);
@@ -254,35 +247,30 @@ void hf_tcp_want_out(struct hf_tcp *t, struct hf_tcp_conn *c);
 /* The part of the chunk pool that one queue may take now. */
 uint32_t hf_tcp_share(const struct hf_tcp *t);
 
-/* ---- state.c -----------------------------------------------------------------------------------
- */
+/* ---- state.c ---- */
 void hf_tcp_state_open(struct hf_tcp_conn *c);
 enum hf_tcp_state hf_tcp_state_move(struct hf_tcp_conn *c, enum hf_tcp_move move);
 bool hf_tcp_state_allows(const struct hf_tcp_conn *c, enum hf_tcp_move move);
 /* Our FIN is queued or sent, and not yet acknowledged. */
 bool hf_tcp_fin_owed(const struct hf_tcp_conn *c);
 
-/* ---- tcp_input.c -------------------------------------------------------------------------------
- */
+/* ---- tcp_input.c ---- */
 enum hf_tcp_outcome hf_tcp_conn_input(struct hf_tcp_in *in, struct hf_tcp_conn *c);
 
-/* ---- half.c ------------------------------------------------------------------------------------
- */
+/* ---- half.c ---- */
 /* LISTEN and CLOSED: RFC 9293 3.10.7.1 and .2. iss_min: the ISN must lie beyond (RFC 9293 3.6.1).
  */
 enum hf_tcp_outcome hf_tcp_listen_input(struct hf_tcp_in *in, const uint32_t *iss_min);
 enum hf_tcp_outcome hf_tcp_half_input(struct hf_tcp_in *in, struct hf_tcp_half *h);
 uint32_t hf_tcp_half_expire(struct hf_tcp *t, uint32_t level, hf_ns now, uint32_t max);
 
-/* ---- wait.c ------------------------------------------------------------------------------------
- */
+/* ---- wait.c ---- */
 void hf_tcp_wait_add(struct hf_tcp *t, const struct hf_flow_key *k, uint32_t snd_nxt,
 	uint32_t rcv_nxt, hf_ns now);
 enum hf_tcp_outcome hf_tcp_wait_input(struct hf_tcp_in *in, uint32_t i);
 uint32_t hf_tcp_wait_expire(struct hf_tcp *t, hf_ns now, uint32_t max);
 
-/* ---- rcv.c -------------------------------------------------------------------------------------
- */
+/* ---- rcv.c ---- */
 /* Text and FIN of an acceptable segment (3.10.7.4, seventh and eighth). */
 enum hf_tcp_outcome hf_tcp_rcv_text(struct hf_tcp_in *in, struct hf_tcp_conn *c);
 /* The right edge to offer now: beyond rcv_edge only when it is worth telling. */
@@ -295,8 +283,7 @@ void hf_tcp_ooo_clear(struct hf_tcp *t, struct hf_tcp_conn *c);
 /* SACK blocks (left, right) of what is out of order, the latest first; returns how many. */
 uint32_t hf_tcp_sack_blocks(const struct hf_tcp_conn *c, uint32_t (*block)[2], uint32_t max);
 
-/* ---- tcp_emit.c --------------------------------------------------------------------------------
- */
+/* ---- tcp_emit.c ---- */
 void hf_tcp_reply(struct hf_tcp *t, uint32_t port, const struct hf_tcp_seg *s);
 /* A reset in answer to this segment (RFC 9293 3.10.7.1). */
 void hf_tcp_reply_rst(const struct hf_tcp_in *in);
@@ -310,8 +297,7 @@ void hf_tcp_next_hop(const struct hf_tcp *t, uint32_t port, const uint8_t *came_
 bool hf_tcp_has_output(const struct hf_tcp_conn *c);
 bool hf_tcp_has_data(const struct hf_tcp_conn *c);
 
-/* ---- congestion.c ------------------------------------------------------------------------------
- */
+/* ---- congestion.c ---- */
 void hf_tcp_cong_open(struct hf_tcp_conn *c, uint32_t syn_ack_lost_cnt);
 /* What the window of congestion allows beyond snd_una. */
 uint32_t hf_tcp_cong_window(const struct hf_tcp_conn *c);
@@ -322,8 +308,7 @@ HF_MUST_CHECK bool hf_tcp_cong_dup(struct hf_tcp_conn *c);
 void hf_tcp_cong_timeout(struct hf_tcp_conn *c);
 void hf_tcp_cong_idle(struct hf_tcp_conn *c);
 
-/* ---- timer.c -----------------------------------------------------------------------------------
- */
+/* ---- timer.c ---- */
 void hf_tcp_arm(struct hf_tcp *t, struct hf_tcp_conn *c, enum hf_tcp_due which, hf_ns at);
 void hf_tcp_disarm(struct hf_tcp_conn *c, enum hf_tcp_due which);
 /* Brings DUE_REXMIT in line with what is in flight and what is queued. */

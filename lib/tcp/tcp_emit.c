@@ -18,8 +18,7 @@ struct say {
 	bool probe; /* lies outside of the stream's order: moves no snd_nxt, measures no time */
 };
 
-/* ---- building ----------------------------------------------------------------------------------
- */
+/* ---- building ---- */
 static void write_syn_options(struct hf_writer *w, const struct hf_tcp_seg *s)
 {
 	hf_writer_u8(w, HF_TCPOPT_MSS);
@@ -125,8 +124,7 @@ static uint32_t build(struct hf_tcp *t, uint32_t port, const struct hf_tcp_seg *
 	return f->len;
 }
 
-/* ---- replies -----------------------------------------------------------------------------------
- */
+/* ---- replies ---- */
 void hf_tcp_next_hop(const struct hf_tcp *t, uint32_t port, const uint8_t *came_from, uint8_t *mac)
 {
 	const struct hf_tcp_port *id = &t->side[port].id;
@@ -182,8 +180,7 @@ static uint32_t emit_reply(struct hf_tcp *t, uint32_t port, struct hf_frame *f, 
 	return build(t, port, s, NULL, NULL, f);
 }
 
-/* ---- what to say -------------------------------------------------------------------------------
- */
+/* ---- what to say ---- */
 /* New data from snd_nxt, as far as both windows let it; less than a full segment only when that is
  * all there is or half of the widest window (RFC 9293 3.8.6.2.1). Small writes are not held back
  * (no Nagle): a turn's records are coalesced before anything is sent. */
@@ -264,8 +261,7 @@ bool hf_tcp_has_data(const struct hf_tcp_conn *c)
 	return next_data(c, &s);
 }
 
-/* ---- having said it ----------------------------------------------------------------------------
- */
+/* ---- having said it ---- */
 static void said_data(struct hf_tcp *t, struct hf_tcp_conn *c, const struct say *s, hf_ns now)
 {
 	uint32_t end = s->seq + s->len + s->fin;

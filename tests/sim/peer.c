@@ -20,8 +20,7 @@
 #include <netif/ethernet.h>
 #include "tests/sim/peer.h"
 
-/* ---- lwIP's globals as one block of bytes ------------------------------------------------------
- */
+/* ---- lwIP's globals as one block of bytes ---- */
 
 static struct {
 	uint8_t *live; /* .data and .bss of liblwip */
@@ -156,8 +155,7 @@ void mem_free(void *mem)
 	free(b);
 }
 
-/* ---- the interface ----------------------------------------------------------------------------
- */
+/* ---- the interface ---- */
 
 static err_t link_output(struct netif *netif, struct pbuf *pb)
 {

@@ -35,8 +35,7 @@ struct listener {
 	void *ctx;
 };
 
-/* ---- ends -------------------------------------------------------------------------------------
- */
+/* ---- ends ---- */
 
 /* Takes our hands off the pcb: lwIP finishes the connection alone. */
 static struct tcp_pcb *let_go(struct session *s)
@@ -102,8 +101,7 @@ static void over_tls(struct session *s, const char *doing)
 	over(s, SESSION_TLS_ERROR, text);
 }
 
-/* ---- lwIP's callbacks -------------------------------------------------------------------------
- */
+/* ---- lwIP's callbacks ---- */
 
 static err_t on_recv(void *arg, struct tcp_pcb *pcb HF_UNUSED, struct pbuf *p, err_t err HF_UNUSED)
 {
@@ -158,8 +156,7 @@ static err_t on_connected(void *arg, struct tcp_pcb *pcb HF_UNUSED, err_t err HF
 	return ERR_OK;
 }
 
-/* ---- birth ------------------------------------------------------------------------------------
- */
+/* ---- birth ---- */
 
 static struct session *session_new(struct peer *host, const struct session_plan *plan, bool server)
 {
@@ -267,8 +264,7 @@ void session_listen(struct peer *host, hf_ns now, uint16_t port, const struct se
 	tcp_accept(pcb, on_accept);
 }
 
-/* ---- work -------------------------------------------------------------------------------------
- */
+/* ---- work ---- */
 
 static bool ignores(const struct session *s)
 {
@@ -463,8 +459,7 @@ void session_free(struct session *s, hf_ns now)
 	free(s);
 }
 
-/* ---- questions --------------------------------------------------------------------------------
- */
+/* ---- questions ---- */
 
 enum session_result session_result(const struct session *s)
 {

@@ -1,23 +1,22 @@
 /* rsa_avx512f.c -- arithmetic in eight lanes for rsa_batch.c, in double precision, for processors
  * with AVX-512F but without IFMA.
  *
- * A digit is a small signed integer in a double (24 bits for primes up to 1024 bits, 23 above), and a
- * product of two digits is one fused multiply-add: as long as no column exceeds 2^53, it is exact.
- * A carry is taken by adding a constant so large that the low bits are rounded away, and subtracting
- * it again. Digits are balanced, |d| <= 2^(k-1) and a little: the columns of a product and of its
- * reduction together hold 2 N 2^(2k-2). Two rounds of carries, each for a whole block at once, leave
- * that little (2^7 at most), which does no harm, instead of a chain through all digits.
+ * A digit is a small signed integer in a double (w = 24 bits for primes up to 1024 bits, 23 above),
+ * and a product of two digits is one fused multiply-add: as long as no column exceeds 2^53, it is
+ * exact. A carry is taken by adding a constant so large that the low bits are rounded away, and
+ * subtracting it again. Digits are balanced, |d| <= 2^(w-1) + 2^7, so the columns of a product and of
+ * its reduction together stay below 2 N (2^(w-1) + 2^7)^2: 2^52.5 at 44 digits of 24 bits.
  *
  * Numbers are cut into blocks of 11 digits (44: 1024 bits) or 10, and tiles of blocks are summed
- * diagonal by diagonal, as in rsa_ifma.c. Quotient digits come by the block: with k = -1/m mod B, B
- * being 2^(k * side), and M = (k m + 1) / B, a column block t is cleared by adding t M one block higher
- * ("Montgomery-friendly multiple"): no product is needed to find t. Each block so cleared is made up
- * for by the next; only the last one takes t k mod B times m itself, so that the result is below 2 m.
+ * diagonal by diagonal, as in rsa_ifma.c. Quotient digits come by the block: with B = 2^(w * side),
+ * k = -1/m mod B and M = (k m + 1) / B, a block t of columns is cleared by adding t M from the next
+ * block on, because t + t k m = t M B ("Montgomery-friendly multiple"): no product is needed to find
+ * t. The last block takes (t k mod B) m instead, so that the result is within m of zero and not B m.
  *
- * Secrets in floating point: all values are integers below 2^102 or multiples of 2^-46 above 2^-24,
- * or zero, so no operation meets or makes a subnormal, an infinity or a NaN, which are what its time
- * depends on; MXCSR is set for each call (round to nearest) and restored. Nothing is rounded that is
- * not meant to be; were it ever, the check of each result would say so.
+ * Secrets in floating point: every value is zero or, in magnitude, between 2^-80 and 2^80, so no
+ * operation meets or makes a subnormal, an infinity or a NaN, which are what its time depends on;
+ * MXCSR is set for each call (round to nearest) and restored. Nothing is rounded that is not meant
+ * to be; if it were, the check of each result would say so.
  * Specs: Montgomery 1985; IEEE 754-2019; Intel SDM volume 1, 11.6.4 (MXCSR). */
 #include <immintrin.h>
 #include "drivers/drivers.h"
@@ -29,7 +28,7 @@ typedef __m512d vec;
 
 #define INLINE static inline __attribute__((always_inline))
 #define SPARE_BITS 8u /* R / m, at least */
-#define TILE_MAX 11
+#define TILE_MAX 11   /* 21 columns and most of one side fill the registers */
 #define TILE_ROUND 10
 #define CHAIN 3              /* columns carried one after the other */
 #define DIGIT_BITS_SHORT 24u /* up to 44 digits: 88 products of 2^46 */
@@ -39,7 +38,7 @@ typedef __m512d vec;
 
 #define FMA(a, b, acc) _mm512_fmadd_pd(a, b, acc)
 
-/* 1.5 * 2^(52 + k): adding it leaves multiples of 2^k. And 2^-k. */
+/* 1.5 * 2^(52 + w): adding it leaves multiples of 2^w. And 2^-w. */
 struct carrier {
 	vec round, scale;
 };
@@ -62,7 +61,7 @@ INLINE struct carrier carrier(uint32_t digit_bits)
 		_mm512_set1_pd(1.0 / (1u << digit_bits))};
 }
 
-/* The multiple of 2^k next to x. */
+/* The multiple of 2^w next to x. */
 INLINE vec upper(struct carrier k, vec x)
 {
 	return _mm512_sub_pd(_mm512_add_pd(x, k.round), k.round);
@@ -148,8 +147,8 @@ INLINE void square_diagonal(vec *acc, const struct hf_rsa_vec *a, const struct h
 	}
 }
 
-/* The last block of the reduction: q = t k mod B, and q m cleared the block; what that carries is an
- * integer that the three uppermost columns tell beyond doubt. */
+/* The last block of the reduction: q = t k mod B, and q m clears the block. What that carries is an
+ * integer, and the block's three uppermost columns are within 2^-20 of it, so no others are made. */
 INLINE void tile_reduce(vec *acc, struct carrier k, const struct hf_rsa_vec *m,
 	const struct hf_rsa_vec *inverse, struct hf_rsa_vec *q, int side)
 {
@@ -279,9 +278,9 @@ static void shape(struct hf_rsa_lanes *l, uint32_t bits)
 
 	l->digit_bits = bits <= 1024 ? DIGIT_BITS_SHORT : DIGIT_BITS_LONG;
 	least = HF_ROUND_UP(bits + SPARE_BITS, l->digit_bits) / l->digit_bits;
-	l->digits = HF_MIN(HF_ROUND_UP(least, TILE_MAX), HF_ROUND_UP(least, TILE_ROUND));
+	l->digits = HF_MIN(HF_ROUND_UP(least, 2 * TILE_MAX), HF_ROUND_UP(least, TILE_ROUND));
 	l->aid_cnt = l->digits + side_of(l->digits);
-	l->entry_vecs = l->digits / 2; /* of even numbers, all of them */
+	l->entry_vecs = l->digits / 2; /* they are even */
 }
 
 /* A digit fits a float: two digits of a lane, half the number apart, make one in the table. */

@@ -45,8 +45,8 @@ struct hf_rsa_core {
 	/* Plain digits into the core's, in place; and back, into signed integers. */
 	void (*encode)(const struct hf_rsa_lanes *l, uint64_t *digits, uint32_t cnt);
 	void (*decode)(uint64_t *digits, uint32_t cnt);
-	/* out = a b / R, within |a b| / R + m of zero; |a| and |b| up to 2^3 m, or one of them up to
-	 * R. out may be a or b. */
+	/* out = a b / R, within |a b| / R + 1.01 m of zero; |a| and |b| up to 2^3 m, or one of them
+	 * up to R. out may be a or b. */
 	void (*multiply)(struct hf_rsa_lanes *l, struct hf_rsa_vec *out, const struct hf_rsa_vec *a,
 		const struct hf_rsa_vec *b);
 	void (*square)(struct hf_rsa_lanes *l, struct hf_rsa_vec *x);

@@ -15,8 +15,8 @@
  * ns. Errors: every connection that fails has one enum hf_tls_reason (reason.def, which also names
  * the alert); an alert is queued where the RFC wants one. Every handshake that ends, well or not,
  * is counted in exactly one stats.reason[]; a fault after it in stats.fault[]. Specs: RFC 5246,
- * 5746, 6066, 7301, 7627, 5077 (extension acknowledged, tickets later), 7507, 7685, 8701. Start
- * reading at tls_hs.c. */
+ * 5746, 6066, 7301, 7627, 5077 (extension acknowledged, tickets later), 7507, 7685, 7905, 8422,
+ * 8701. Start reading at tls_hs.c. */
 #ifndef HF_TLS_TLS_H
 #define HF_TLS_TLS_H
 

@@ -3,7 +3,7 @@
  * work or, when a chunk or job is short, nothing: it will be called again with the same message.
  * What takes computing is only begun here and goes on in tls_keys.c.
  *
- *   ClientHello          -> ServerHello Certificate ServerHelloDone
+ *   ClientHello          -> ServerHello Certificate [ServerKeyExchange] ServerHelloDone
  *   ClientKeyExchange    -> (premaster, master, keys)
  *   ChangeCipherSpec     -> read with the new keys
  *   Finished             -> [NewSessionTicket] ChangeCipherSpec Finished */
@@ -48,37 +48,49 @@ static void keep_hello(
 	t->suite = c->suite->id;
 }
 
-static int on_client_hello(struct hf_tls_call *c, struct hf_span body)
+/* ServerHello and Certificate, and ServerHelloDone where there is no key exchange of ours. */
+static void put_flight(struct hf_tls_ctx *x, struct hf_tls_hs *hs)
 {
-	uint8_t buf[HF_TLS_SERVER_HELLO_MAX + HF_TLS_MSG_HEAD_LEN + 3];
 	static const uint8_t done[HF_TLS_MSG_HEAD_LEN] = {HF_TLS_MSG_SERVER_HELLO_DONE};
+	uint8_t buf[HF_TLS_SERVER_HELLO_MAX + HF_TLS_MSG_HEAD_LEN + 3];
 	struct hf_writer w = hf_writer(buf, sizeof(buf));
-	struct hf_tls_ctx *x = c->x;
-	struct hf_tls_hs *hs = c->t->hs;
-	struct hf_tls_choice choice;
-	struct hf_tls_hello hello;
-	struct hf_span list;
-	int err = hf_tls_hello_parse(body, &hello);
+	struct hf_span list = hs->choice.vhost->cert->list;
 
-	if (!err)
-		err = hf_tls_hello_choose(c->t->site, &hello, &choice);
-	if (err)
-		return err;
-	if (!hf_transcript_fits(x->bufs, &hs->log, sizeof(buf) + sizeof(done)))
-		return HF_TLS_WAIT_MEM;
-	keep_hello(c->t, &hello, &choice);
 	hf_rand_bytes(x->rand, hs->server_random, HF_TLS_RANDOM_LEN);
-	list = choice.vhost->cert->list;
-	hf_tls_hello_answer(&w, &choice, hs->server_random);
+	hf_tls_hello_answer(&w, &hs->choice, hs->server_random);
 	hf_writer_u8(&w, HF_TLS_MSG_CERTIFICATE);
 	hf_writer_u24(&w, (uint32_t)list.len + 3);
 	hf_writer_u24(&w, (uint32_t)list.len);
 	HF_ASSERT(!w.overflow);
-	hs->sent = hf_transcript_len(&hs->log);
+	hs->sent = hs->send_end = hf_transcript_len(&hs->log);
 	hf_transcript_put(x->bufs, &hs->log, hf_span(buf, w.len));
 	hf_transcript_put_cert(&hs->log, list);
+	if (hs->choice.suite->ecdhe)
+		return; /* nothing leaves before all of it can */
 	hf_transcript_put(x->bufs, &hs->log, hf_span(done, sizeof(done)));
 	hs->send_end = hf_transcript_len(&hs->log);
+}
+
+#define FLIGHT_MAX (HF_TLS_SERVER_HELLO_MAX + HF_TLS_MSG_HEAD_LEN + 3 + HF_TLS_MSG_HEAD_LEN)
+
+static int on_client_hello(struct hf_tls_call *c, struct hf_span body)
+{
+	struct hf_tls_ctx *x = c->x;
+	struct hf_tls_hs *hs = c->t->hs;
+	struct hf_tls_choice choice;
+	struct hf_tls_hello hello;
+	int err = hf_tls_hello_parse(body, &hello);
+
+	if (!err)
+		err = hf_tls_hello_choose(c->t->site, &hello, &choice);
+	if (!err && !hf_transcript_fits(x->bufs, &hs->log, FLIGHT_MAX))
+		err = HF_TLS_WAIT_MEM;
+	if (!err && choice.suite->ecdhe)
+		err = hf_tls_keys_offer(c, choice.group);
+	if (err)
+		return err;
+	keep_hello(c->t, &hello, &choice);
+	put_flight(x, hs);
 	count_name(&x->stats, choice.name);
 	x->stats.extended_master += choice.extended_master;
 	return 0;
@@ -86,16 +98,18 @@ static int on_client_hello(struct hf_tls_call *c, struct hf_span body)
 
 /* ---- the client's second flight ---- */
 
-/* RFC 5246 7.4.7.1. What is checked here is public: that the vector fills the message. Its length
- * against the key's, and everything about its content, is pk's. */
+/* RFC 5246 7.4.7.1, RFC 8422 5.7. What is checked here is public: that the vector fills the
+ * message. Its length against the key's, and everything about its content, is pk's. */
 static int on_client_key_exchange(struct hf_tls_call *c, struct hf_span body)
 {
 	struct hf_reader r = hf_reader_of(body);
-	struct hf_span ciphertext;
+	struct hf_span sent;
+	int err = c->t->hs->choice.suite->ecdhe ? hf_reader_vec8(&r, &sent)
+						: hf_reader_vec16(&r, &sent);
 
-	if (hf_reader_vec16(&r, &ciphertext) || hf_reader_left(&r) > 0)
+	if (err || hf_reader_left(&r) > 0)
 		return -HF_TLS_R_KEY_EXCHANGE_SYNTAX;
-	return hf_tls_keys_exchange(c, ciphertext);
+	return hf_tls_keys_exchange(c, sent);
 }
 
 static int on_change_cipher_spec(struct hf_tls_call *c, struct hf_span body)

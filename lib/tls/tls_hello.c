@@ -8,6 +8,7 @@
 #define SCSV_RENEGOTIATION 0x00ffu /* RFC 5746 3.3 */
 #define SESSION_ID_MAX 32u         /* RFC 5246 7.4.1.2 */
 #define LABEL_MAX 63u              /* RFC 1035 2.3.4 */
+#define POINT_UNCOMPRESSED 0       /* RFC 8422 5.1.2 */
 
 enum {
 #define HF_TLS_EXT(number, name, parse) EXT_##name = number,
@@ -93,6 +94,32 @@ static int parse_extended_master(struct hf_tls_hello *h, struct hf_reader *r)
 {
 	(void)r; /* empty, which the caller checks */
 	h->extended_master = true;
+	return 0;
+}
+
+static int parse_groups(struct hf_tls_hello *h, struct hf_reader *r)
+{
+	if (hf_reader_vec16(r, &h->groups) || h->groups.len == 0 || h->groups.len % 2)
+		return -HF_TLS_R_EXTENSION_SYNTAX;
+	return 0;
+}
+
+static int parse_point_formats(struct hf_tls_hello *h, struct hf_reader *r)
+{
+	struct hf_span formats;
+
+	if (hf_reader_vec8(r, &formats) || formats.len == 0)
+		return -HF_TLS_R_EXTENSION_SYNTAX;
+	if (!memchr(formats.p, POINT_UNCOMPRESSED, formats.len))
+		return -HF_TLS_R_POINT_FORMATS;
+	h->point_formats = true;
+	return 0;
+}
+
+static int parse_signatures(struct hf_tls_hello *h, struct hf_reader *r)
+{
+	if (hf_reader_vec16(r, &h->signatures) || h->signatures.len == 0 || h->signatures.len % 2)
+		return -HF_TLS_R_EXTENSION_SYNTAX;
 	return 0;
 }
 
@@ -267,19 +294,55 @@ static int choose_alpn(struct hf_span list, struct hf_tls_choice *out)
 	return -HF_TLS_R_NO_SHARED_PROTOCOL;
 }
 
-/* signature_algorithms is not asked: with these suites we sign nothing, and of the chain there is but
- * one, which a client that dislikes its signatures refuses by itself. */
-static int choose_suite(
-	const struct hf_tls_site *site, struct hf_span suites, struct hf_tls_choice *out)
+static const struct hf_tls_group groups[] = {{29, HF_GROUP_X25519}, {23, HF_GROUP_P256}};
+
+/* NULL: none in common. RFC 8422 4: a client that says nothing takes any; P-256 is what such old
+ * ones know. */
+static const struct hf_tls_group *choose_group(struct hf_span offered)
 {
+	for (size_t i = 0; i < HF_ARRAY_LEN(groups); i++)
+		if (offered.p ? has_u16(offered, groups[i].id) : groups[i].group == HF_GROUP_P256)
+			return &groups[i];
+	return NULL;
+}
+
+static const struct hf_tls_scheme schemes[] = {
+	{0x0401, HF_SHA256}, {0x0501, HF_SHA384}, {0x0601, HF_SHA512}};
+
+/* NULL: none in common. RFC 5246 7.4.1.4.1: a client that says nothing has said SHA-1, and only
+ * then is it used. The chain's own signatures are not asked about: there is but one, which a client
+ * that dislikes them refuses by itself. */
+static const struct hf_tls_scheme *choose_scheme(struct hf_span offered)
+{
+	static const struct hf_tls_scheme unsaid = {0x0201, HF_SHA1};
+
+	if (!offered.p)
+		return &unsaid;
+	for (size_t i = 0; i < HF_ARRAY_LEN(schemes); i++)
+		if (has_u16(offered, schemes[i].id))
+			return &schemes[i];
+	return NULL;
+}
+
+/* The reason tells how near it came. */
+static int choose_suite(
+	const struct hf_tls_site *site, const struct hf_tls_hello *h, struct hf_tls_choice *out)
+{
+	int err = -HF_TLS_R_NO_SHARED_SUITE;
+
 	if (out->vhost->cert->key->type != HF_PK_RSA)
-		return -HF_TLS_R_NO_SHARED_SUITE; /* all that is served decrypts with RSA */
+		return err; /* all that is served decrypts or signs with RSA */
+	out->group = choose_group(h->groups);
+	out->scheme = choose_scheme(h->signatures);
 	for (uint32_t i = 0; i < site->suite_cnt; i++) {
 		out->suite = hf_tls_suite(site->suite[i]);
-		if (out->suite && has_u16(suites, site->suite[i]))
+		if (!out->suite || !has_u16(h->suites, site->suite[i]))
+			continue;
+		if (!out->suite->ecdhe || (out->group && out->scheme))
 			return 0;
+		err = out->group ? -HF_TLS_R_NO_SHARED_SIGNATURE : -HF_TLS_R_NO_SHARED_GROUP;
 	}
-	return -HF_TLS_R_NO_SHARED_SUITE;
+	return err;
 }
 
 /* RFC 8446 4.2.1: where supported_versions is sent it alone counts; else RFC 5246 E.1, whatever is
@@ -297,7 +360,8 @@ int hf_tls_hello_choose(
 {
 	int err;
 
-	*out = (struct hf_tls_choice){.extended_master = h->extended_master,
+	*out = (struct hf_tls_choice){.point_formats = h->point_formats,
+		.extended_master = h->extended_master,
 		.session_ticket = h->session_ticket,
 		.secure_renegotiation = h->secure_renegotiation};
 	err = check_version(h);
@@ -307,7 +371,7 @@ int hf_tls_hello_choose(
 		return -HF_TLS_R_NO_NULL_COMPRESSION; /* RFC 5246 7.4.1.2 */
 	choose_vhost(site, h->name, out);
 	err = choose_alpn(h->alpn, out);
-	return err ? err : choose_suite(site, h->suites, out);
+	return err ? err : choose_suite(site, h, out);
 }
 
 /* ---- answer ---- */
@@ -325,6 +389,13 @@ static void put_extensions(struct hf_writer *w, const struct hf_tls_choice *c)
 	if (c->name == HF_TLS_NAME_EXACT || c->name == HF_TLS_NAME_WILDCARD) {
 		hf_writer_u16(w, EXT_server_name);
 		hf_writer_u16(w, 0);
+	}
+	/* RFC 8422 5.2: only with a suite that needs it, only to who asked. */
+	if (c->suite->ecdhe && c->point_formats) {
+		hf_writer_u16(w, EXT_ec_point_formats);
+		hf_writer_u16(w, 2);
+		hf_writer_u8(w, 1);
+		hf_writer_u8(w, POINT_UNCOMPRESSED);
 	}
 	if (c->extended_master) {
 		hf_writer_u16(w, EXT_extended_master_secret);

@@ -20,6 +20,9 @@
 /* A ciphertext longer than any modulus served is not an error here: pk answers it like every other
  * bad one. Only what is longer than any RSA key in use is refused by its size. */
 #define HF_TLS_KEY_EXCHANGE_MAX (2u + 2048u)
+#define HF_TLS_POINT_MAX 65u                      /* P-256, RFC 8422 5.4.1 */
+#define HF_TLS_PARAMS_MAX (4u + HF_TLS_POINT_MAX) /* ServerECDHParams, RFC 8422 5.4 */
+#define HF_TLS_SERVER_KEY_MAX (HF_TLS_MSG_HEAD_LEN + HF_TLS_PARAMS_MAX + 4u + HF_PK_OUT_MAX)
 
 enum { /* ContentType, RFC 5246 6.2.1 */
 	HF_TLS_CT_CCS = 20,
@@ -33,6 +36,7 @@ enum { /* HandshakeType, RFC 5246 7.4 */
 	HF_TLS_MSG_SERVER_HELLO = 2,
 	HF_TLS_MSG_NEW_SESSION_TICKET = 4, /* RFC 5077 3.3 */
 	HF_TLS_MSG_CERTIFICATE = 11,
+	HF_TLS_MSG_SERVER_KEY_EXCHANGE = 12,
 	HF_TLS_MSG_SERVER_HELLO_DONE = 14,
 	HF_TLS_MSG_CLIENT_KEY_EXCHANGE = 16,
 	HF_TLS_MSG_FINISHED = 20,
@@ -86,9 +90,20 @@ struct hf_tls_suite {
 	uint16_t id;
 	uint8_t cipher; /* enum hf_cipher */
 	uint8_t hash;   /* of PRF and transcript */
+	bool ecdhe;     /* key exchange, signed; else RSA encrypts the premaster secret */
 	const char *name;
 };
 const struct hf_tls_suite *hf_tls_suite(uint16_t id); /* NULL: not served */
+
+/* What the wire calls curves and signatures, and what pk does. */
+struct hf_tls_group {
+	uint16_t id;   /* NamedCurve, RFC 8422 5.1.1 */
+	uint8_t group; /* enum hf_group */
+};
+struct hf_tls_scheme {
+	uint16_t id;  /* SignatureAndHashAlgorithm, RFC 5246 7.4.1.4.1 */
+	uint8_t hash; /* enum hf_hash, under PKCS #1 */
+};
 
 /* ---- tls_hello.c ---- */
 
@@ -97,8 +112,8 @@ struct hf_tls_hello {
 	uint16_t version;
 	struct hf_span random, session_id, suites, compressions;
 	/* from extensions; a span with p NULL was not offered */
-	struct hf_span name, alpn, versions;
-	bool extended_master, session_ticket, secure_renegotiation;
+	struct hf_span name, alpn, versions, groups, signatures;
+	bool point_formats, extended_master, session_ticket, secure_renegotiation;
 };
 /* body: the message without its header. 0 or -reason. */
 HF_MUST_CHECK int hf_tls_hello_parse(struct hf_span body, struct hf_tls_hello *out);
@@ -114,14 +129,17 @@ enum hf_tls_name_match {
 struct hf_tls_choice {
 	const struct hf_tls_vhost *vhost;
 	const struct hf_tls_suite *suite;
+	const struct hf_tls_group *group; /* and scheme: for suites with ecdhe */
+	const struct hf_tls_scheme *scheme;
 	struct hf_span alpn; /* the site's; empty: none */
 	enum hf_tls_name_match name;
-	bool extended_master, session_ticket, secure_renegotiation;
+	bool point_formats, extended_master, session_ticket, secure_renegotiation;
 };
 HF_MUST_CHECK int hf_tls_hello_choose(
 	const struct hf_tls_site *site, const struct hf_tls_hello *h, struct hf_tls_choice *out);
-/* Every extension at its largest: 4 + 2 + 32 + 1 + 2 + 1 + 2, and extensions of 5, 4, 4, 4, 262. */
-#define HF_TLS_SERVER_HELLO_MAX 336u
+/* Every extension at its largest: 4 + 2 + 32 + 1 + 2 + 1 + 2, and extensions of 5, 4, 6, 4, 4,
+ * 262. */
+#define HF_TLS_SERVER_HELLO_MAX 329u
 void hf_tls_hello_answer(struct hf_writer *w, const struct hf_tls_choice *c,
 	const uint8_t random[HF_TLS_RANDOM_LEN]);
 
@@ -129,8 +147,9 @@ void hf_tls_hello_answer(struct hf_writer *w, const struct hf_tls_choice *c,
 
 /* Hello, our flight, key exchange, both Finished and a ticket over chunks; two more for the hole.
  */
-#define HF_TLS_TRANSCRIPT_MAX \
-	(HF_TLS_HELLO_MAX + HF_TLS_SERVER_HELLO_MAX + HF_TLS_KEY_EXCHANGE_MAX + 128u)
+#define HF_TLS_TRANSCRIPT_MAX                                                 \
+	(HF_TLS_HELLO_MAX + HF_TLS_SERVER_HELLO_MAX + HF_TLS_SERVER_KEY_MAX + \
+		HF_TLS_KEY_EXCHANGE_MAX + 128u)
 #define HF_TLS_SPAN_MAX 16u
 static_assert(HF_TLS_TRANSCRIPT_MAX / HF_CHUNK_DATA + 1 + 2 <= HF_TLS_SPAN_MAX, "a hash fits");
 
@@ -143,15 +162,21 @@ struct hf_tls_hs {
 	uint16_t client_version;
 	/* jobs out, and what to do when all are back */
 	struct hf_pk_job *pk_job;
+	struct hf_pk_job *signature; /* came back; kept until what it signed is in the flight */
 	struct hf_sym_job *job[2];
 	uint8_t step;
 	hf_ns key_at; /* when the ClientKeyExchange was whole */
 	struct hf_span hash_v[HF_TLS_SPAN_MAX], prf_v[2][4];
 	/* secrets */
 	uint8_t client_random[HF_TLS_RANDOM_LEN], server_random[HF_TLS_RANDOM_LEN];
+	uint8_t scalar[HF_EC_SCALAR_MAX]; /* our private key, until the client's point is here */
 	uint8_t premaster[HF_PREMASTER_LEN], master[HF_TLS_MASTER_LEN];
 	uint8_t hash[HF_HASH_MAX]; /* of the transcript at the latest point that needed one */
-	uint8_t block[128];        /* key block, RFC 5246 6.3 */
+	union {                    /* what is signed is out long before keys are cut */
+		uint8_t params[HF_TLS_PARAMS_MAX];
+		uint8_t block[128]; /* key block, RFC 5246 6.3 */
+	};
+	uint8_t params_len, premaster_len;
 	uint8_t verify[HF_TLS_VERIFY_LEN];
 	uint8_t name[HF_TLS_NAME_MAX];
 	uint8_t name_len;
@@ -171,7 +196,10 @@ HF_MUST_CHECK int hf_tls12_check(const struct hf_tls *t, unsigned type, uint32_t
 HF_MUST_CHECK int hf_tls12_message(struct hf_tls_call *c, unsigned type, struct hf_span body);
 
 /* ---- tls_keys.c: what is computed after a message, step by step ---- */
-HF_MUST_CHECK int hf_tls_keys_exchange(struct hf_tls_call *c, struct hf_span ciphertext);
+/* Our side of ECDHE: the rest of the flight that on_client_hello began. */
+HF_MUST_CHECK int hf_tls_keys_offer(struct hf_tls_call *c, const struct hf_tls_group *group);
+/* The client's side: its ciphertext or point. */
+HF_MUST_CHECK int hf_tls_keys_exchange(struct hf_tls_call *c, struct hf_span sent);
 HF_MUST_CHECK int hf_tls_keys_finish(struct hf_tls_call *c);
 /* Takes the next step if all jobs are back: 0 went on, positive: waits, negative: -reason. */
 HF_MUST_CHECK int hf_tls_keys_step(struct hf_tls_call *c);

@@ -3,21 +3,39 @@
  * only: up to ClientKeyExchange (for the extended master secret and the client's Finished alike,
  * and while the private key is at work) and up to our own Finished.
  *
+ *   offer:    key pair -> digest -> signature -> ServerKeyExchange and ServerHelloDone
  *   exchange: premaster, hash -> master -> key block, client's verify_data -> install
  *   finish:   hash -> our verify_data -> Finished into the flight */
 #include "lib/tls/tls_hs.h"
 #include "lib/base/secret.h"
 
-enum { STEP_NONE, STEP_MASTER, STEP_BLOCK, STEP_INSTALL, STEP_VERIFY, STEP_FINISHED };
+#define NAMED_CURVE 3u /* ECCurveType, RFC 8422 5.4 */
+
+enum {
+	STEP_NONE,
+	STEP_DIGEST,
+	STEP_SIGN,
+	STEP_OFFER,
+	STEP_MASTER,
+	STEP_BLOCK,
+	STEP_INSTALL,
+	STEP_VERIFY,
+	STEP_FINISHED,
+};
 
 /* RFC 5246 5: SHA-256, or the suite's own hash where it is stronger. */
 static const struct hf_tls_suite suites[] = {
 	/* clang-format off */
-	{0x002f, HF_CIPHER_AES128_CBC_SHA1,   HF_SHA256, "TLS_RSA_WITH_AES_128_CBC_SHA"},
-	{0x0035, HF_CIPHER_AES256_CBC_SHA1,   HF_SHA256, "TLS_RSA_WITH_AES_256_CBC_SHA"},
-	{0x003c, HF_CIPHER_AES128_CBC_SHA256, HF_SHA256, "TLS_RSA_WITH_AES_128_CBC_SHA256"},
-	{0x009c, HF_CIPHER_AES128_GCM,        HF_SHA256, "TLS_RSA_WITH_AES_128_GCM_SHA256"},
-	{0x009d, HF_CIPHER_AES256_GCM,        HF_SHA384, "TLS_RSA_WITH_AES_256_GCM_SHA384"},
+	{0x002f, HF_CIPHER_AES128_CBC_SHA1,    HF_SHA256, false, "TLS_RSA_WITH_AES_128_CBC_SHA"},
+	{0x0035, HF_CIPHER_AES256_CBC_SHA1,    HF_SHA256, false, "TLS_RSA_WITH_AES_256_CBC_SHA"},
+	{0x003c, HF_CIPHER_AES128_CBC_SHA256,  HF_SHA256, false, "TLS_RSA_WITH_AES_128_CBC_SHA256"},
+	{0x009c, HF_CIPHER_AES128_GCM,         HF_SHA256, false, "TLS_RSA_WITH_AES_128_GCM_SHA256"},
+	{0x009d, HF_CIPHER_AES256_GCM,         HF_SHA384, false, "TLS_RSA_WITH_AES_256_GCM_SHA384"},
+	{0xc013, HF_CIPHER_AES128_CBC_SHA1,    HF_SHA256, true,  "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA"},
+	{0xc014, HF_CIPHER_AES256_CBC_SHA1,    HF_SHA256, true,  "TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA"},
+	{0xc02f, HF_CIPHER_AES128_GCM,         HF_SHA256, true,  "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"},
+	{0xc030, HF_CIPHER_AES256_GCM,         HF_SHA384, true,  "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384"},
+	{0xcca8, HF_CIPHER_CHACHA20_POLY1305,  HF_SHA256, true,  "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256"},
 	/* clang-format on */
 };
 
@@ -65,15 +83,24 @@ static bool take_jobs(struct hf_tls_call *c, uint32_t cnt)
 	return true;
 }
 
-static void submit_hash(struct hf_tls_call *c, struct hf_sym_job *job)
+/* Of the first v_cnt of hash_v. */
+static void submit_hash(struct hf_tls_call *c, uint32_t v_cnt)
 {
 	struct hf_tls_hs *hs = c->t->hs;
+	struct hf_sym_job *job = hs->job[0];
 
 	job->kind = HF_SYM_HASH;
 	job->v = hs->hash_v;
-	job->v_cnt = hf_transcript_spans(&hs->log, hs->hash_v, HF_TLS_SPAN_MAX);
+	job->v_cnt = v_cnt;
 	job->out = hs->hash;
 	hf_sym_submit(c->x->sym, job);
+}
+
+static void submit_log_hash(struct hf_tls_call *c)
+{
+	struct hf_tls_hs *hs = c->t->hs;
+
+	submit_hash(c, hf_transcript_spans(&hs->log, hs->hash_v, HF_TLS_SPAN_MAX));
 }
 
 #define LABEL(text) hf_span(text, sizeof(text) - 1)
@@ -111,49 +138,48 @@ static struct hf_span hash_of(const struct hf_tls_hs *hs)
 
 static const struct hf_span nothing;
 
-/* ---- the client's key exchange ---- */
-
-/* The fallback is drawn for every handshake and before anything is known of the ciphertext (RFC
- * 5246 7.4.7.1); the rest of the handshake never learns which of the two it works with. */
-static void submit_premaster(
-	struct hf_tls_call *c, struct hf_pk_job *job, struct hf_span ciphertext)
+static struct hf_pk_job *take_pk(struct hf_tls_call *c, enum hf_pk_op op)
 {
-	struct hf_tls *t = c->t;
-	struct hf_tls_use *use = &t->site->use[c->x->worker];
+	struct hf_pk_job *job = hf_pk_take(c->x->pk);
 
-	job->key = t->hs->choice.vhost->cert->key;
-	job->owner = t->owner;
-	job->op = HF_PK_RSA_PREMASTER;
-	job->client_version = t->hs->client_version;
-	job->in_len = (uint32_t)HF_MIN(ciphertext.len, sizeof(job->in));
-	memcpy(job->in, ciphertext.p, job->in_len);
-	hf_rand_bytes(c->x->rand, job->fallback, sizeof(job->fallback));
+	if (!job)
+		return NULL;
+	job->owner = c->t->owner;
+	job->op = op;
 	hf_rand_bytes(c->x->rand, job->seed, sizeof(job->seed));
-	job->user = use; /* the job points to the site's key, whatever becomes of the connection */
-	use->cnt++;
-	hf_pk_submit(c->x->pk, job, c->x->now);
-	hf_trace(c->x->trace, c->x->now, (uint32_t)t->owner, HF_TRACE_PK_SUBMIT, job->op, 0, 0);
+	return job;
 }
 
-int hf_tls_keys_exchange(struct hf_tls_call *c, struct hf_span ciphertext)
+/* The job may point to the site's key, whatever becomes of the connection: it counts as a use. */
+static void submit_pk(struct hf_tls_call *c, struct hf_pk_job *job)
 {
-	struct hf_tls_hs *hs = c->t->hs;
-	struct hf_pk_job *job;
+	struct hf_tls_use *use = &c->t->site->use[c->x->worker];
 
-	if (!take_jobs(c, 1))
-		return HF_TLS_WAIT_MEM;
-	job = hf_pk_take(c->x->pk);
-	if (!job) {
-		hf_sym_give(c->x->sym, hs->job[0]);
-		hs->job[0] = NULL;
-		return HF_TLS_WAIT_MEM;
+	job->user = use;
+	use->cnt++;
+	c->t->hs->pk_job = job;
+	hf_pk_submit(c->x->pk, job, c->x->now);
+	hf_trace(c->x->trace, c->x->now, (uint32_t)job->owner, HF_TRACE_PK_SUBMIT, job->op, 0, 0);
+}
+
+static void keep_answer(struct hf_tls_hs *hs, const struct hf_pk_job *job)
+{
+	struct hf_writer w;
+
+	if (job->op != HF_PK_ECDH_KEYGEN) {
+		HF_ASSERT(job->out_len <= sizeof(hs->premaster));
+		memcpy(hs->premaster, job->out, job->out_len);
+		hs->premaster_len = (uint8_t)job->out_len;
+		return;
 	}
-	hs->pk_job = job;
-	hs->key_at = c->x->now;
-	submit_premaster(c, job, ciphertext);
-	submit_hash(c, hs->job[0]);
-	hs->step = STEP_MASTER;
-	return 0;
+	memcpy(hs->scalar, job->scalar, sizeof(hs->scalar));
+	w = hf_writer(hs->params, sizeof(hs->params));
+	hf_writer_u8(&w, NAMED_CURVE);
+	hf_writer_u16(&w, hs->choice.group->id);
+	hf_writer_u8(&w, job->out_len);
+	hf_writer_bytes(&w, job->out, job->out_len);
+	HF_ASSERT(!w.overflow);
+	hs->params_len = (uint8_t)w.len;
 }
 
 void hf_tls_pk_done(struct hf_tls_ctx *x, struct hf_tls *t, struct hf_pk_job *job)
@@ -164,19 +190,143 @@ void hf_tls_pk_done(struct hf_tls_ctx *x, struct hf_tls *t, struct hf_pk_job *jo
 	hf_trace(x->trace, x->now, (uint32_t)job->owner, HF_TRACE_PK_DONE, job->status, 0, 0);
 	if (t && t->hs && t->hs->pk_job == job) {
 		t->hs->pk_job = NULL;
-		if (job->status == HF_PK_OK)
-			memcpy(t->hs->premaster, job->out, HF_PREMASTER_LEN);
-		else
+		if (job->status == HF_PK_REFUSED) {
+			hf_tls_fail(x, t, HF_TLS_R_BAD_POINT);
+		} else if (job->status != HF_PK_OK) {
 			hf_tls_fail(x, t, HF_TLS_R_PK_FAILED);
+		} else if (job->op == HF_PK_RSA_SIGN_PKCS1) {
+			t->hs->signature = job;
+			return;
+		} else {
+			keep_answer(t->hs, job);
+		}
 	}
 	hf_pk_give(x->pk, job);
+}
+
+/* ---- our key exchange ---- */
+
+/* A key pair for this handshake alone. */
+int hf_tls_keys_offer(struct hf_tls_call *c, const struct hf_tls_group *group)
+{
+	struct hf_pk_job *job = take_pk(c, HF_PK_ECDH_KEYGEN);
+
+	if (!job)
+		return HF_TLS_WAIT_MEM;
+	job->group = group->group;
+	submit_pk(c, job);
+	c->t->hs->step = STEP_DIGEST;
+	return 0;
+}
+
+/* RFC 8422 5.4: what is signed is both randoms and the parameters, a named curve and our point. */
+static int step_digest(struct hf_tls_call *c)
+{
+	struct hf_tls_hs *hs = c->t->hs;
+
+	if (!take_jobs(c, 1))
+		return HF_TLS_WAIT_MEM;
+	hs->job[0]->hash = hs->choice.scheme->hash;
+	hs->hash_v[0] = hf_span(hs->client_random, HF_TLS_RANDOM_LEN);
+	hs->hash_v[1] = hf_span(hs->server_random, HF_TLS_RANDOM_LEN);
+	hs->hash_v[2] = hf_span(hs->params, hs->params_len);
+	submit_hash(c, 3);
+	return 0;
+}
+
+static int step_sign(struct hf_tls_call *c)
+{
+	struct hf_tls_hs *hs = c->t->hs;
+	struct hf_pk_job *job = take_pk(c, HF_PK_RSA_SIGN_PKCS1);
+
+	if (!job)
+		return HF_TLS_WAIT_MEM;
+	job->key = hs->choice.vhost->cert->key;
+	job->hash = hs->choice.scheme->hash;
+	job->in_len = hf_hash_info[job->hash].len;
+	memcpy(job->in, hs->hash, job->in_len);
+	submit_pk(c, job);
+	return 0;
+}
+
+static int step_offer(struct hf_tls_call *c)
+{
+	static const uint8_t done[HF_TLS_MSG_HEAD_LEN] = {HF_TLS_MSG_SERVER_HELLO_DONE};
+	uint8_t buf[HF_TLS_SERVER_KEY_MAX + sizeof(done)];
+	struct hf_writer w = hf_writer(buf, sizeof(buf));
+	struct hf_tls_hs *hs = c->t->hs;
+	struct hf_pk_job *job = hs->signature;
+	size_t message;
+
+	if (!hf_transcript_fits(c->x->bufs, &hs->log, sizeof(buf)))
+		return HF_TLS_WAIT_MEM;
+	hf_writer_u8(&w, HF_TLS_MSG_SERVER_KEY_EXCHANGE);
+	message = hf_writer_open(&w, 3);
+	hf_writer_bytes(&w, hs->params, hs->params_len);
+	hf_writer_u16(&w, hs->choice.scheme->id);
+	hf_writer_u16(&w, job->out_len);
+	hf_writer_bytes(&w, job->out, job->out_len);
+	hf_writer_close(&w, message, 3);
+	hf_writer_bytes(&w, done, sizeof(done));
+	HF_ASSERT(!w.overflow);
+	hs->signature = NULL;
+	hf_pk_give(c->x->pk, job);
+	hf_transcript_put(c->x->bufs, &hs->log, hf_span(buf, w.len));
+	hs->send_end = hf_transcript_len(&hs->log);
+	return 0;
+}
+
+/* ---- the client's key exchange ---- */
+
+/* The fallback is drawn for every handshake and before anything is known of the ciphertext (RFC
+ * 5246 7.4.7.1); the rest of the handshake never learns which of the two it works with. */
+static void fill_premaster(struct hf_tls_call *c, struct hf_pk_job *job)
+{
+	job->key = c->t->hs->choice.vhost->cert->key;
+	job->client_version = c->t->hs->client_version;
+	hf_rand_bytes(c->x->rand, job->fallback, sizeof(job->fallback));
+}
+
+/* The private key is used once and gone. */
+static void fill_derive(struct hf_tls_hs *hs, struct hf_pk_job *job)
+{
+	job->group = hs->choice.group->group;
+	memcpy(job->scalar, hs->scalar, sizeof(job->scalar));
+	hf_wipe(hs->scalar, sizeof(hs->scalar));
+}
+
+int hf_tls_keys_exchange(struct hf_tls_call *c, struct hf_span sent)
+{
+	struct hf_tls_hs *hs = c->t->hs;
+	bool ecdhe = hs->choice.suite->ecdhe;
+	struct hf_pk_job *job;
+
+	if (!take_jobs(c, 1))
+		return HF_TLS_WAIT_MEM;
+	job = take_pk(c, ecdhe ? HF_PK_ECDH_DERIVE : HF_PK_RSA_PREMASTER);
+	if (!job) {
+		hf_sym_give(c->x->sym, hs->job[0]);
+		hs->job[0] = NULL;
+		return HF_TLS_WAIT_MEM;
+	}
+	hs->key_at = c->x->now;
+	job->in_len = (uint32_t)HF_MIN(sent.len, sizeof(job->in));
+	memcpy(job->in, sent.p, job->in_len);
+	if (ecdhe)
+		fill_derive(hs, job);
+	else
+		fill_premaster(c, job);
+	submit_pk(c, job);
+	submit_log_hash(c);
+	hs->step = STEP_MASTER;
+	return 0;
 }
 
 /* RFC 5246 8.1; RFC 7627 4, where the hash of the handshake so far takes the randoms' place. */
 static int step_master(struct hf_tls_call *c)
 {
 	struct hf_tls_hs *hs = c->t->hs;
-	struct hf_span premaster = hf_span(hs->premaster, HF_PREMASTER_LEN);
+	struct hf_span premaster = hf_span(hs->premaster, hs->premaster_len);
 
 	if (!take_jobs(c, 1))
 		return HF_TLS_WAIT_MEM;
@@ -257,7 +407,7 @@ int hf_tls_keys_finish(struct hf_tls_call *c)
 	hs->sent = hs->send_end = hf_transcript_len(&hs->log);
 	if (hs->choice.session_ticket)
 		hf_transcript_put(c->x->bufs, &hs->log, hf_span(no_ticket, sizeof(no_ticket)));
-	submit_hash(c, hs->job[0]);
+	submit_log_hash(c);
 	hs->step = STEP_VERIFY;
 	return 0;
 }
@@ -296,6 +446,9 @@ static const struct {
 	uint8_t next;
 } steps[] = {
 	/* clang-format off */
+	[STEP_DIGEST]   = {step_digest,   STEP_SIGN},
+	[STEP_SIGN]     = {step_sign,     STEP_OFFER},
+	[STEP_OFFER]    = {step_offer,    STEP_NONE},
 	[STEP_MASTER]   = {step_master,   STEP_BLOCK},
 	[STEP_BLOCK]    = {step_block,    STEP_INSTALL},
 	[STEP_INSTALL]  = {step_install,  STEP_NONE},
@@ -338,4 +491,6 @@ void hf_tls_keys_cancel(struct hf_tls_ctx *x, struct hf_tls_hs *hs)
 			hf_sym_cancel(x->sym, hs->job[i]);
 	if (hs->pk_job)
 		hf_pk_cancel(x->pk, hs->pk_job);
+	if (hs->signature)
+		hf_pk_give(x->pk, hs->signature);
 }

@@ -94,7 +94,10 @@ static void feed_message(unsigned type, struct hf_span body)
 
 static void feed_hello(unsigned how)
 {
-	struct hello h = {.name = how & 1 ? "www.example.org" : NULL,
+	static const uint16_t rsa[] = {0x009c};
+	struct hello h = {.suites = how & 8 ? NULL : rsa, /* those of the capture: ECDHE */
+		.suite_cnt = 1,
+		.name = how & 1 ? "www.example.org" : NULL,
 		.alpn = how & 2 ? "\x08http/1.1" : NULL,
 		.ems = how & 4,
 		.no_ticket = how & 8};
@@ -104,11 +107,14 @@ static void feed_hello(unsigned how)
 
 static void feed_second_flight(unsigned parts)
 {
-	uint8_t em[256], message[300], finished[16] = {20, 0, 0, 12};
+	uint8_t em[256], point[65] = {4}, message[300], finished[16] = {20, 0, 0, 12};
 	struct hf_writer w = hf_writer(message, sizeof(message));
 
 	put_premaster(em, HF_TLS_12);
-	put_key_exchange(&w, em, sizeof(em));
+	if (rig.tls.suite == 0xc02f)
+		put_point_exchange(&w, point, sizeof(point));
+	else
+		put_key_exchange(&w, em, sizeof(em));
 	sym_double_prf("client finished", finished + 4, 12);
 	if (parts & 1)
 		feed_record(22, message, w.len);

@@ -28,7 +28,7 @@ struct generation {
 	struct hf_tls_vhost vhost;
 	struct hf_tls_cert cert;
 	struct hf_pk_key key;
-	uint16_t suite[5];
+	uint16_t suite[10];
 };
 
 struct death {
@@ -81,7 +81,8 @@ static const struct hf_site_limits limits = {
 	.backend_ns = 120 * HF_NS_S,
 };
 
-static const uint16_t suites[] = {0x009c, 0x009d, 0x002f, 0x0035, 0x003c};
+static const uint16_t suites[] = {
+	0xc02f, 0xc030, 0xcca8, 0xc013, 0xc014, 0x009c, 0x009d, 0x002f, 0x0035, 0x003c};
 
 static struct hf_span copy(uint8_t **at, struct hf_span from)
 {

@@ -176,7 +176,9 @@ static enum session_end draw_end(struct rng *r)
 static void plan_client(struct world *w, struct client *c, struct rng *r)
 {
 	static const char *const suite[] = {"AES128-SHA", "AES256-SHA", "AES128-SHA256",
-		"AES128-GCM-SHA256", "AES256-GCM-SHA384"};
+		"AES128-GCM-SHA256", "AES256-GCM-SHA384", "ECDHE-RSA-AES128-GCM-SHA256",
+		"ECDHE-RSA-AES256-GCM-SHA384", "ECDHE-RSA-CHACHA20-POLY1305",
+		"ECDHE-RSA-AES128-SHA", "ECDHE-RSA-AES256-SHA"};
 	struct session_plan *p = &c->plan;
 	*p = (struct session_plan){.seed = rng_u64(r), .port = TCP_PORT, .ctx = w->kit.client};
 	p->addr = !w->cfg->subject->ip6 || rng_permille(r, 700) ? addr4(1) : addr6(1);

@@ -57,7 +57,8 @@ struct hello {
 	uint32_t suite_cnt;
 	const char *name, *alpn; /* NULL: no such extension */
 	bool no_extensions, ems, no_ticket, no_renegotiation_info;
-	const void *more; /* extensions behind all others */
+	bool no_groups, no_signatures, no_points; /* `more` may bring others */
+	const void *more;                         /* extensions behind all others */
 	size_t more_len;
 	size_t pad_to; /* length of the record with its header, by the padding extension */
 };
@@ -80,15 +81,18 @@ static inline void put_extensions(struct hf_writer *w, const struct hello *h)
 		put_ext(w, 23, NULL, 0);
 	if (!h->no_ticket)
 		put_ext(w, 35, NULL, 0);
-	put_ext(w, 13, algorithms, sizeof(algorithms));
+	if (!h->no_signatures)
+		put_ext(w, 13, algorithms, sizeof(algorithms));
 	put_ext(w, 5, status, sizeof(status));
 	put_ext(w, 0x3374, NULL, 0); /* next protocol negotiation */
 	put_ext(w, 18, NULL, 0);
 	if (h->alpn)
 		put_alpn(w, h->alpn);
 	put_ext(w, 0x7550, NULL, 0); /* channel id */
-	put_ext(w, 11, points, sizeof(points));
-	put_ext(w, 10, groups, sizeof(groups));
+	if (!h->no_points)
+		put_ext(w, 11, points, sizeof(points));
+	if (!h->no_groups)
+		put_ext(w, 10, groups, sizeof(groups));
 	hf_writer_bytes(w, h->more, h->more_len);
 	if (h->pad_to) {
 		static const uint8_t zero[512];
@@ -156,6 +160,15 @@ static inline void put_key_exchange(struct hf_writer *w, const void *ciphertext,
 	hf_writer_u24(w, (uint32_t)len + 2);
 	hf_writer_u16(w, (unsigned)len);
 	hf_writer_bytes(w, ciphertext, len);
+}
+
+/* ClientKeyExchange message around a point. */
+static inline void put_point_exchange(struct hf_writer *w, const void *point, size_t len)
+{
+	hf_writer_u8(w, 16);
+	hf_writer_u24(w, (uint32_t)len + 1);
+	hf_writer_u8(w, (unsigned)len);
+	hf_writer_bytes(w, point, len);
 }
 
 #endif

@@ -69,7 +69,8 @@ static inline void rig_crypto(struct rig *r)
 /* A default host without ALPN, one by name with it, one by wildcard. */
 static inline void rig_site(struct rig *r)
 {
-	static const uint16_t suite[] = {0x009c, 0x009d, 0x003c, 0x002f, 0x0035};
+	static const uint16_t suite[] = {
+		0xc02f, 0xc030, 0xcca8, 0xc013, 0xc014, 0x009c, 0x009d, 0x003c, 0x002f, 0x0035};
 
 	r->alpn[0] = hf_span("http/1.1", 8);
 	r->alpn[1] = hf_span("spdy/1", 6);

@@ -236,7 +236,10 @@ static void every_suite_carries_data(void **state)
 		const char *name;
 		uint16_t id;
 	} rows[] = {{"AES128-SHA", 0x002f}, {"AES256-SHA", 0x0035}, {"AES128-SHA256", 0x003c},
-		{"AES128-GCM-SHA256", 0x009c}, {"AES256-GCM-SHA384", 0x009d}};
+		{"AES128-GCM-SHA256", 0x009c}, {"AES256-GCM-SHA384", 0x009d},
+		{"ECDHE-RSA-AES128-SHA", 0xc013}, {"ECDHE-RSA-AES256-SHA", 0xc014},
+		{"ECDHE-RSA-AES128-GCM-SHA256", 0xc02f}, {"ECDHE-RSA-AES256-GCM-SHA384", 0xc030},
+		{"ECDHE-RSA-CHACHA20-POLY1305", 0xcca8}};
 	static const size_t sizes[] = {1, 15, 16, 17, 1000, 16384, 16385, 100000};
 	struct client c;
 
@@ -260,7 +263,8 @@ static void every_suite_carries_data(void **state)
 /* All flights byte by byte, then each flight of the client cut once at every place. */
 static void cut_anywhere(void **state)
 {
-	static const char *const name[] = {"AES128-SHA", "AES256-GCM-SHA384"};
+	static const char *const name[] = {
+		"AES128-SHA", "AES256-GCM-SHA384", "ECDHE-RSA-CHACHA20-POLY1305"};
 	uint8_t buf[PIECE];
 	struct client c;
 
@@ -372,8 +376,83 @@ static void names_and_protocols(void **state)
 	SSL_set_alpn_protos(c.ssl, (const uint8_t *)"\x02h2", 3);
 	expect_alert(&c, SSL_AD_NO_APPLICATION_PROTOCOL, HF_TLS_R_NO_SHARED_PROTOCOL);
 	client_open(&c);
-	SSL_set_cipher_list(c.ssl, "ECDHE-RSA-AES128-SHA");
+	SSL_set_cipher_list(c.ssl, "ECDHE-ECDSA-AES128-SHA");
 	expect_alert(&c, SSL_AD_HANDSHAKE_FAILURE, HF_TLS_R_NO_SHARED_SUITE);
+}
+
+static const char *const ecdhe_suites[] = {"ECDHE-RSA-AES128-SHA", "ECDHE-RSA-AES256-SHA",
+	"ECDHE-RSA-AES128-GCM-SHA256", "ECDHE-RSA-AES256-GCM-SHA384",
+	"ECDHE-RSA-CHACHA20-POLY1305"};
+
+/* With and without extended master secret; no key pair comes twice. */
+static void every_suite_on_every_curve(void **state)
+{
+	static const struct {
+		const char *list;
+		int nid;
+	} rows[] = {{"X25519", NID_X25519}, {"P-256", NID_X9_62_prime256v1},
+		{"P-256:X25519", NID_X25519}, {"P-521:P-256:P-384", NID_X9_62_prime256v1}};
+	EVP_PKEY *before = NULL, *now;
+	struct client c;
+
+	(void)state;
+	for (size_t i = 0; i < HF_ARRAY_LEN(rows) * HF_ARRAY_LEN(ecdhe_suites) * 2; i++) {
+		size_t curve = i / 2 % HF_ARRAY_LEN(rows), suite = i / 2 / HF_ARRAY_LEN(rows);
+		client_open(&c);
+		if (i % 2)
+			SSL_set_options(c.ssl, SSL_OP_NO_EXTENDED_MASTER_SECRET);
+		assert_int_equal(SSL_set_cipher_list(c.ssl, ecdhe_suites[suite]), 1);
+		assert_int_equal(SSL_set1_groups_list(c.ssl, rows[curve].list), 1);
+		expect_shake(&c, PIECE, RIG_ALL_ROOM);
+		assert_string_equal(SSL_get_cipher(c.ssl), ecdhe_suites[suite]);
+		assert_int_equal(SSL_get_peer_tmp_key(c.ssl, &now), 1);
+		assert_int_equal(SSL_get_negotiated_group(c.ssl), rows[curve].nid);
+		assert_int_not_equal(before ? EVP_PKEY_eq(before, now) : 0, 1);
+		EVP_PKEY_free(before);
+		before = now;
+		ping(&c, 3000);
+		expect_close(&c, i % 2);
+	}
+	EVP_PKEY_free(before);
+}
+
+/* A client whose curves or signatures are not ours falls back to RSA key exchange if it may. */
+static void curves_and_signatures_of_the_client(void **state)
+{
+	static const struct {
+		const char *groups, *signatures;
+		int nid; /* 0: refused */
+		enum hf_tls_reason reason;
+	} rows[] = {
+		{"P-384:P-521", "RSA+SHA256", 0, HF_TLS_R_NO_SHARED_GROUP},
+		{"P-256", "RSA+SHA256", NID_sha256, HF_TLS_R_OK},
+		{"P-256", "RSA+SHA512:RSA+SHA384", NID_sha384, HF_TLS_R_OK},
+		{"P-256", "ECDSA+SHA256:RSA+SHA512", NID_sha512, HF_TLS_R_OK},
+		{"P-256", "ECDSA+SHA256:RSA+SHA1", 0, HF_TLS_R_NO_SHARED_SIGNATURE},
+	};
+	struct client c;
+	int nid;
+
+	(void)state;
+	for (size_t i = 0; i < 2 * HF_ARRAY_LEN(rows); i++) {
+		bool rsa_too = i % 2;
+		client_open(&c);
+		assert_int_equal(SSL_set1_groups_list(c.ssl, rows[i / 2].groups), 1);
+		assert_int_equal(SSL_set1_sigalgs_list(c.ssl, rows[i / 2].signatures), 1);
+		SSL_set_cipher_list(c.ssl,
+			rsa_too ? "ECDHE-RSA-AES128-SHA:AES128-SHA" : "ECDHE-RSA-AES128-SHA");
+		if (!rows[i / 2].nid && !rsa_too) {
+			expect_alert(&c, SSL_AD_HANDSHAKE_FAILURE, rows[i / 2].reason);
+			continue;
+		}
+		expect_shake(&c, PIECE, RIG_ALL_ROOM);
+		assert_int_equal(rig.tls.suite, rows[i / 2].nid ? 0xc013 : 0x002f);
+		if (rows[i / 2].nid) {
+			assert_int_equal(SSL_get_peer_signature_nid(c.ssl, &nid), 1);
+			assert_int_equal(nid, rows[i / 2].nid);
+		}
+		expect_close(&c, true);
+	}
 }
 
 /* OpenSSL asks, is refused by the warning, and gives up by itself. */
@@ -418,7 +497,8 @@ static void small_fragments_and_long_chains(void **state)
 /* Each byte of a record flipped: every one ends in the same alert. */
 static void damaged_records(void **state)
 {
-	static const char *const name[] = {"AES128-SHA", "AES128-SHA256", "AES128-GCM-SHA256"};
+	static const char *const name[] = {
+		"AES128-SHA", "AES128-SHA256", "AES128-GCM-SHA256", "ECDHE-RSA-CHACHA20-POLY1305"};
 	uint8_t buf[PIECE];
 	struct client c;
 
@@ -440,6 +520,113 @@ static void damaged_records(void **state)
 			assert_int_equal(rig.tls.reason, HF_TLS_R_BAD_RECORD);
 			client_gone(&c);
 		}
+	}
+}
+
+/* ---- clients that OpenSSL is not ---- */
+
+/* Sends a hello of ECDHE-RSA-AES128-GCM-SHA256; returns what follows the certificates. */
+static size_t offer_to(struct hello *hello, uint8_t *flight, size_t cap, const uint8_t **message)
+{
+	static const uint16_t suite[] = {0xc02f};
+	uint8_t bytes[600];
+	size_t len;
+
+	hello->suites = suite;
+	hello->suite_cnt = 1;
+	rig_open(&rig);
+	rig_feed(&rig, bytes, put_hello_record(bytes, sizeof(bytes), hello));
+	rig_settle(&rig);
+	len = rig_sent(&rig, flight, cap);
+	assert_true(len < cap);
+	*message = flight + HF_TLS_HEADER_LEN;
+	while (**message != HF_TLS_MSG_SERVER_KEY_EXCHANGE)
+		*message += 4 + ((size_t)(*message)[1] << 16 | (size_t)(*message)[2] << 8 |
+					(*message)[3]);
+	return len - (size_t)(*message - flight);
+}
+
+/* RFC 5246 7.4.1.4.1: without the extension SHA-1; what is signed is RFC 8422 5.4's. */
+static void signature_is_of_this_handshake(void **state)
+{
+	static const struct {
+		struct hello h;
+		uint16_t scheme;
+	} rows[] = {{{.no_extensions = true}, 0x0201}, {{.no_signatures = true}, 0x0201},
+		{{.name = "www.example.org"}, 0x0401}};
+	uint8_t flight[6000], random[HF_TLS_RANDOM_LEN];
+	const uint8_t *message;
+
+	(void)state;
+	for (size_t i = 0; i < HF_ARRAY_LEN(rows); i++) {
+		struct hello hello = rows[i].h;
+		size_t len = offer_to(&hello, flight, sizeof(flight), &message);
+		EVP_MD_CTX *md = EVP_MD_CTX_new();
+
+		assert_int_equal(len, 4 + 69 + 4 + 256 + 4);
+		assert_int_equal(message[73] << 8 | message[74], rows[i].scheme);
+		for (unsigned j = 0; j < sizeof(random); j++)
+			random[j] = (uint8_t)(0x40 + j);
+		assert_int_equal(EVP_DigestVerifyInit(md, NULL,
+					 rows[i].scheme == 0x0201 ? EVP_sha1() : EVP_sha256(), NULL,
+					 key.pkey),
+			1);
+		EVP_DigestVerifyUpdate(md, random, sizeof(random));
+		EVP_DigestVerifyUpdate(md, flight + 5 + 4 + 2, sizeof(random));
+		EVP_DigestVerifyUpdate(md, message + 4, 69);
+		assert_int_equal(EVP_DigestVerifyFinal(md, message + 77, 256), 1);
+		EVP_MD_CTX_free(md);
+		rig_close(&rig);
+	}
+}
+
+/* What is no point of the curve, as RFC 8422 5.11 and RFC 7748 6.1 want it refused: by an alert and
+ * before any key is derived. */
+static void bad_points_are_refused(void **state)
+{
+	static const uint8_t alert[] = {21, 3, 3, 0, 2, 2, 47};
+	static const struct {
+		uint16_t group;
+		uint8_t len, head, fill; /* the point: head, then fill */
+	} rows[] = {
+		{23, 0, 0, 0},
+		{23, 65, 4, 0},
+		{23, 65, 4, 1},    /* not on the curve */
+		{23, 65, 4, 0xff}, /* beyond the field */
+		{23, 33, 2, 1},    /* compressed */
+		{23, 1, 0, 0},     /* infinity */
+		{23, 64, 4, 1},
+		{23, 66, 4, 1},
+		{23, 32, 9, 0},
+		{29, 0, 0, 0},
+		{29, 32, 0, 0}, /* of small order */
+		{29, 32, 1, 0},
+		{29, 31, 9, 0},
+		{29, 33, 9, 0},
+		{29, 65, 4, 1},
+	};
+	uint8_t flight[6000], point[66], message[80], record[100], out[20];
+	const uint8_t *key_exchange;
+
+	(void)state;
+	for (size_t i = 0; i < HF_ARRAY_LEN(rows); i++) {
+		uint8_t more[8] = {0, 10, 0, 4, 0, 2, 0, (uint8_t)rows[i].group};
+		struct hello hello = {.no_groups = true, .more = more, .more_len = sizeof(more)};
+		struct hf_writer m = hf_writer(message, sizeof(message));
+		struct hf_writer w = hf_writer(record, sizeof(record));
+
+		offer_to(&hello, flight, sizeof(flight), &key_exchange);
+		assert_int_equal(key_exchange[6], rows[i].group);
+		memset(point, rows[i].fill, sizeof(point));
+		point[0] = rows[i].head;
+		put_point_exchange(&m, point, rows[i].len);
+		put_record(&w, 22, 0x0303, message, m.len);
+		rig_feed(&rig, record, w.len);
+		rig_settle(&rig);
+		assert_int_equal(rig.tls.reason, HF_TLS_R_BAD_POINT);
+		assert_int_equal(rig_sent(&rig, out, sizeof(out)), sizeof(alert));
+		assert_memory_equal(out, alert, sizeof(alert));
+		rig_close(&rig);
 	}
 }
 
@@ -565,6 +752,10 @@ int main(void)
 		cmocka_unit_test(without_ticket_or_extensions_of_choice),
 		cmocka_unit_test(client_of_tls13),
 		cmocka_unit_test(names_and_protocols),
+		cmocka_unit_test(every_suite_on_every_curve),
+		cmocka_unit_test(curves_and_signatures_of_the_client),
+		cmocka_unit_test(signature_is_of_this_handshake),
+		cmocka_unit_test(bad_points_are_refused),
 		cmocka_unit_test(renegotiation_is_refused),
 		cmocka_unit_test(small_fragments_and_long_chains),
 		cmocka_unit_test(damaged_records),

@@ -41,9 +41,29 @@ static int teardown(void **state)
 
 /* ---- the client ---- */
 
-static const uint16_t suite_002f[] = {0x002f};
-static const struct hello plain_hello = {
+static const uint16_t suite_002f[] = {0x002f}, suite_c013[] = {0xc013};
+static struct hello plain_hello = {
 	.name = "www.example.org", .alpn = "\x08http/1.1", .suites = suite_002f, .suite_cnt = 1};
+
+/* Tests whose bytes are of no kind of key exchange run with each. */
+static int use_ecdhe(void **state)
+{
+	(void)state;
+	plain_hello.suites = suite_c013;
+	return 0;
+}
+
+static int use_rsa(void **state)
+{
+	(void)state;
+	plain_hello.suites = suite_002f;
+	return 0;
+}
+
+static bool ecdhe(void)
+{
+	return plain_hello.suites == suite_c013;
+}
 
 static void feed_record(unsigned type, const void *p, size_t len)
 {
@@ -61,16 +81,26 @@ static size_t put_finished(uint8_t out[16])
 	return 16;
 }
 
-/* ClientKeyExchange, ChangeCipherSpec and Finished, each in its record: 342 bytes as captured, but
+static void put_client_key(struct hf_writer *w)
+{
+	uint8_t em[256], point[65] = {4, 1, 2, 3};
+
+	put_premaster(em, 0x0303);
+	if (ecdhe())
+		put_point_exchange(w, point, sizeof(point));
+	else
+		put_key_exchange(w, em, sizeof(em));
+}
+
+/* ClientKeyExchange, ChangeCipherSpec and Finished, each in its record: with RSA 342 bytes as captured, but
  * for the 48 that encrypting Finished adds. */
 static size_t put_second_flight(uint8_t *out, size_t cap)
 {
 	struct hf_writer w = hf_writer(out, cap);
-	uint8_t em[256], message[300], finished[16];
+	uint8_t message[300], finished[16];
 	struct hf_writer m = hf_writer(message, sizeof(message));
 
-	put_premaster(em, 0x0303);
-	put_key_exchange(&m, em, sizeof(em));
+	put_client_key(&m);
 	put_record(&w, 22, 0x0303, message, m.len);
 	put_record(&w, 20, 0x0303, "\1", 1);
 	put_record(&w, 22, 0x0303, finished, put_finished(finished));
@@ -93,19 +123,20 @@ static void to_stage(enum stage stage)
 		HF_TLS_ST_HELLO, HF_TLS_ST_KEY, HF_TLS_ST_CCS, HF_TLS_ST_FINISHED, HF_TLS_ST_DONE};
 	uint8_t flight[400];
 	size_t len = put_second_flight(flight, sizeof(flight));
+	size_t key_len = 5 + ((size_t)flight[3] << 8 | flight[4]);
 
 	rig_open(&rig);
 	if (stage >= HELLO)
 		feed_hello(&plain_hello);
 	rig_settle(&rig);
 	if (stage >= KEY)
-		rig_feed(&rig, flight, 5 + 262);
+		rig_feed(&rig, flight, key_len);
 	rig_settle(&rig);
 	if (stage >= CCS)
-		rig_feed(&rig, flight + 267, 6);
+		rig_feed(&rig, flight + key_len, 6);
 	rig_settle(&rig);
 	if (stage >= DONE)
-		rig_feed(&rig, flight + 273, len - 273);
+		rig_feed(&rig, flight + key_len + 6, len - key_len - 6);
 	rig_settle(&rig);
 	assert_int_equal(rig.tls.state, state[stage]);
 	assert_int_equal(!!(rig.news & HF_TLS_ESTABLISHED), stage == DONE);
@@ -151,6 +182,37 @@ static void first_flight_as_captured(void **state)
 	assert_int_equal(hf_reader_left(&r), 4);
 	assert_memory_equal(r.p, done, 4);
 	rig_close(&rig);
+}
+
+/* The same with a key exchange of ours: still one record, and nothing before all of it is there. The
+ * double signs by giving back what it is to sign, the digest under PKCS #1. */
+static void first_flight_with_ecdhe(void **state)
+{
+	static const uint8_t head[] = {12, 0, 1, 0x49, 3, 0, 23, 65, 4},
+			     scheme[] = {4, 1, 1, 0, 0, 1};
+	static uint8_t out[8192];
+	const uint8_t *key;
+	size_t len;
+
+	(void)state;
+	use_ecdhe(NULL);
+	rig_open(&rig);
+	feed_hello(&plain_hello);
+	do {
+		rig_turn(&rig);
+		assert_true(rig.out.len == 0 || !(rig.set & (HF_TLS_WAIT_PK | HF_TLS_WAIT_SYM)));
+	} while (rig.out.len == 0);
+	len = rig_sent(&rig, out, sizeof(out));
+	assert_int_equal((unsigned)out[3] << 8 | out[4], len - 5);
+	key = out + len - 4 - 333;
+	assert_memory_equal(key - CHAIN_LEN, chain, CHAIN_LEN);
+	assert_memory_equal(key, head, sizeof(head));
+	assert_memory_equal(key + 9, rig.tls.hs->scalar, 32);
+	assert_memory_equal(key + 4 + 69, scheme, sizeof(scheme));
+	assert_memory_equal(key + 333 - 32, rig.tls.hs->hash, 32);
+	assert_memory_equal(key + 333, "\x0e\0\0\0", 4);
+	rig_close(&rig);
+	use_rsa(NULL);
 }
 
 /* NewSessionTicket, ChangeCipherSpec and Finished leave as one run of bytes: one segment. */
@@ -346,6 +408,7 @@ static void secrets_are_wiped(void **state)
 	to_stage(DONE);
 	forgotten = sym_double_forgotten;
 	hs = rig.tls.hs;
+	assert_true(all_zero(hs->scalar, sizeof(hs->scalar)));
 	assert_true(all_zero(hs->premaster, sizeof(hs->premaster)));
 	assert_true(all_zero(hs->block, sizeof(hs->block)));
 	assert_true(all_zero(hs->verify, sizeof(hs->verify)));
@@ -553,7 +616,7 @@ static void bytes_that_end_it(void **state)
 
 static void hellos_that_end_it(void **state)
 {
-	static const uint16_t unknown[] = {0xc02f};
+	static const uint16_t unknown[] = {0xc02b}, ec_only[] = {0xc02f};
 	static const struct {
 		struct hello h;
 		enum hf_tls_reason reason;
@@ -568,6 +631,20 @@ static void hellos_that_end_it(void **state)
 			HF_TLS_R_RENEGOTIATION_INFO},
 		{{.suites = unknown, .suite_cnt = 1}, HF_TLS_R_NO_SHARED_SUITE},
 		{{.name = "www.example.org", .alpn = "\1x"}, HF_TLS_R_NO_SHARED_PROTOCOL},
+		{{.suites = ec_only,
+			 .suite_cnt = 1,
+			 .no_groups = true,
+			 .more = "\0\12\0\4\0\2\0\x18",
+			 .more_len = 8},
+			HF_TLS_R_NO_SHARED_GROUP},
+		{{.suites = ec_only,
+			 .suite_cnt = 1,
+			 .no_signatures = true,
+			 .more = "\0\15\0\4\0\2\4\3",
+			 .more_len = 8},
+			HF_TLS_R_NO_SHARED_SIGNATURE},
+		{{.no_points = true, .more = "\0\13\0\2\1\1", .more_len = 6},
+			HF_TLS_R_POINT_FORMATS},
 	};
 	uint8_t record[600];
 	size_t len;
@@ -583,6 +660,31 @@ static void hellos_that_end_it(void **state)
 	rig_open(&rig);
 	rig_feed(&rig, record, len);
 	expect_end(HF_TLS_R_NO_NULL_COMPRESSION, false);
+}
+
+static void points_that_end_it(void **state)
+{
+	static const struct {
+		enum hf_tls_reason reason;
+		uint8_t len;
+		const char *bytes;
+	} rows[] = {
+		{HF_TLS_R_KEY_EXCHANGE_SYNTAX, 4, "\x10\0\0\0"},
+		{HF_TLS_R_KEY_EXCHANGE_SYNTAX, 5, "\x10\0\0\1\1"},
+		{HF_TLS_R_KEY_EXCHANGE_SYNTAX, 6, "\x10\0\0\2\0x"},
+		{HF_TLS_R_BAD_POINT, 5, "\x10\0\0\1\0"},
+		{HF_TLS_R_BAD_POINT, 6, "\x10\0\0\2\1\4"},
+	};
+
+	(void)state;
+	use_ecdhe(NULL);
+	for (size_t i = 0; i < HF_ARRAY_LEN(rows); i++) {
+		row = i;
+		to_stage(HELLO);
+		feed_record(22, rows[i].bytes, rows[i].len);
+		expect_end(rows[i].reason, false);
+	}
+	use_rsa(NULL);
 }
 
 static void floods_are_bounded(void **state)
@@ -751,6 +853,24 @@ static void pk_failure(void **state)
 	rig.cert.key = &pk_double_key;
 }
 
+/* The same where the flight is made: the certificate's key cannot sign. */
+static void signature_failure(void **state)
+{
+	static struct hf_pk_key odd;
+
+	(void)state;
+	odd = pk_double_key;
+	rig.cert.key = &odd;
+	use_ecdhe(NULL);
+	rig_open(&rig);
+	feed_hello(&plain_hello);
+	rig_run(&rig);
+	odd.type = HF_PK_EC_P256;
+	expect_end(HF_TLS_R_PK_FAILED, false);
+	use_rsa(NULL);
+	rig.cert.key = &pk_double_key;
+}
+
 /* A driver that cannot: an end with a name, wherever in the handshake it happens. */
 static void sym_failure(void **state)
 {
@@ -807,6 +927,35 @@ static void dies_with_jobs_out(void **state)
 	before = hf_sym_stats(rig.x.sym)->cancelled;
 	rig_close(&rig);
 	assert_int_equal(hf_sym_stats(rig.x.sym)->cancelled, before + 2);
+}
+
+/* So does one whose flight is still being made: key pair, digest, signature, and the last kept while
+ * there is no chunk to put it into. */
+static void dies_while_offering(void **state)
+{
+	void *held[CHUNK_CNT];
+	uint32_t cnt;
+
+	(void)state;
+	use_ecdhe(NULL);
+	for (uint32_t turns = 0; turns < 8; turns++) {
+		for (int how = 0; how < 4; how++) {
+			cnt = 0;
+			rig_open(&rig);
+			feed_hello(&plain_hello);
+			rig_run(&rig);
+			while (how & 2 && (held[cnt] = hf_pool_take(&rig.bufs.chunk)))
+				cnt++;
+			for (uint32_t i = 0; i < turns; i++)
+				rig_turn(&rig);
+			if (how & 1)
+				hf_tls_fail(&rig.x, &rig.tls, HF_TLS_R_TIMED_OUT);
+			while (cnt > 0)
+				hf_pool_give(&rig.bufs.chunk, held[--cnt]);
+			rig_close(&rig);
+		}
+	}
+	use_rsa(NULL);
 }
 
 /* A completion that finds its connection failed, but alive. */
@@ -879,15 +1028,14 @@ static void segments_cut_anywhere(void **state)
 /* The same cuts between records, and messages of one record each byte. */
 static void messages_cut_anywhere(void **state)
 {
-	uint8_t hello[600], flight[400], finished[16], em[256], key[300];
+	uint8_t hello[600], flight[400], finished[16], key[300];
 	struct hf_writer w = hf_writer(key, sizeof(key));
 	size_t hello_len = put_hello(hello, sizeof(hello), &plain_hello);
 
 	(void)state;
 	put_second_flight(flight, sizeof(flight));
 	put_finished(finished);
-	put_premaster(em, 0x0303);
-	put_key_exchange(&w, em, sizeof(em));
+	put_client_key(&w);
 	for (size_t cut = 1; cut < hello_len; cut++) {
 		rig_open(&rig);
 		feed_record(22, hello, cut);
@@ -1123,8 +1271,10 @@ static void check_sent(const uint8_t *p, size_t len, size_t data_len, bool ticke
 			data += n - 16 - 20;
 		}
 	}
-	/* ServerHello with its extensions, Certificate, ServerHelloDone, NewSessionTicket */
-	assert_int_equal(clear, 4 + 40 + 5 + 4 + 15 + 7 + CHAIN_LEN + 4 + (ticket ? 4u + 10u : 0u));
+	/* ServerHello with its extensions, Certificate, ServerHelloDone; then ec_point_formats and
+	 * ServerKeyExchange, NewSessionTicket */
+	assert_int_equal(clear, 4 + 40 + 5 + 4 + 15 + 7 + CHAIN_LEN + 4 +
+					(ecdhe() ? 6u + 333u : 0u) + (ticket ? 4u + 10u : 0u));
 	assert_int_equal(sealed, 16 + 16 + 20);
 	assert_int_equal(ccs, 1);
 	assert_int_equal(data, data_len);
@@ -1488,38 +1638,47 @@ static void renegotiation_is_refused(void **state)
 
 int main(void)
 {
+#define WITH_EACH_KEY_EXCHANGE(test)                            \
+	cmocka_unit_test(test),                                 \
+	{                                                       \
+#test ", ECDHE", test, use_ecdhe, use_rsa, NULL \
+	}
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(first_flight_as_captured),
+		cmocka_unit_test(first_flight_with_ecdhe),
 		cmocka_unit_test(last_flight_leaves_together),
 		cmocka_unit_test(established_and_failed_in_one_run),
 		cmocka_unit_test(without_a_ticket_none_is_sent),
 		cmocka_unit_test(peer_is_known_until_released),
-		cmocka_unit_test(extended_master_secret),
+		WITH_EACH_KEY_EXCHANGE(extended_master_secret),
 		cmocka_unit_test(names_are_counted),
 		cmocka_unit_test(premaster_and_its_fallback),
-		cmocka_unit_test(secrets_are_wiped),
+		WITH_EACH_KEY_EXCHANGE(secrets_are_wiped),
 		cmocka_unit_test(recorder_tells_the_story),
 		cmocka_unit_test(nothing_is_drawn_twice),
 		cmocka_unit_test(bytes_that_end_it),
 		cmocka_unit_test(hellos_that_end_it),
+		cmocka_unit_test(points_that_end_it),
 		cmocka_unit_test(floods_are_bounded),
 		cmocka_unit_test(empty_data_is_tolerated),
 		cmocka_unit_test(plaintext_beyond_the_limit),
-		cmocka_unit_test(peer_goes_away),
-		cmocka_unit_test(worker_gives_up),
+		WITH_EACH_KEY_EXCHANGE(peer_goes_away),
+		WITH_EACH_KEY_EXCHANGE(worker_gives_up),
 		cmocka_unit_test(pk_failure),
+		cmocka_unit_test(signature_failure),
 		cmocka_unit_test(rows_name_the_counters),
 		cmocka_unit_test(every_reason_was_seen),
-		cmocka_unit_test(sym_failure),
-		cmocka_unit_test(dies_with_jobs_out),
-		cmocka_unit_test(completion_after_failure),
-		cmocka_unit_test(segments_cut_anywhere),
-		cmocka_unit_test(messages_cut_anywhere),
+		WITH_EACH_KEY_EXCHANGE(sym_failure),
+		WITH_EACH_KEY_EXCHANGE(dies_with_jobs_out),
+		cmocka_unit_test(dies_while_offering),
+		WITH_EACH_KEY_EXCHANGE(completion_after_failure),
+		WITH_EACH_KEY_EXCHANGE(segments_cut_anywhere),
+		WITH_EACH_KEY_EXCHANGE(messages_cut_anywhere),
 		cmocka_unit_test(messages_share_a_record),
-		cmocka_unit_test(largest_hello),
+		WITH_EACH_KEY_EXCHANGE(largest_hello),
 		cmocka_unit_test(long_chain),
-		cmocka_unit_test(room_of_one_byte),
-		cmocka_unit_test(short_of_each_in_every_turn),
+		WITH_EACH_KEY_EXCHANGE(room_of_one_byte),
+		WITH_EACH_KEY_EXCHANGE(short_of_each_in_every_turn),
 		cmocka_unit_test(plaintext_is_wiped_when_taken),
 		cmocka_unit_test(data_is_credited_when_taken),
 		cmocka_unit_test(no_write_out_of_time),

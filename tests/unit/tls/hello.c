@@ -9,7 +9,7 @@ static const struct hf_pk_key rsa = {.type = HF_PK_RSA}, ec = {.type = HF_PK_EC_
 static const struct hf_tls_cert cert = {.key = &rsa}, ec_cert = {.key = &ec};
 static const uint8_t http11[] = "http/1.1", h2[] = "h2";
 static const struct hf_span alpn[] = {{h2, 2}, {http11, 8}};
-static const uint16_t suites[] = {0x009d, 0x009c, 0x002f};
+static const uint16_t suites[] = {0x009d, 0x009c, 0x002f, 0xc030, 0xc013};
 
 static const struct hf_tls_vhost vhosts[] = {
 	{.cert = &cert},
@@ -99,9 +99,10 @@ static void largest_answer_fits(void **state)
 	static const struct hf_span long_alpn = {name, sizeof(name)};
 	static const struct hf_tls_vhost vhost = {.alpn = &long_alpn, .alpn_cnt = 1, .cert = &cert};
 	struct hf_tls_choice c = {.vhost = &vhost,
-		.suite = hf_tls_suite(0x002f),
+		.suite = hf_tls_suite(0xc02f),
 		.alpn = long_alpn,
 		.name = HF_TLS_NAME_EXACT,
+		.point_formats = true,
 		.extended_master = true,
 		.session_ticket = true,
 		.secure_renegotiation = true};
@@ -111,6 +112,7 @@ static void largest_answer_fits(void **state)
 	(void)state;
 	hf_tls_hello_answer(&w, &c, random);
 	assert_false(w.overflow);
+	assert_int_equal(w.len, sizeof(buf));
 	assert_int_equal((uint32_t)buf[1] << 16 | (uint32_t)buf[2] << 8 | buf[3], w.len - 4);
 }
 
@@ -252,9 +254,26 @@ static void known_extensions_are_checked(void **state)
 		{0xff01, 2, "\0\0", HF_TLS_R_EXTENSION_SYNTAX},
 		{0xff01, 1, "\0", HF_TLS_R_OK},
 		{0xff01, 2, "\1a", HF_TLS_R_RENEGOTIATION_INFO},
+		/* supported_groups */
+		{10, 0, "", HF_TLS_R_EXTENSION_SYNTAX},
+		{10, 2, "\0\0", HF_TLS_R_EXTENSION_SYNTAX},
+		{10, 3, "\0\1x", HF_TLS_R_EXTENSION_SYNTAX},
+		{10, 5, "\0\2\0\x17x", HF_TLS_R_EXTENSION_SYNTAX},
+		{10, 4, "\0\2\0\x17", HF_TLS_R_OK},
+		/* ec_point_formats */
+		{11, 0, "", HF_TLS_R_EXTENSION_SYNTAX},
+		{11, 1, "\0", HF_TLS_R_EXTENSION_SYNTAX},
+		{11, 3, "\1\0x", HF_TLS_R_EXTENSION_SYNTAX},
+		{11, 3, "\2\1\2", HF_TLS_R_POINT_FORMATS},
+		{11, 2, "\1\0", HF_TLS_R_OK},
+		{11, 4, "\3\1\2\0", HF_TLS_R_OK},
+		/* signature_algorithms */
+		{13, 0, "", HF_TLS_R_EXTENSION_SYNTAX},
+		{13, 2, "\0\0", HF_TLS_R_EXTENSION_SYNTAX},
+		{13, 3, "\0\1x", HF_TLS_R_EXTENSION_SYNTAX},
+		{13, 5, "\0\2\4\1x", HF_TLS_R_EXTENSION_SYNTAX},
+		{13, 4, "\0\2\4\1", HF_TLS_R_OK},
 		/* not ours to judge */
-		{13, 1, "x", HF_TLS_R_OK},
-		{10, 0, "", HF_TLS_R_OK},
 		{0x0a0a, 1, "x", HF_TLS_R_OK},
 		{0xfafa, 0, "", HF_TLS_R_OK},
 	};
@@ -368,7 +387,7 @@ static void versions(void **state)
 
 static void suites_in_our_order(void **state)
 {
-	static const uint16_t scsv_only[] = {0x00ff, 0x5600}, unknown[] = {0x0a0a, 0xc02f, 0x1301},
+	static const uint16_t scsv_only[] = {0x00ff, 0x5600}, unknown[] = {0x0a0a, 0xc02b, 0x1301},
 			      last[] = {0x0a0a, 0x002f, 0x5600}, both[] = {0x002f, 0x009c, 0x009d};
 	static const struct {
 		const uint16_t *list;
@@ -387,6 +406,79 @@ static void suites_in_our_order(void **state)
 	/* a certificate that cannot decrypt serves none of them */
 	assert_int_equal(
 		choose(&(struct hello){.name = "ec.example.org"}, &c), -HF_TLS_R_NO_SHARED_SUITE);
+}
+
+/* RFC 8422 4, RFC 5246 7.4.1.4.1: what is left out has a meaning, and a suite that lacks a curve or
+ * a signature gives way to one that needs none. */
+static void curves_and_signatures(void **state)
+{
+	static const uint16_t ec_first[] = {0xc030, 0xc013}, with_rsa[] = {0xc030, 0x002f};
+	static const struct {
+		struct hello h;
+		int reason;
+		uint16_t group, scheme;
+	} rows[] = {
+		{{.no_extensions = true}, 0, 23, 0x0201},
+		{{.no_groups = true}, 0, 23, 0x0401},
+		{{.no_signatures = true}, 0, 23, 0x0201},
+		{{.no_groups = true, .more = "\0\12\0\6\0\4\0\x17\0\x1d", .more_len = 10}, 0, 29,
+			0x0401},
+		{{.no_groups = true, .more = "\0\12\0\6\0\4\x1a\x1a\0\x17", .more_len = 10}, 0, 23,
+			0x0401},
+		{{.no_groups = true, .more = "\0\12\0\6\0\4\0\x18\0\x19", .more_len = 10},
+			HF_TLS_R_NO_SHARED_GROUP, 0, 0},
+		{{.no_signatures = true, .more = "\0\15\0\6\0\4\6\1\5\1", .more_len = 10}, 0, 23,
+			0x0501},
+		{{.no_signatures = true, .more = "\0\15\0\6\0\4\6\3\6\1", .more_len = 10}, 0, 23,
+			0x0601},
+		{{.no_signatures = true, .more = "\0\15\0\6\0\4\2\1\4\3", .more_len = 10},
+			HF_TLS_R_NO_SHARED_SIGNATURE, 0, 0},
+	};
+	struct hf_tls_choice c;
+
+	(void)state;
+	for (size_t i = 0; i < HF_ARRAY_LEN(rows); i++) {
+		struct hello spec = rows[i].h;
+		spec.suites = ec_first;
+		spec.suite_cnt = 2;
+		assert_int_equal(choose(&spec, &c), -rows[i].reason);
+		if (!rows[i].reason) {
+			assert_int_equal(c.suite->id, 0xc030);
+			assert_int_equal(c.group->id, rows[i].group);
+			assert_int_equal(c.scheme->id, rows[i].scheme);
+			continue;
+		}
+		spec.suites = with_rsa;
+		assert_int_equal(choose(&spec, &c), 0);
+		assert_int_equal(c.suite->id, 0x002f);
+	}
+}
+
+/* RFC 8422 5.2: to who sent the extension, with a suite it is about. */
+static void point_formats_are_answered(void **state)
+{
+	static const uint16_t ec_suite[] = {0xc013}, rsa_suite[] = {0x002f};
+	static const struct {
+		const uint16_t *suite;
+		bool no_points, answered;
+	} rows[] = {{ec_suite, false, true}, {ec_suite, true, false}, {rsa_suite, false, false}};
+	uint8_t random[32] = {0}, buf[HF_TLS_SERVER_HELLO_MAX];
+	struct hf_tls_choice c;
+
+	(void)state;
+	for (size_t i = 0; i < HF_ARRAY_LEN(rows); i++) {
+		struct hello spec = {.suites = rows[i].suite,
+			.suite_cnt = 1,
+			.no_points = rows[i].no_points,
+			.no_ticket = true,
+			.no_renegotiation_info = true};
+		struct hf_writer w = hf_writer(buf, sizeof(buf));
+		assert_int_equal(choose(&spec, &c), 0);
+		hf_tls_hello_answer(&w, &c, random);
+		assert_int_equal(w.len, rows[i].answered ? 42 + 2 + 6 : 42);
+		if (rows[i].answered)
+			assert_memory_equal(buf + 42, "\0\6\0\x0b\0\2\1\0", 8);
+	}
 }
 
 static void hosts_by_name(void **state)
@@ -460,6 +552,8 @@ int main(void)
 		cmocka_unit_test(four_thousand_extensions),
 		cmocka_unit_test(versions),
 		cmocka_unit_test(suites_in_our_order),
+		cmocka_unit_test(curves_and_signatures),
+		cmocka_unit_test(point_formats_are_answered),
 		cmocka_unit_test(hosts_by_name),
 		cmocka_unit_test(protocols_in_our_order),
 	};

@@ -320,12 +320,12 @@ farm_relay() {
 	FARM_RELAY_PID=$FARM_LAST
 }
 
-# farm_curl PATH [CURL ARGUMENT...]: a page as a client gets it.
+# farm_curl PATH [CURL ARGUMENT...]: a page as a client gets it, with FARM_CIPHER if that is set.
 farm_curl() {
 	local path=$1
 	shift
-	farm_in_client curl -sS --max-time 120 --cacert "$FARM_CA" --tls-max 1.2 \
-		--ciphers "${FARM_CIPHER:-AES128-GCM-SHA256}" \
+	farm_in_client curl -sS --max-time 120 --cacert "$FARM_CA" \
+		${FARM_CIPHER:+--ciphers "$FARM_CIPHER"} \
 		--resolve "$FARM_SNI:$FARM_PORT:$FARM_ADDRESS" "$@" \
 		"https://$FARM_SNI:$FARM_PORT$path"
 }

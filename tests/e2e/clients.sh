@@ -1,38 +1,42 @@
 #!/bin/bash
-# Foreign clients agree with us: openssl s_client with every suite, gnutls-cli and curl with RSA key
-# exchange; and tshark, given the key log, reads the request out of a capture.
+# Foreign clients agree with us: openssl s_client with every suite and curve, gnutls-cli with each key
+# exchange, curl with RSA and as it comes; and tshark, given the key log, reads the request out of a
+# capture.
 . "$(dirname "$0")/e2e.bash"
 
 request() { printf 'GET / HTTP/1.0\r\nHost: %s\r\n\r\n' "$FARM_SNI"; }
 
-s_client() { # CIPHER
-	local out
+s_client() { # CIPHER [S_CLIENT-ARGUMENT...]
+	local out cipher=$1
+	shift
 	out=$(request | farm_in_client timeout 20 openssl s_client -connect "$FARM_ADDRESS:$FARM_PORT" \
-		-tls1_2 -cipher "$1" -servername "$FARM_SNI" -CAfile "$FARM_CA" \
+		-tls1_2 -cipher "$cipher" "$@" -servername "$FARM_SNI" -CAfile "$FARM_CA" \
 		-verify_hostname "$FARM_SNI" -verify_return_error -ign_eof 2>&1)
-	grep -q "Cipher is $1\$" <<<"$out" && grep -q 'Verification: OK' <<<"$out" &&
+	grep -q "Cipher is $cipher\$" <<<"$out" && grep -q 'Verification: OK' <<<"$out" &&
 		grep -q 'Secure Renegotiation IS supported' <<<"$out" &&
 		grep -q '^hello from web server' <<<"$out" && return
 	tail -n 3 <<<"$out"
 	return 1
 }
 
-gnutls() {
+gnutls() { # PRIORITY-STRING-OF-KEY-EXCHANGES SUITE-AS-SHOWN
 	local out
 	# gnutls-cli would close at the end of its input: hold it until the answer is here.
 	out=$({ request; sleep 2; } | farm_in_client timeout 20 gnutls-cli --port "$FARM_PORT" \
-		--priority 'NORMAL:-VERS-ALL:+VERS-TLS1.2:-KX-ALL:+RSA' --x509cafile "$FARM_CA" \
+		--priority "NORMAL:-VERS-ALL:+VERS-TLS1.2:-KX-ALL:$1" --x509cafile "$FARM_CA" \
 		--sni-hostname "$FARM_SNI" --verify-hostname "$FARM_SNI" "$FARM_ADDRESS" 2>&1)
 	grep -q '^- Status: The certificate is trusted' <<<"$out" &&
+		grep -q "^- Description: (TLS1.2.*)-($2)" <<<"$out" &&
 		grep -q '^hello from web server' <<<"$out" && return
 	tail -n 3 <<<"$out"
 	return 1
 }
 
-curl_rsa() {
-	local out
-	out=$(FARM_CIPHER=AES128-SHA farm_curl / -v 2>&1) &&
-		grep -q 'SSL connection using TLSv1.2 / AES128-SHA' <<<"$out" &&
+curl_gets() { # CIPHER [CURL-ARGUMENT...]
+	local out cipher=$1
+	shift
+	out=$(farm_curl / -v "$@" 2>&1) &&
+		grep -q "SSL connection using TLSv1.2 / $cipher" <<<"$out" &&
 		grep -q '^hello from web server [12], you came from 10.9.0.2$' <<<"$out" && return
 	tail -n 3 <<<"$out"
 	return 1
@@ -72,8 +76,16 @@ e2e_file 1 1
 for cipher in AES128-SHA AES256-SHA AES128-SHA256 AES128-GCM-SHA256 AES256-GCM-SHA384; do
 	check "openssl s_client, $cipher" s_client "$cipher"
 done
-check "gnutls-cli, RSA key exchange" gnutls
-check "curl, RSA key exchange, client address at the farm" curl_rsa
+for cipher in AES128-GCM-SHA256 AES256-GCM-SHA384 CHACHA20-POLY1305 AES128-SHA AES256-SHA; do
+	for curve in X25519 P-256; do
+		check "openssl s_client, ECDHE-RSA-$cipher, $curve" \
+			s_client "ECDHE-RSA-$cipher" -groups "$curve"
+	done
+done
+check "gnutls-cli, RSA key exchange" gnutls +RSA RSA
+check "gnutls-cli, ECDHE" gnutls +ECDHE-RSA 'ECDHE-[A-Z0-9-]*'
+check "curl as it comes, client address at the farm" curl_gets ECDHE-RSA-AES128-GCM-SHA256
+check "curl, RSA key exchange" curl_gets AES128-SHA --tls-max 1.2 --ciphers AES128-SHA
 check "ping is answered" farm_in_client ping -q -c 5 -i 0.2 -W 5 "$FARM_ADDRESS"
 check "TLS 1.1 is refused with an alert" \
 	refused 'protocol version' -tls1_1 -cipher ALL:@SECLEVEL=0
@@ -81,5 +93,9 @@ check "no common suite is refused with an alert" \
 	refused 'handshake failure' -tls1_2 -cipher ARIA128-GCM-SHA256
 check "tshark decrypts AES128-GCM-SHA256" decrypts AES128-GCM-SHA256
 check "tshark decrypts AES128-SHA" decrypts AES128-SHA
+check "tshark decrypts ECDHE-RSA-AES128-GCM-SHA256" decrypts ECDHE-RSA-AES128-GCM-SHA256
+check "tshark decrypts ECDHE-RSA-CHACHA20-POLY1305" decrypts ECDHE-RSA-CHACHA20-POLY1305
+check "no common curve is refused with an alert" \
+	refused 'handshake failure' -tls1_2 -cipher ECDHE-RSA-AES128-SHA -groups P-384
 check "idle afterwards" e2e_idle_soon
 finish

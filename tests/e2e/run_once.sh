@@ -28,7 +28,7 @@ once() { # HUGE
 	ONCE=1 HUGE=$1 deploy/run.sh >"$out" 2>&1 &
 	pid=$!
 	wait "$pid" || { tail -n 3 "$out"; return 1; }
-	for want in "^session     TLSv1.2 / ${FARM_CIPHER:-AES128-GCM-SHA256}" '^certificate ok' \
+	for want in "^session     TLSv1.2 / ${FARM_CIPHER:-ECDHE-RSA-AES128-GCM-SHA256}" '^certificate ok' \
 		'^subject     .*handfast.test' '^handshake   0' '^page        hello from web server' \
 		'^  handshake_OK  *1'; do
 		grep -q "$want" "$out" || { echo "does not show $want"; return 1; }

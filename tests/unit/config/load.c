@@ -83,7 +83,7 @@ static void defaults_hold(void **state)
 	assert_int_equal(cfg.backends[0].user.uid, 1000);
 	assert_int_equal(cfg.workers.count, 1);
 	assert_int_equal(cfg.workers.cores.cnt, 0);
-	assert_int_equal(cfg.tls.suites.cnt, 5);
+	assert_int_equal(cfg.tls.suites.cnt, 10);
 	assert_null(cfg.tls.keylog);
 	assert_null(cfg.process.run_as.name);
 	assert_int_equal(cfg.process.log_level, HF_LEVEL_INFO);
@@ -135,7 +135,7 @@ static void sections_may_be_empty(void **state)
 	(void)state;
 	snprintf(text, sizeof(text), "%stls:\ntimeouts: {}\nmemory:\n  # nothing\n", minimal);
 	cfg = parse(text);
-	assert_int_equal(cfg.tls.suites.cnt, 5);
+	assert_int_equal(cfg.tls.suites.cnt, 10);
 	assert_int_equal(cfg.memory.conns, 8192);
 	hf_config_free(&cfg);
 }

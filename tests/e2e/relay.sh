@@ -21,12 +21,12 @@ two_backends() {
 
 on_second() { FARM_PORT=8443 "$@"; }
 
-# Two slow downloads; the relay of the first is killed in their middle.
+# Two slow downloads, longer than what buffers on the way may hold; the relay of the first is killed in their middle.
 kill_one() {
 	local first second status
-	e2e_same 10m --limit-rate 3M >"$FARM_DIR/first" 2>&1 &
+	e2e_same 40m --limit-rate 8M >"$FARM_DIR/first" 2>&1 &
 	first=$!
-	on_second e2e_same 10m --limit-rate 3M >"$FARM_DIR/second" 2>&1 &
+	on_second e2e_same 40m --limit-rate 8M >"$FARM_DIR/second" 2>&1 &
 	second=$!
 	sleep 1
 	kill -KILL "$relay_web"
@@ -52,10 +52,10 @@ restart() {
 wrong_user() {
 	local before after
 	before=$(farm_stat links refused_user) || return
-	farm_in_appl setpriv --reuid games --regid games --clear-groups timeout 3 \
+	farm_in_appl setpriv --reuid games --regid games --clear-groups timeout -k 2 3 \
 		"$FARM_BIN/hfrelay" --socket "$FARM_DIR/web.sock" --server 127.0.0.1:8081
 	# The socket's mode may have kept it out already; as root only the check of the uid can.
-	farm_in_appl timeout 3 "$FARM_BIN/hfrelay" --socket "$FARM_DIR/web.sock" --server 127.0.0.1:8081
+	farm_in_appl timeout -k 2 3 "$FARM_BIN/hfrelay" --socket "$FARM_DIR/web.sock" --server 127.0.0.1:8081
 	after=$(farm_stat links refused_user) || return
 	echo "refused: $before, then $after"
 	[ "$after" -gt "$before" ] && farm_curl /
@@ -65,7 +65,7 @@ wrong_user() {
 # backend goes on.
 hostile() {
 	local sin reason cut before
-	e2e_same 10m --limit-rate 3M >"$FARM_DIR/first" 2>&1 &
+	e2e_same 40m --limit-rate 8M >"$FARM_DIR/first" 2>&1 &
 	for sin in bad_index bad_index_crooked bad_length bad_length_short bad_type bad_flags bad_stream; do
 		[[ $sin =~ ^bad_[a-z]+ ]] && reason=violation_${BASH_REMATCH[0]}
 		before=$(farm_stat link "$reason") && cut=$(farm_stat links cut) || return
@@ -107,7 +107,7 @@ farm_relay second.sock 127.0.0.1:8082
 e2e_attached 2
 e2e_serving
 on_second e2e_serving
-e2e_file 10m 10485760
+e2e_file 40m 41943040
 check "kill -9 of a relay resets its streams alone" kill_one
 check "without a relay clients are told, not left waiting" reset_at_once
 check "a restarted relay serves again" restart

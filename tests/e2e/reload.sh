@@ -15,7 +15,7 @@ changed() { [ "$(serial)" = "$(openssl x509 -noout -serial -in "$FARM_DIR/www.pe
 new_certificate() {
 	local before download
 	before=$(serial)
-	e2e_same 10m --limit-rate 3M >"$FARM_DIR/download" 2>&1 &
+	e2e_same 40m --limit-rate 8M >"$FARM_DIR/download" 2>&1 &
 	download=$!
 	sleep 0.5
 	farm_certificate www "$FARM_SNI" || return
@@ -63,7 +63,7 @@ not_root() {
 # DRAIN-COMMAND...: a download under way finishes, a new connection is not accepted.
 drains() {
 	local download
-	e2e_same 10m --limit-rate 3M >"$FARM_DIR/download" 2>&1 &
+	e2e_same 40m --limit-rate 8M >"$FARM_DIR/download" 2>&1 &
 	download=$!
 	sleep 0.5
 	"$@" || return
@@ -85,7 +85,7 @@ terminate() {
 
 e2e_up
 e2e_file 10k 10240
-e2e_file 10m 10485760
+e2e_file 40m 41943040
 check "root was given up" not_root
 check "new certificate by hfctl reload, the connection goes on" new_certificate
 check "20 reloads by SIGHUP under load" reload_under_load

@@ -14,6 +14,7 @@
 
 #define POISON 0xdb
 #define QUARANTINE 64u /* overwritten generations stay that long, to be read by mistake */
+#define TIGHT_CLIENT_MAX 64u
 #define DEATH_MAX 3u
 #define TRACE_CNT 1024u
 #define TRACE_LONG_CNT (1u << 22) /* a whole run's, when somebody wants to see it */
@@ -451,12 +452,12 @@ static void make_chain(struct subject *s, const struct sslkit *kit)
 static struct hf_worker_cfg roomy(void)
 {
 	return (struct hf_worker_cfg){
-		.conn_cnt = 128,
+		.conn_cnt = 512,
 		.hs_cnt = 64,
-		.chunk_cnt = 4096,
+		.chunk_cnt = 8192,
 		.record_cnt = 64,
 		.link_chunk_cnt = 2048,
-		.half_open_cnt = 128,
+		.half_open_cnt = 512,
 		.time_wait_cnt = 128,
 		.pk_job_cnt = 64,
 		.sym_job_cnt = 256,
@@ -466,19 +467,19 @@ static struct hf_worker_cfg roomy(void)
 	};
 }
 
-/* Everything as small as it may be while all clients together can still be served. */
-static struct hf_worker_cfg tight(struct rng *r)
+/* Everything as small as it may be while those who take and never leave do not hold all of it. */
+static struct hf_worker_cfg tight(struct rng *r, uint32_t client_cnt)
 {
 	return (struct hf_worker_cfg){
-		.conn_cnt = rng_range(r, 8, 12),
+		.conn_cnt = TIGHT_CLIENT_MAX,
 		.hs_cnt = rng_range(r, 1, 3),
-		.chunk_cnt = rng_range(r, 300, 500),
-		.record_cnt = rng_range(r, 2, 4),
-		.link_chunk_cnt = rng_range(r, 100, 200),
-		.half_open_cnt = rng_range(r, 8, 10),
+		.chunk_cnt = rng_range(r, 64, 400) + 4 * client_cnt,
+		.record_cnt = rng_range(r, 1, 4),
+		.link_chunk_cnt = rng_range(r, 12, 150) + 2 * client_cnt,
+		.half_open_cnt = TIGHT_CLIENT_MAX,
 		.time_wait_cnt = rng_range(r, 1, 4),
 		.pk_job_cnt = rng_range(r, 1, 2),
-		.sym_job_cnt = rng_range(r, 3, 8),
+		.sym_job_cnt = rng_range(r, 2, 8),
 		.cross_cnt = 4,
 		.rcv_wnd_max = rng_range(r, 20000, 40000),
 		.snd_queue_max = rng_range(r, 20000, 40000),
@@ -557,8 +558,8 @@ static struct subject *appliance_open(const struct subject_cfg *cfg, hf_ns now)
 	HF_ASSERT(EVP_PKEY_up_ref(cfg->kit->key[0]) == 1);
 	rsa_key_from(&s->rsa, cfg->kit->key[0], 2);
 	make_chain(s, cfg->kit);
-	is_tight = rng_permille(&s->rng, 300);
-	room = is_tight ? tight(&s->rng) : roomy();
+	is_tight = rng_permille(&s->rng, 300) && cfg->client_cnt <= TIGHT_CLIENT_MAX;
+	room = is_tight ? tight(&s->rng, cfg->client_cnt) : roomy();
 	for (uint32_t w = 0; w < s->worker_cnt; w++)
 		worker_open(s, w, &room, now);
 	reload(s);

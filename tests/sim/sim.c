@@ -117,6 +117,7 @@ static const struct row rows[] = {
 	{"reorder",  "per mille of frames delayed past others",      take_u16, &opt.world.reorder, 1000},
 	{"corrupt",  "per mille of frames with one bit flipped",     take_u16, &opt.world.corrupt, 1000},
 	{"clients",  "clients per run; 0: 1 to 8, by seed",          take_u32, &opt.world.client_cnt, WORLD_CLIENT_MAX},
+	{"ignoring", "of them that never read their answer",         take_u32, &opt.world.ignoring_cnt, WORLD_CLIENT_MAX},
 	{"complete", "per mille of clients that must get through",   take_u32, &opt.complete, 1000},
 	{"jobs",     "processes to use",                             take_u32, &opt.jobs, JOBS_MAX},
 	{"subject",  "what serves the clients: appliance, reference",          take_subject, NULL, 0},
@@ -167,9 +168,10 @@ static void say_how_to_repeat(uint64_t seed)
 	const struct world_cfg *w = &opt.world;
 	fprintf(stderr,
 		"  again: build/sim --subject %s --from %llu --seeds 1 --loss %u --dup %u "
-		"--reorder %u --corrupt %u --clients %u --complete %u --pcap sim-%llu.pcap\n",
+		"--reorder %u --corrupt %u --clients %u --ignoring %u --complete %u --pcap "
+		"sim-%llu.pcap\n",
 		w->subject->name, (unsigned long long)seed, w->drop, w->dup, w->reorder, w->corrupt,
-		w->client_cnt, opt.complete, (unsigned long long)seed);
+		w->client_cnt, w->ignoring_cnt, opt.complete, (unsigned long long)seed);
 }
 
 static void say_failed(uint64_t seed, const char *why)

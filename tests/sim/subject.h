@@ -26,6 +26,7 @@ struct subject_cfg {
 	struct hf_addr ip4, ip6;
 	uint16_t tcp_port;
 	uint64_t seed;
+	uint32_t client_cnt; /* how many will come */
 	const struct sslkit *kit;
 	enum subject_plant plant;
 	bool trace; /* its record will be asked for: keep all of it */

@@ -149,6 +149,11 @@ static struct hf_addr addr6(uint32_t last)
 	return (struct hf_addr){{0xfd, [15] = (uint8_t)last}};
 }
 
+static uint32_t client_number(const struct world *w, const struct client *c)
+{
+	return (uint32_t)(c - w->client);
+}
+
 /* Mostly small, sometimes many records. */
 static uint32_t draw_len(struct rng *r)
 {
@@ -199,6 +204,11 @@ static void plan_client(struct world *w, struct client *c, struct rng *r)
 	if (rng_permille(r, 200)) { /* a reader so slow that the window closes */
 		p->read_max = rng_range(r, 500, 8000);
 		p->read_gap = rng_range(r, 1, 40) * HF_NS_MS;
+	}
+	if (client_number(w, c) < w->cfg->ignoring_cnt) {
+		p->end = SESSION_IGNORE;
+		p->exchange.flags = 0;
+		p->exchange.down_len = 4000000;
 	}
 	c->host = &w->host[rng_below(r, HOST_CNT)];
 	c->start = rng_below(r, 50000) * HF_NS_US;
@@ -324,11 +334,6 @@ static bool all_quiet(struct world *w)
 
 /* ---- judgement ---------------------------------------------------------------------------------- */
 
-static uint32_t client_number(const struct world *w, const struct client *c)
-{
-	return (uint32_t)(c - w->client);
-}
-
 /* A run that need not be complete may end a client in these ways. */
 static bool excusable(enum session_result r)
 {
@@ -431,14 +436,15 @@ void world_run(const struct world_cfg *cfg, struct world_result *result)
 	w->subject_dice = rng_split(&root, 4);
 	w->queue_dice = rng_split(&root, 5);
 	sslkit_dice(&w->subject_dice);
+	w->client_cnt = cfg->client_cnt != 0 ? cfg->client_cnt : rng_range(&plan, 1, 8);
+	HF_ASSERT(w->client_cnt <= WORLD_CLIENT_MAX);
+	sc.client_cnt = w->client_cnt;
 	sc.port = w->port;
 	sc.kit = &w->kit;
 	sc.seed = rng_u64(&w->subject_dice);
 	w->subject = cfg->subject->open(&sc, w->now);
 	for (struct host *h = w->host; h < w->host + HOST_CNT; h++)
 		h->blocks = peer_blocks(h->peer);
-	w->client_cnt = cfg->client_cnt != 0 ? cfg->client_cnt : rng_range(&plan, 1, 8);
-	HF_ASSERT(w->client_cnt <= WORLD_CLIENT_MAX);
 	for (uint32_t i = 0; i < w->client_cnt; i++)
 		plan_client(w, &w->client[i], &plan);
 	result->session_cnt = w->client_cnt;

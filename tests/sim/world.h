@@ -10,13 +10,14 @@
 #include "tests/sim/session.h"
 #include "tests/sim/subject.h"
 
-#define WORLD_CLIENT_MAX 64u
+#define WORLD_CLIENT_MAX 256u
 
 struct world_cfg {
 	const struct subject_class *subject;
 	uint64_t seed;
 	uint16_t drop, dup, reorder, corrupt; /* per mille, each direction */
 	uint32_t client_cnt;                  /* 0: the seed decides */
+	uint32_t ignoring_cnt; /* at least so many of them never read their answer, a long one */
 	enum subject_plant plant;
 	bool resets;      /* a client may be reset: the wire is too bad for all to get through */
 	bool trace;       /* show the subject's own record at the end, or when it is cut short */

@@ -2,21 +2,21 @@
  * Never allocates, blocks, reads a clock or talks to an engine: it moves bytes between four chains'
  * ends and fills jobs. hf_tls_run goes as far as it can and returns the set of what it waits for.
  *
- *   TCP rcv chain --> records --> handshake messages | plaintext --> hf_tls_plain (the bridge takes
- * it) TCP snd chain <-- records <-- flights, alerts     | plaintext <-- hf_tls_write_begin /
- * _commit
+ *   TCP rcv chain --> records --> handshake messages | plaintext --> hf_tls_plain
+ *   TCP snd chain <-- records <-- flights, alerts     | plaintext <-- hf_tls_write_begin, _commit
  *
  * Threads: an hf_tls belongs to one worker. Memory: caller's slot (struct hf_tls, about 400 bytes);
  * the handshake part (transcript, names, secrets) from a pool of the context, held from the first
  * record until hf_tls_hs_release; a buffer per direction only while a record is in it: a chunk when
  * the record fits one, else a record buffer, taken when the whole record is in `in`. So `in` must
- * be able to hold HF_TLS_WIRE_MAX bytes, and a slow sender holds nothing but what it sent. Read and
- * write epochs are separate. At most one record per direction is with the sym driver. Units: bytes,
- * ns. Errors: every connection that fails has one enum hf_tls_reason (reason.def, which also names
- * the alert); an alert is queued where the RFC wants one. Every handshake that ends, well or not,
- * is counted in exactly one stats.reason[]; a fault after it in stats.fault[]. Specs: RFC 5246,
- * 5746, 6066, 7301, 7627, 5077 (extension acknowledged, tickets later), 7507, 7685, 7905, 8422,
- * 8701. Start reading at tls_hs.c. */
+ * be able to hold HF_TLS_WIRE_MAX bytes, and a slow sender holds nothing but what it sent.
+ * Read and write epochs are separate. At most one record per direction is with the sym driver.
+ * Units: bytes, ns.
+ * Errors: every connection that fails has one enum hf_tls_reason (reason.def, which also names the
+ * alert); an alert is queued where the RFC wants one. Every handshake that ends, well or not, is
+ * counted in exactly one stats.reason[]; a fault after it in stats.fault[].
+ * Specs: RFC 5246, 5746, 6066, 7301, 7627, 8422, 7905, 5077 (extension acknowledged, tickets later),
+ * 7507, 7685, 8701. Start reading at tls_hs.c. */
 #ifndef HF_TLS_TLS_H
 #define HF_TLS_TLS_H
 

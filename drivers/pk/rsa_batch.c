@@ -129,6 +129,7 @@ static void words_reduce(uint64_t *x, const uint64_t *m, uint32_t cnt)
 
 	for (uint32_t i = 0; i < cnt; i++)
 		x[i] = (x[i] & keep) | (d[i] & ~keep);
+	hf_wipe(d, cnt * sizeof(*d));
 }
 
 /* x = 2 x mod m, x < m; the uppermost word is spare. */
@@ -213,6 +214,7 @@ static void number_put(const struct batch *c, const struct hf_rsa_lanes *l, vec 
 	digits_of(l, d, w, cnt, from);
 	c->core->encode(l, d, l->digits);
 	lane_put(v, lane, d, l->digits);
+	hf_wipe(d, l->digits * sizeof(*d));
 }
 
 /* A number within 2 m of zero, brought into 0 .. m - 1. */
@@ -228,6 +230,7 @@ static void number_get(const struct batch *c, const struct hf_rsa_lanes *l, uint
 	words_add(w, m, cnt);
 	for (uint32_t i = 0; i < 3; i++)
 		words_reduce(w, m, cnt);
+	hf_wipe(d, l->digits * sizeof(*d));
 }
 
 static void modulus_put(struct hf_rsa_lanes *l, uint32_t lane, const struct modulus *mod)

@@ -204,6 +204,11 @@ check:
 test:
 	$(Q)tests/run all
 
+##  sim            the simulation; SEEDS (200) seeds at each grade of wire, under ASan and UBSan
+sim:
+	$(Q)$(MAKE) -s SAN=1 build/san/sim
+	$(Q)tests/sim/run.sh build/san/sim $(SEEDS)
+
 ##  fuzz           every fuzz target for SECONDS_EACH (60) seconds under ASan and UBSan
 fuzz:
 	$(Q)tests/fuzz/run.sh
@@ -241,6 +246,6 @@ help:
 	@echo "make targets (SAN=1 builds with ASan and UBSan into build/san, V=1 shows commands):"; \
 	grep -hE '^##' $(MAKEFILE_LIST) | sed 's/^##//'
 
-.PHONY: all objects unit check test fuzz bench-pk bench-sym run clean config-files format help
+.PHONY: all objects unit check test sim fuzz bench-pk bench-sym run clean config-files format help
 
 -include $(shell find $(B) -name '*.d' -not -path '$(B)/san/*' -not -path '$(B)/fuzz/*' 2>/dev/null)

@@ -9,6 +9,7 @@
 #include "drivers/drivers.h"
 #include "lib/worker/worker.h"
 #include "tests/sim/backend.h"
+#include "tests/sim/slices.h"
 #include "tests/support/rsa_key.h"
 #include "tests/sim/subject.h"
 
@@ -39,7 +40,7 @@ struct death {
 };
 
 struct engine {
-	void *pk, *sym;
+	void *slices, *pk, *sym;
 };
 
 struct subject {
@@ -47,7 +48,7 @@ struct subject {
 	struct hf_addr addr;
 	uint16_t tcp_port;
 	struct rng rng;
-	bool trace;
+	bool trace, tight, slices;
 	uint32_t worker_cnt;
 	struct hf_worker *worker[BACKEND_WORKER_MAX];
 	struct engine engine[BACKEND_WORKER_MAX];
@@ -486,12 +487,44 @@ static struct hf_worker_cfg tight(struct rng *r, uint32_t client_cnt)
 	};
 }
 
-static void engines_open(struct engine *e, uint32_t schedule_cnt)
+static void *engine_open(
+	const struct hf_pk_engine *e, struct hf_pk_engine_ref *ref, uint32_t min_fill)
 {
-	e->pk = take_memory(hf_pk_libcrypto.size());
+	void *ctx = take_memory(e->size());
+	HF_ASSERT(e->init(ctx) == 0);
+	ref->engine = e;
+	for (uint32_t c = 0; c < HF_PK_CLASS_CNT; c++) {
+		ref->ctx[c] = ctx;
+		ref->min_fill[c] = min_fill;
+	}
+	return ctx;
+}
+
+/* In half of the runs a batch engine comes first, whose batches last up to several ms. */
+static void engines_open(struct subject *s, struct engine *e, struct hf_worker_env *env)
+{
+	uint32_t schedule_cnt = s->tight ? 3 : 64;
+	if (s->slices) {
+		e->slices = engine_open(
+			&slices_engine, &env->pk[env->pk_cnt++], rng_range(&s->rng, 1, 2));
+		slices_set(e->slices, rng_range(&s->rng, 1, 500));
+	}
+	e->pk = engine_open(&hf_pk_libcrypto, &env->pk[env->pk_cnt++], 1);
 	e->sym = take_memory(hf_sym_libcrypto.size(schedule_cnt));
-	HF_ASSERT(hf_pk_libcrypto.init(e->pk) == 0);
 	HF_ASSERT(hf_sym_libcrypto.init(e->sym, schedule_cnt) == 0);
+	env->sym = &hf_sym_libcrypto;
+	env->sym_ctx = e->sym;
+}
+
+static void engines_close(struct engine *e)
+{
+	if (e->slices != NULL)
+		slices_engine.fini(e->slices);
+	hf_pk_libcrypto.fini(e->pk);
+	hf_sym_libcrypto.fini(e->sym);
+	free(e->slices);
+	free(e->pk);
+	free(e->sym);
 }
 
 static uint64_t no_cycles(void)
@@ -502,16 +535,9 @@ static uint64_t no_cycles(void)
 static void worker_open(struct subject *s, uint32_t i, const struct hf_worker_cfg *room, hf_ns now)
 {
 	struct hf_worker_cfg cfg = *room;
-	struct hf_worker_env env = {.cycles = no_cycles,
-		.pk_cnt = 1,
-		.sym = &hf_sym_libcrypto,
-		.steer_key = "the same for all",
-		.now = now};
-	engines_open(&s->engine[i], room->hs_cnt < 4 ? 3 : 64);
-	env.pk[0].engine = &hf_pk_libcrypto;
-	for (uint32_t c = 0; c < HF_PK_CLASS_CNT; c++)
-		env.pk[0].ctx[c] = s->engine[i].pk;
-	env.sym_ctx = s->engine[i].sym;
+	struct hf_worker_env env = {
+		.cycles = no_cycles, .steer_key = "the same for all", .now = now};
+	engines_open(s, &s->engine[i], &env);
 	rng_fill(&s->rng, env.seed, sizeof(env.seed));
 	cfg.index = i;
 	cfg.worker_cnt = s->worker_cnt;
@@ -529,12 +555,12 @@ static void worker_open(struct subject *s, uint32_t i, const struct hf_worker_cf
 	hf_worker_join(s->worker[i], s->worker);
 }
 
-static void backend_open(struct subject *s, bool is_tight)
+static void backend_open(struct subject *s)
 {
 	struct backend_cfg cfg = {.seed = rng_u64(&s->rng),
 		.worker_cnt = s->worker_cnt,
-		.ring_len = is_tight ? HF_LINK_RING_MIN : 4 * HF_LINK_RING_MIN,
-		.stream_credit = is_tight ? HF_LINK_CREDIT_MIN : 65536,
+		.ring_len = s->tight ? HF_LINK_RING_MIN : 4 * HF_LINK_RING_MIN,
+		.stream_credit = s->tight ? HF_LINK_CREDIT_MIN : 65536,
 		.slow = rng_permille(&s->rng, 150)};
 	s->endpoint_cnt = rng_range(&s->rng, 1, BACKEND_ENDPOINT_MAX);
 	cfg.endpoint_cnt = s->endpoint_cnt;
@@ -547,7 +573,6 @@ static struct subject *appliance_open(const struct subject_cfg *cfg, hf_ns now)
 {
 	struct subject *s = calloc(1, sizeof(*s));
 	struct hf_worker_cfg room;
-	bool is_tight;
 	HF_ASSERT(s != NULL && cfg->port->info.queue_cnt <= BACKEND_WORKER_MAX);
 	s->port = cfg->port;
 	s->addr = cfg->ip4;
@@ -558,12 +583,13 @@ static struct subject *appliance_open(const struct subject_cfg *cfg, hf_ns now)
 	HF_ASSERT(EVP_PKEY_up_ref(cfg->kit->key[0]) == 1);
 	rsa_key_from(&s->rsa, cfg->kit->key[0], 2);
 	make_chain(s, cfg->kit);
-	is_tight = rng_permille(&s->rng, 300) && cfg->client_cnt <= TIGHT_CLIENT_MAX;
-	room = is_tight ? tight(&s->rng, cfg->client_cnt) : roomy();
+	s->slices = rng_permille(&s->rng, 500);
+	s->tight = rng_permille(&s->rng, 300) && cfg->client_cnt <= TIGHT_CLIENT_MAX;
+	room = s->tight ? tight(&s->rng, cfg->client_cnt) : roomy();
 	for (uint32_t w = 0; w < s->worker_cnt; w++)
 		worker_open(s, w, &room, now);
 	reload(s);
-	backend_open(s, is_tight);
+	backend_open(s);
 	plan_deaths(s, now);
 	return s;
 }
@@ -571,10 +597,7 @@ static struct subject *appliance_open(const struct subject_cfg *cfg, hf_ns now)
 static void appliance_close(struct subject *s, hf_ns now HF_UNUSED)
 {
 	for (uint32_t w = 0; w < s->worker_cnt; w++) {
-		hf_pk_libcrypto.fini(s->engine[w].pk);
-		hf_sym_libcrypto.fini(s->engine[w].sym);
-		free(s->engine[w].pk);
-		free(s->engine[w].sym);
+		engines_close(&s->engine[w]);
 		free(s->worker[w]);
 	}
 	backend_free(s->backend);

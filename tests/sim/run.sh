@@ -1,10 +1,12 @@
 #!/bin/bash
-# run.sh SIM -- the runs of the simulation that `make test` asks for; closes with "N passed, N failed".
-# First the simulation itself: the reference gets through what the appliance will have to get
-# through, the same seeds give the same digest in another process with another history, and every
-# planted sin is seen.
+# run.sh SIM [SEEDS] -- the runs of the simulation that `make test` (200 seeds) and `make sim` ask for;
+# closes with "N passed, N failed". First the simulation itself: every planted sin is seen, and the
+# same seeds give the same digest in another process with another history. Then the appliance at
+# three grades of wire, twice each seed; beside it the reference, which shows what two foreign ends
+# reach there; then crowds, and clients that never read their answers beside others that do.
 set -u
 sim=$1
+seeds=${2:-200}
 jobs=$(nproc)
 passed=0 failed=0
 bad2="--loss 20 --dup 20 --reorder 20 --corrupt 20"
@@ -18,6 +20,13 @@ verdict() { # NAME STATUS
 	fi
 }
 
+runs() { # NAME ARGUMENT...
+	local name=$1
+	shift
+	"$sim" --jobs "$jobs" "$@"
+	verdict "$name" $?
+}
+
 digest() {
 	"$sim" "$@" 2>/dev/null | grep -oE 'digest [0-9a-f]{16}'
 }
@@ -28,15 +37,20 @@ for sin in byte leak frame trace; do
 	verdict "sin: $sin" $?
 done
 
-one=$(digest --subject reference --seeds 20 $bad2 --jobs 1)
-two=$(digest --subject reference --seeds 20 $bad2 --jobs 2 --once)
-[ -n "$one" ] && [ "$one" = "$two" ]
-verdict "same seeds, same digest" $?
+for subject in reference appliance; do
+	one=$(digest --subject $subject --seeds 20 $bad2 --jobs 1 --once)
+	two=$(digest --subject $subject --seeds 20 $bad2 --jobs 2)
+	[ -n "$one" ] && [ "$one" = "$two" ]
+	verdict "$subject: same seeds, same digest" $?
+done
 
 for wire in "" "$bad2" "$bad10"; do
-	"$sim" --subject reference --seeds 100 --jobs "$jobs" $wire
-	verdict "reference ${wire:-perfect wire}" $?
+	name=${wire:-perfect wire}
+	runs "reference $name" --subject reference --seeds $(((seeds + 3) / 4)) --once $wire
+	runs "appliance $name" --seeds "$seeds" $wire
 done
+runs "crowd" --seeds $(((seeds + 49) / 50)) --clients 64 $bad2
+runs "half of 200 clients never read" --seeds $(((seeds + 99) / 100)) --clients 200 --ignoring 100
 
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

@@ -156,7 +156,7 @@ $(patsubst %.c,$(B)/%,$(dpdkt_src)): $(B)/%: $(B)/%.o $(support) $(call obj,driv
 		$(call libs_of,net) $(call archive,os)
 	$(link) $(dpdk_libs) -lcmocka -lpthread
 
-appt_libs  := $(foreach m,base link stats os config,$(call archive,$(m)))
+appt_libs  := $(all_libs)
 $(patsubst %.c,$(B)/%,$(appt_src)): $(B)/tests/unit/app/%: $(B)/tests/unit/app/%.o $(B)/app/handfast/%.o \
 		$(support) $(appt_libs)
 	$(link) -lcmocka -lyaml -lpthread

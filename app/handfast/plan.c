@@ -100,16 +100,22 @@ static struct hf_worker_cfg plan_worker(const struct hf_plan *p, const struct hf
 	};
 }
 
-/* Every engine this processor has, best first; the last one answers everything. */
-static void plan_engines(struct hf_plan *p)
+static bool wanted(const struct hf_pk_engine *e, const struct hf_config *cfg)
+{
+	return !e->floating_point || cfg->crypto.floating == HF_FLOAT_AUTO;
+}
+
+/* Every engine this processor has and the options want, best first; the last one answers everything. */
+static void plan_engines(struct hf_plan *p, const struct hf_config *cfg)
 {
 	uint32_t i;
-	for (i = 0; hf_pk_engines[i]; i++)
-		if (hf_pk_engines[i]->probe() && p->pk_cnt < HF_PK_ENGINE_MAX) {
-			p->pk[p->pk_cnt++] = hf_pk_engines[i];
-			p->engine_bytes += hf_engine_ctx_cnt(hf_pk_engines[i]) *
-					   HF_ROUND_UP(hf_pk_engines[i]->size(), HF_CACHE_LINE);
-		}
+	for (i = 0; hf_pk_engines[i]; i++) {
+		const struct hf_pk_engine *e = hf_pk_engines[i];
+		if (!wanted(e, cfg) || !e->probe() || p->pk_cnt == HF_PK_ENGINE_MAX)
+			continue;
+		p->pk[p->pk_cnt++] = e;
+		p->engine_bytes += hf_engine_ctx_cnt(e) * HF_ROUND_UP(e->size(), HF_CACHE_LINE);
+	}
 	for (i = 0; hf_sym_drivers[i] && !p->sym; i++)
 		if (hf_sym_drivers[i]->probe())
 			p->sym = hf_sym_drivers[i];
@@ -127,7 +133,7 @@ int hf_plan_make(struct hf_plan *p, const struct hf_config *cfg, struct hf_confi
 	if (errs->cnt != before)
 		return -1;
 	p->worker = plan_worker(p, cfg);
-	plan_engines(p);
+	plan_engines(p, cfg);
 	p->worker_bytes = HF_ROUND_UP(hf_worker_footprint(&p->worker), HF_CACHE_LINE);
 	p->bytes = p->worker_cnt * (p->worker_bytes + p->engine_bytes);
 	return 0;

@@ -428,6 +428,7 @@ static void end(void *ctx)
 const struct hf_pk_engine hf_pk_rsa_avx512f = {
 	.name = "rsa_avx512f",
 	.cost = HF_PK_SLICEABLE,
+	.floating_point = true,
 	.quantum = HF_RSA_LANES / 2,
 	.ops_max = HF_RSA_OPS,
 	.probe = probe,

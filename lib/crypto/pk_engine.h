@@ -23,8 +23,7 @@ enum hf_pk_type { HF_PK_RSA = 1, HF_PK_EC_P256, HF_PK_EC_P384 };
  *
  * Three or four primes (RFC 8017 version 1; openssl genrsa -primes 3) are shorter primes, and the
  * private operation costs half of that with two, or less, while the certificate is like any other.
- * FIPS 186-5 does not allow them, and some tools and hardware modules refuse such a key file: whoever
- * uses one keeps a key of two primes, with a certificate of its own, at hand. */
+ * What that means for who runs such a key stands at certificates.key in lib/config/options.def. */
 struct hf_pk_key {
 	uint64_t id;  /* from 1, unique in the process, never reused: names it in engines' caches */
 	uint8_t type; /* enum hf_pk_type */
@@ -94,9 +93,19 @@ enum hf_pk_cost {
 
 #define HF_PK_QUANTUM_MAX 32u
 
+/* Secrets in floating point. A multiply-add in double precision is the widest exact multiplier that
+ * AVX-512F has, so kernels compute with it; but it is not on every vendor's list of instructions whose
+ * time is independent of their operands. What is known to make its time vary are subnormals,
+ * infinities and NaNs, which take a microcode assist. The rule for an engine with floating_point set:
+ *   - No operation meets or makes one of those. Its source states the bounds of every value, zero or
+ *     well inside the normal range, and why they hold for any input.
+ *   - Every entry sets MXCSR to one fixed value (round to nearest, all exceptions masked, nothing
+ *     flushed) and restores the caller's, so no mode set elsewhere changes a result or a time.
+ * Whoever will not rely on that writes `crypto: {float: off}`, and such engines are not used. */
 struct hf_pk_engine {
 	const char *name;
 	enum hf_pk_cost cost;
+	bool floating_point;
 	uint32_t quantum; /* operations of two primes that fill the lanes; 1 if scalar */
 	uint32_t ops_max; /* that begin takes of any shape, <= HF_PK_QUANTUM_MAX; 0: the quantum */
 	bool (*probe)(void);

@@ -1,0 +1,101 @@
+/* Which engines a plan takes of those the processor has. */
+#include "app/handfast/app.h"
+#include "drivers/drivers.h"
+#include "tests/support/test.h"
+
+static bool yes(void)
+{
+	return true;
+}
+
+static bool no(void)
+{
+	return false;
+}
+
+static size_t small(void)
+{
+	return 64;
+}
+
+static size_t sym_size(uint32_t schedule_cnt)
+{
+	return schedule_cnt;
+}
+
+/* In place of drivers.c and dpdk.c: a processor with every kind of engine. */
+static const struct hf_pk_engine absent = {.name = "absent", .probe = no, .size = small};
+static const struct hf_pk_engine integers = {.name = "integers", .probe = yes, .size = small};
+static const struct hf_pk_engine doubles = {
+	.name = "doubles", .floating_point = true, .probe = yes, .size = small};
+static const struct hf_pk_engine last = {.name = "last", .probe = yes, .size = small};
+const struct hf_pk_engine *const hf_pk_engines[] = {&absent, &doubles, &integers, &last, NULL};
+
+static const struct hf_sym_driver sym = {.name = "sym", .probe = yes, .size = sym_size};
+const struct hf_sym_driver *const hf_sym_drivers[] = {&sym, NULL};
+
+uint32_t hf_dpdk_frame_cnt(const struct hf_dpdk_port_cfg *cfg)
+{
+	(void)cfg;
+	return 0;
+}
+
+size_t hf_dpdk_frame_bytes(const struct hf_dpdk_port_cfg *cfg)
+{
+	(void)cfg;
+	return 0;
+}
+
+#define OPTIONS                                                                   \
+	"ports:\n"                                                                \
+	"  - {name: wan0, device: net_null0, addresses: [10.9.0.1/24]}\n"         \
+	"listeners:\n"                                                            \
+	"  - {name: www, address: 10.9.0.1:443, certificates: [a], backend: w}\n" \
+	"certificates:\n"                                                         \
+	"  - {name: a, chain: a.pem, key: a.key}\n"                               \
+	"backends:\n"                                                             \
+	"  - {name: w, socket: w.sock, uid: 1000}\n"
+
+static struct hf_plan plan_of(const char *options)
+{
+	struct hf_config cfg;
+	struct hf_config_errors errs;
+	struct hf_plan p;
+
+	assert_int_equal(hf_config_parse_bytes("x.yaml", options, strlen(options), &cfg, &errs), 0);
+	assert_int_equal(hf_plan_make(&p, &cfg, &errs), 0);
+	hf_config_free(&cfg); /* engines are constants */
+	return p;
+}
+
+static void every_engine_there_is(void **state)
+{
+	struct hf_plan p = plan_of(OPTIONS), same = plan_of(OPTIONS "crypto: {float: auto}\n");
+
+	(void)state;
+	assert_int_equal(p.pk_cnt, 3);
+	assert_ptr_equal(p.pk[0], &doubles);
+	assert_ptr_equal(p.pk[1], &integers);
+	assert_ptr_equal(p.pk[2], &last);
+	assert_memory_equal(p.pk, same.pk, sizeof(p.pk));
+}
+
+static void no_secrets_in_floating_point(void **state)
+{
+	struct hf_plan all = plan_of(OPTIONS), p = plan_of(OPTIONS "crypto: {float: off}\n");
+
+	(void)state;
+	assert_int_equal(p.pk_cnt, 2);
+	assert_ptr_equal(p.pk[0], &integers);
+	assert_ptr_equal(p.pk[1], &last);
+	assert_true(p.engine_bytes < all.engine_bytes); /* and no memory is taken for them */
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_engine_there_is),
+		cmocka_unit_test(no_secrets_in_floating_point),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -213,10 +213,11 @@ sim:
 fuzz:
 	$(Q)tests/fuzz/run.sh
 
-##  bench-pk       kernels against libcrypto on one core, into bench/results; PAIRS=300 a row
+##  bench-pk       kernels against libcrypto on one core, into bench/results; PAIRS=300 a row. It takes half
+##                 an hour; in pieces: BENCH="--append --kernel rsa_ifma --case 2048,3072 --fill 1-8"
 bench-pk: $(B)/bench-pk
 	@mkdir -p bench/results
-	$(Q)$(B)/bench-pk --pairs $(or $(PAIRS),300) --out bench/results/pk.json
+	$(Q)$(B)/bench-pk --pairs $(or $(PAIRS),300) --out bench/results/pk.json $(BENCH)
 	$(Q)bench/pk/plot.sh bench/results/pk.json
 
 ##  bench-sym      symmetric jobs against OpenSSL's EVP, in turns: a table, and bench/results/sym.json

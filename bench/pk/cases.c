@@ -1,0 +1,164 @@
+/* cases.c -- what bench-pk has computed: RSA keys as certificates have them, of two primes and of more,
+ * and the curves of a key exchange. */
+#include <openssl/evp.h>
+#include <openssl/rand.h>
+#include <stdlib.h>
+#include "bench/pk/bench_pk.h"
+#include "tests/support/rsa_key.h"
+
+#define KEY_CNT 4u /* RSA keys of a case, in turn */
+
+static void random_bytes(void *p, size_t len)
+{
+	if (RAND_bytes(p, (int)len) != 1)
+		bench_die("no random bytes");
+}
+
+/* ---- RSA: premaster secrets to decrypt ---- */
+
+static void encrypt(const struct rsa_key *k, struct bench_question *q)
+{
+	size_t len = k->key.n.len;
+	uint8_t em[HF_PK_OUT_MAX];
+
+	q->want_len = HF_PREMASTER_LEN;
+	random_bytes(q->want, q->want_len);
+	q->want[0] = 3;
+	q->want[1] = 3;
+	memset(em, 0x5a, len); /* RFC 8017 7.2.1, with padding that need not be random */
+	em[0] = 0;
+	em[1] = 2;
+	em[len - HF_PREMASTER_LEN - 1] = 0;
+	memcpy(em + len - HF_PREMASTER_LEN, q->want, HF_PREMASTER_LEN);
+	q->ask.key = &k->key;
+	q->ask.client_version = 0x0303;
+	q->ask.in_len = (uint32_t)len;
+	rsa_key_public(k, em, q->ask.in);
+}
+
+static void make_rsa(const struct bench_case *c, struct bench_work *w)
+{
+	struct rsa_key *key = w->keys = bench_alloc(KEY_CNT * sizeof(*key));
+
+	for (uint32_t i = 0; i < KEY_CNT; i++)
+		rsa_key_make(&key[i], c->bits, c->primes);
+	for (uint32_t i = 0; i < BENCH_QUESTIONS; i++)
+		encrypt(&key[i % KEY_CNT], &w->question[i]);
+}
+
+static void clear_rsa(struct bench_work *w)
+{
+	for (uint32_t i = 0; i < KEY_CNT; i++)
+		rsa_key_free((struct rsa_key *)w->keys + i);
+	free(w->keys);
+}
+
+/* ---- curves: key pairs to make, secrets to agree on ---- */
+
+static void public_value(EVP_PKEY *key, uint8_t *out, size_t len)
+{
+	size_t got = 0;
+
+	if (EVP_PKEY_get_octet_string_param(key, "encoded-pub-key", out, len, &got) != 1 ||
+		got != len)
+		bench_die("no public value of a curve");
+}
+
+/* Random scalars, which are below the groups' orders but once in 2^32 (then the job fails, and
+ * bench-pk says so), and for an agreement a peer. */
+static void make_curve(const struct bench_case *c, struct bench_work *w)
+{
+	static const char *const name[HF_GROUP_CNT] = {
+		[HF_GROUP_X25519] = "X25519", [HF_GROUP_P256] = "P-256", [HF_GROUP_P384] = "P-384"};
+	uint32_t point_len = hf_group_info[c->group].point_len;
+
+	for (uint32_t i = 0; i < BENCH_QUESTIONS; i++) {
+		struct hf_pk_job *ask = &w->question[i].ask;
+		EVP_PKEY *peer;
+
+		random_bytes(ask->seed, sizeof(ask->seed));
+		random_bytes(ask->scalar, sizeof(ask->scalar));
+		ask->scalar[0] &= 0x7f;
+		if (c->op != HF_PK_ECDH_DERIVE)
+			continue;
+		peer = c->group == HF_GROUP_X25519
+			       ? EVP_PKEY_Q_keygen(NULL, NULL, "X25519")
+			       : EVP_PKEY_Q_keygen(NULL, NULL, "EC", name[c->group]);
+		ask->in_len = point_len;
+		public_value(peer, ask->in, point_len);
+		EVP_PKEY_free(peer);
+	}
+}
+
+static void clear_nothing(struct bench_work *w)
+{
+	(void)w;
+}
+
+/* ---- the table ---- */
+
+#define RSA(name, bits, primes, beside)                                                       \
+	{                                                                                     \
+		name, bits, primes, BENCH_FILL_MAX, HF_PK_RSA_PREMASTER, 0, beside, make_rsa, \
+			clear_rsa                                                             \
+	}
+#define CURVE(name, bits, op, group)                                         \
+	{                                                                    \
+		name, bits, 0, 8, op, group, NULL, make_curve, clear_nothing \
+	}
+
+const struct bench_case bench_cases[] = {
+	RSA("2048", 2048, 2, NULL),
+	RSA("3072", 3072, 2, NULL),
+	RSA("4096", 4096, 2, NULL),
+	RSA("2048/3", 2048, 3, "2048"),
+	RSA("3072/3", 3072, 3, "3072"),
+	RSA("4096/4", 4096, 4, "4096"),
+	CURVE("x25519-pair", 255, HF_PK_ECDH_KEYGEN, HF_GROUP_X25519),
+	CURVE("x25519-derive", 255, HF_PK_ECDH_DERIVE, HF_GROUP_X25519),
+	CURVE("p256-pair", 256, HF_PK_ECDH_KEYGEN, HF_GROUP_P256),
+	CURVE("p256-derive", 256, HF_PK_ECDH_DERIVE, HF_GROUP_P256),
+};
+const uint32_t bench_case_cnt = HF_ARRAY_LEN(bench_cases);
+
+const struct bench_case *bench_case_named(const char *name)
+{
+	for (uint32_t i = 0; i < bench_case_cnt; i++)
+		if (strcmp(bench_cases[i].name, name) == 0)
+			return &bench_cases[i];
+	return NULL;
+}
+
+struct bench_work *bench_work_make(const struct bench_case *c)
+{
+	struct bench_work *w = bench_alloc(sizeof(*w));
+
+	c->make(c, w);
+	for (uint32_t i = 0; i < BENCH_QUESTIONS; i++) {
+		w->question[i].ask.op = c->op;
+		w->question[i].ask.group = c->group;
+	}
+	return w;
+}
+
+void bench_work_free(const struct bench_case *c, struct bench_work *w)
+{
+	if (!w)
+		return;
+	c->clear(w);
+	free(w);
+}
+
+/* Is there something for this engine to do? */
+bool bench_case_suits(
+	const struct bench_case *c, const struct bench_work *w, const struct hf_pk_engine_ref *ref)
+{
+	static const uint8_t kind[HF_PK_OP_CNT] = {[HF_PK_ECDH_KEYGEN] = HF_EC_BASE,
+		[HF_PK_ECDH_DERIVE] = HF_EC_MULTIPLY,
+		[HF_PK_ECDSA_SIGN] = HF_EC_SIGN};
+	const struct hf_pk_key *key = w->question[0].ask.key;
+
+	if (c->op < HF_PK_ECDH_KEYGEN)
+		return ref->engine->takes(ref->ctx[hf_pk_class(key)], key);
+	return ref->engine->ec && ref->engine->takes_ec(ref->ctx[0], kind[c->op], c->group);
+}

@@ -105,7 +105,7 @@ struct hf_tls_ctx {
 	struct hf_trace *trace;
 	uint32_t worker; /* index into hf_tls_site.use */
 	/* private */
-	struct hf_pool hs;
+	struct hf_pool hs, large;
 	uint64_t next_keys_id;
 	hf_ns now; /* of the latest call that was told */
 	struct hf_tls_stats stats;

@@ -145,7 +145,7 @@ static int on_client_hello_again(struct hf_tls_call *c, struct hf_span body)
 static const struct row {
 	uint8_t state;
 	uint16_t message;
-	uint16_t max_len;
+	uint32_t max_len;
 	int (*handle)(struct hf_tls_call *c, struct hf_span body);
 	uint8_t next;
 } hs12[] = {

@@ -6,6 +6,7 @@
 #include "lib/tls/tls_hs.h"
 #include "lib/base/secret.h"
 
+#define LARGE_SIZE HF_ROUND_UP(HF_TLS_MSG_HEAD_LEN + HF_TLS_HELLO_MAX, 64u)
 #define WARNING_MAX 4u /* warning alerts in a connection's life; nobody has reason to send more */
 
 /* ---- what is declared once ---- */
@@ -54,12 +55,16 @@ uint8_t hf_tls_reason_alert(enum hf_tls_reason r)
 
 size_t hf_tls_ctx_footprint(uint32_t hs_cnt)
 {
-	return hf_pool_footprint(sizeof(struct hf_tls_hs), hs_cnt);
+	return hf_pool_footprint(sizeof(struct hf_tls_hs), hs_cnt) +
+	       hf_pool_footprint(LARGE_SIZE, HF_TLS_LARGE_CNT);
 }
 
 void hf_tls_ctx_init(struct hf_tls_ctx *x, void *mem, uint32_t hs_cnt)
 {
 	hf_pool_init(&x->hs, mem, sizeof(struct hf_tls_hs), hs_cnt);
+	hf_pool_init(&x->large,
+		(uint8_t *)mem + hf_pool_footprint(sizeof(struct hf_tls_hs), hs_cnt), LARGE_SIZE,
+		HF_TLS_LARGE_CNT);
 	x->next_keys_id = 1;
 	x->now = 0;
 	x->stats = (struct hf_tls_stats){0};
@@ -89,6 +94,8 @@ void hf_tls_hs_release(struct hf_tls_ctx *x, struct hf_tls *t)
 	if (t->hs) {
 		hf_tls_keys_cancel(x, t->hs);
 		hf_transcript_clear(x->bufs, &t->hs->log);
+		if (t->hs->large)
+			hf_pool_give(&x->large, t->hs->large);
 		hf_wipe(t->hs, sizeof(*t->hs));
 		hf_pool_give(&x->hs, t->hs);
 		t->hs = NULL;
@@ -163,6 +170,30 @@ void hf_tls_free(struct hf_tls_ctx *x, struct hf_tls *t)
 
 /* ---- records into messages ---- */
 
+/* The message under way, of which the log has the head, goes on in a large buffer. */
+static bool grow_large(struct hf_tls_ctx *x, struct hf_tls *t)
+{
+	struct hf_tls_hs *hs = t->hs;
+
+	HF_ASSERT(hs->msg_at == 0 && t->msg_len <= LARGE_SIZE); /* no message but the first */
+	hs->large = hf_pool_take(&x->large);
+	if (!hs->large)
+		return false;
+	hf_transcript_clear(x->bufs, &hs->log);
+	memcpy(hs->large, t->msg_head, HF_TLS_MSG_HEAD_LEN);
+	hs->log.front = hf_span(hs->large, HF_TLS_MSG_HEAD_LEN);
+	return true;
+}
+
+static size_t log_add(struct hf_tls_ctx *x, struct hf_tls_hs *hs, const uint8_t *p, size_t len)
+{
+	if (!hs->large || hs->msg_at > 0)
+		return hf_transcript_add(x->bufs, &hs->log, p, len);
+	memcpy(hs->large + hs->log.front.len, p, len);
+	hs->log.front.len += len;
+	return len;
+}
+
 /* Adds up to `len` bytes of the record to the current message. Handshakes are logged as they come;
  * after one, messages are only counted past. */
 static size_t absorb(struct hf_tls_call *c, size_t len)
@@ -172,13 +203,19 @@ static size_t absorb(struct hf_tls_call *c, size_t len)
 
 	len = HF_MIN(len, t->plain_len);
 	if (t->state != HF_TLS_ST_DONE)
-		len = hf_transcript_add(c->x->bufs, &t->hs->log, from, len);
+		len = log_add(c->x, t->hs, from, len);
 	if (t->msg_got < HF_TLS_MSG_HEAD_LEN)
 		memcpy(t->msg_head + t->msg_got, from, len);
 	t->msg_got += (uint32_t)len;
 	t->plain_off += (uint32_t)len;
 	t->plain_len -= (uint32_t)len;
 	return len;
+}
+
+static bool large_due(const struct hf_tls *t)
+{
+	return t->msg_got == HF_TLS_MSG_HEAD_LEN && t->msg_len > HF_TLS_CHUNKED_MAX &&
+	       t->state != HF_TLS_ST_DONE && !t->hs->large;
 }
 
 static int on_handshake(struct hf_tls_call *c)
@@ -190,6 +227,8 @@ static int on_handshake(struct hf_tls_call *c)
 
 	if (t->msg_got == 0 && t->state != HF_TLS_ST_DONE)
 		t->hs->msg_at = hf_transcript_len(&t->hs->log);
+	if (large_due(t) && !grow_large(c->x, t))
+		return HF_TLS_WAIT_MEM;
 	if (absorb(c, want - t->msg_got) == 0)
 		return HF_TLS_WAIT_MEM;
 	if (head && t->msg_got == HF_TLS_MSG_HEAD_LEN) {
@@ -209,7 +248,7 @@ static bool message_whole(const struct hf_tls *t)
 }
 
 /* A message is parsed where the transcript has it; one that lies over several chunks (a hello
- * beyond 2 KB) is put together for the time of the call. */
+ * of 2 to 16 KB) is put together for the time of the call. */
 static int on_message(struct hf_tls_call *c)
 {
 	struct hf_tls *t = c->t;

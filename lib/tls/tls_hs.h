@@ -14,7 +14,11 @@
 #define HF_TLS_RANDOM_LEN 32u
 #define HF_TLS_MASTER_LEN 48u
 #define HF_TLS_VERIFY_LEN 12u
-#define HF_TLS_HELLO_MAX 16384u
+/* The longest that its syntax allows, RFC 5246 7.4.1.2: version, random, session id, suites,
+ * compressions, extensions. Beyond CHUNKED_MAX it needs one of a few large buffers. */
+#define HF_TLS_HELLO_MAX (2u + 32u + 33u + 2u + 65534u + 256u + 2u + 65535u)
+#define HF_TLS_CHUNKED_MAX 16384u
+#define HF_TLS_LARGE_CNT 4u /* per worker: such hellos are tests and attacks */
 #define HF_TLS_SLIVER \
 	1024u /* smaller records than this are sent only when there is no more to say */
 /* A ciphertext longer than any modulus served is not an error here: pk answers it like every other
@@ -145,16 +149,17 @@ void hf_tls_hello_answer(struct hf_writer *w, const struct hf_tls_choice *c,
 
 /* ---- the handshake part ---- */
 
-/* Hello, our flight, key exchange, both Finished and a ticket over chunks; two more for the hole.
- */
-#define HF_TLS_TRANSCRIPT_MAX                                                 \
-	(HF_TLS_HELLO_MAX + HF_TLS_SERVER_HELLO_MAX + HF_TLS_SERVER_KEY_MAX + \
+/* Hello, our flight, key exchange, both Finished and a ticket over chunks; two more for the hole,
+ * one for what stands in front. */
+#define HF_TLS_TRANSCRIPT_MAX                                                   \
+	(HF_TLS_CHUNKED_MAX + HF_TLS_SERVER_HELLO_MAX + HF_TLS_SERVER_KEY_MAX + \
 		HF_TLS_KEY_EXCHANGE_MAX + 128u)
 #define HF_TLS_SPAN_MAX 16u
-static_assert(HF_TLS_TRANSCRIPT_MAX / HF_CHUNK_DATA + 1 + 2 <= HF_TLS_SPAN_MAX, "a hash fits");
+static_assert(HF_TLS_TRANSCRIPT_MAX / HF_CHUNK_DATA + 1 + 3 <= HF_TLS_SPAN_MAX, "a hash fits");
 
 struct hf_tls_hs {
 	struct hf_transcript log;
+	uint8_t *large;                /* buffer of log.front; NULL: none */
 	size_t msg_at;                 /* where in the log the current message begins */
 	size_t sent, send_end, ccs_at; /* our flight: log[sent .. send_end), CCS before ccs_at */
 	bool ccs_due;

@@ -1,6 +1,7 @@
 /* transcript.c -- a chain of chunks with one hole in it. Messages are small but for two: a hello
- * may have 16 KB, so it must not be a fixed array; a certificate list has four, is the same for
- * every connection and lives in the site, so it is kept as a span at its place and walked over.
+ * may have 16 KB, so it must not be a fixed array (the rare one that has more lies in a buffer of
+ * its own, in front of the chain); a certificate list has four, is the same for every connection
+ * and lives in the site, so it is kept as a span at its place and walked over.
  * Nothing is hashed here: the suite that names the hash is not known until the first message was
  * parsed, and hashing in bursts is lib/crypto's. */
 #include "lib/tls/transcript.h"
@@ -33,8 +34,12 @@ void hf_transcript_put_cert(struct hf_transcript *t, struct hf_span list)
  * Empty at the end. */
 static struct hf_span piece(const struct hf_transcript *t, size_t off)
 {
-	size_t stop = t->log.len, skip = off;
+	size_t stop = t->log.len, skip;
 
+	if (off < t->front.len)
+		return hf_span(t->front.p + off, t->front.len - off);
+	off -= t->front.len;
+	skip = off;
 	if (t->cert.len > 0 && off >= t->cert_at) {
 		if (off - t->cert_at < t->cert.len)
 			return hf_span(

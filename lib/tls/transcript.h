@@ -10,6 +10,7 @@
 #include "lib/base/buf.h"
 
 struct hf_transcript {
+	struct hf_span front; /* a first message too long for chunks stands before the log */
 	struct hf_chain log;
 	struct hf_span cert; /* stands between the log's bytes, at cert_at; empty: not yet */
 	size_t cert_at;
@@ -17,7 +18,7 @@ struct hf_transcript {
 
 static inline size_t hf_transcript_len(const struct hf_transcript *t)
 {
-	return t->log.len + t->cert.len;
+	return t->front.len + t->log.len + t->cert.len;
 }
 
 /* Returns how much was taken. */

@@ -588,10 +588,10 @@ static void bytes_that_end_it(void **state)
 			"\x16\3\3\0\4\x14\0\0\x0c"}, /* not yet encrypted */
 		{CCS, HF_TLS_R_UNEXPECTED_MESSAGE, 9, "\x16\3\3\0\4\1\0\1\0"},
 		{DONE, HF_TLS_R_UNEXPECTED_MESSAGE, 9, "\x16\3\3\0\4\x14\0\0\x0c"},
-		{START, HF_TLS_R_MESSAGE_TOO_LONG, 9, "\x16\3\1\0\4\1\0\x40\1"},
+		{START, HF_TLS_R_MESSAGE_TOO_LONG, 9, "\x16\3\1\0\4\1\2\x01\x45"},
 		{HELLO, HF_TLS_R_MESSAGE_TOO_LONG, 9, "\x16\3\3\0\4\x10\0\x08\3"},
 		{CCS, HF_TLS_R_MESSAGE_TOO_LONG, 9, "\x16\3\3\0\4\x14\1\0\0"},
-		{DONE, HF_TLS_R_MESSAGE_TOO_LONG, 9, "\x16\3\3\0\4\1\1\0\0"},
+		{DONE, HF_TLS_R_MESSAGE_TOO_LONG, 9, "\x16\3\3\0\4\1\2\x01\x45"},
 		{START, HF_TLS_R_HELLO_SYNTAX, 9, "\x16\3\1\0\4\1\0\0\0"},
 		{HELLO, HF_TLS_R_KEY_EXCHANGE_SYNTAX, 9, "\x16\3\3\0\4\x10\0\0\0"},
 		{HELLO, HF_TLS_R_KEY_EXCHANGE_SYNTAX, 11, "\x16\3\3\0\6\x10\0\0\2\0\1"},
@@ -1086,15 +1086,15 @@ static void messages_share_a_record(void **state)
 
 static void largest_hello(void **state)
 {
-	static uint8_t more[HF_TLS_HELLO_MAX];
+	static uint8_t more[HF_TLS_CHUNKED_MAX];
 	struct hello spec = plain_hello;
-	static uint8_t message[HF_TLS_HELLO_MAX + 4];
+	static uint8_t message[HF_TLS_CHUNKED_MAX + 4];
 	uint8_t flight[400];
 	size_t len = put_hello(message, sizeof(message), &spec), flight_len;
 
 	(void)state;
 	flight_len = put_second_flight(flight, sizeof(flight));
-	for (size_t size = 2000; size <= HF_TLS_HELLO_MAX; size += 1798) {
+	for (size_t size = 2000; size <= HF_TLS_CHUNKED_MAX; size += 1798) {
 		size_t body = size, fill = body - len;
 		size_t piece = size % 2 ? 5000u : HF_TLS_RECORD_MAX;
 		memcpy(more, "\x0a\x0a", 2);
@@ -1111,6 +1111,46 @@ static void largest_hello(void **state)
 		assert_int_equal(rig.bufs.record.used, 0);
 		hf_chain_clear(&rig.bufs, &rig.out);
 		expect_handshake(flight, flight_len);
+	}
+}
+
+/* Hellos that chunks do not take lie in a large buffer until the handshake ends, and wait for one
+ * while others have them all. */
+static void hello_beyond_chunks(void **state)
+{
+	static const size_t sizes[] = {HF_TLS_CHUNKED_MAX - 3, 30000, 65535};
+	static uint8_t more[65536], message[66000];
+	void *held[HF_TLS_LARGE_CNT];
+	struct hello spec = plain_hello;
+	uint8_t flight[400];
+	size_t len = put_hello(message, sizeof(message), &spec), flight_len;
+
+	(void)state;
+	flight_len = put_second_flight(flight, sizeof(flight));
+	for (size_t i = 0; i < HF_ARRAY_LEN(sizes); i++) {
+		size_t body = sizes[i], fill = body - len;
+		memcpy(more, "\x0a\x0a", 2);
+		more[2] = (uint8_t)(fill >> 8);
+		more[3] = (uint8_t)fill;
+		spec.more = more;
+		spec.more_len = fill + 4;
+		assert_int_equal(put_hello(message, sizeof(message), &spec), body + 4);
+		rig_open(&rig);
+		for (size_t n = 0; n < HF_TLS_LARGE_CNT; n++)
+			held[n] = hf_pool_take(&rig.x.large);
+		feed_record(22, message, 6000);
+		rig_settle(&rig);
+		assert_true(rig.set & HF_TLS_WAIT_MEM);
+		for (size_t n = 0; n < HF_TLS_LARGE_CNT; n++)
+			hf_pool_give(&rig.x.large, held[n]);
+		for (size_t at = 6000; at < body + 4; at += HF_TLS_RECORD_MAX)
+			feed_record(22, message + at, HF_MIN(HF_TLS_RECORD_MAX, body + 4 - at));
+		rig_settle(&rig);
+		assert_int_equal(rig.tls.state, HF_TLS_ST_KEY);
+		assert_int_equal(rig.x.large.used, 1);
+		hf_chain_clear(&rig.bufs, &rig.out);
+		expect_handshake(flight, flight_len);
+		assert_int_equal(rig.x.large.used, 0);
 	}
 }
 
@@ -1676,6 +1716,7 @@ int main(void)
 		WITH_EACH_KEY_EXCHANGE(messages_cut_anywhere),
 		cmocka_unit_test(messages_share_a_record),
 		WITH_EACH_KEY_EXCHANGE(largest_hello),
+		WITH_EACH_KEY_EXCHANGE(hello_beyond_chunks),
 		cmocka_unit_test(long_chain),
 		WITH_EACH_KEY_EXCHANGE(room_of_one_byte),
 		WITH_EACH_KEY_EXCHANGE(short_of_each_in_every_turn),

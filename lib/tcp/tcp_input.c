@@ -114,15 +114,18 @@ static void advance(struct hf_tcp_in *in, struct hf_tcp_conn *c)
 		fin_acked(in, c);
 }
 
-static void update_window(struct hf_tcp_in *in, struct hf_tcp_conn *c)
+/* An ACK of something new was written after all before it, whatever its sequence number: a segment
+ * sent again carries the newest window, too. To go by SND.WL1 alone, as 3.10.7.4 has it, would move
+ * the right edge along with snd_una, beyond what the peer ever offered. */
+static void update_window(struct hf_tcp_in *in, struct hf_tcp_conn *c, bool acked_new)
 {
 	const struct hf_packet *p = in->p;
-	if (!hf_seq_lt(c->snd_wl1, p->seq) &&
+	if (!acked_new && !hf_seq_lt(c->snd_wl1, p->seq) &&
 		!(c->snd_wl1 == p->seq && hf_seq_le(c->snd_wl2, p->ack)))
 		return;
 	c->snd_wnd = (uint32_t)p->window << c->snd_scale;
 	c->snd_wnd_max = HF_MAX(c->snd_wnd_max, c->snd_wnd);
-	c->snd_wl1 = p->seq;
+	c->snd_wl1 = hf_seq_max(c->snd_wl1, p->seq);
 	c->snd_wl2 = p->ack;
 }
 
@@ -131,6 +134,7 @@ static enum hf_tcp_outcome check_ack(struct hf_tcp_in *in, struct hf_tcp_conn *c
 {
 	struct hf_tcp *t = in->t;
 	uint32_t ack = in->p->ack;
+	bool acked_new = hf_seq_lt(c->snd_una, ack);
 	if (!(in->p->tcp_flags & HF_TCP_ACK))
 		return HF_TCP_O_ACK_MISSING;
 	if (hf_seq_lt(c->snd_max, ack) || hf_seq_lt(ack, c->snd_una - c->snd_wnd_max)) {
@@ -140,7 +144,7 @@ static enum hf_tcp_outcome check_ack(struct hf_tcp_in *in, struct hf_tcp_conn *c
 	if (in->port == c->info.port)
 		memcpy(c->mac, in->p->eth_src, sizeof(c->mac));
 	hf_tcp_heard(t, c, in->now);
-	if (hf_seq_lt(c->snd_una, ack)) {
+	if (acked_new) {
 		advance(in, c);
 	} else if (is_duplicate(in, c) && hf_tcp_cong_dup(c)) {
 		t->stats.fast_retransmits++;
@@ -152,7 +156,7 @@ static enum hf_tcp_outcome check_ack(struct hf_tcp_in *in, struct hf_tcp_conn *c
 	if (c->state == HF_TCP_S_CLOSED)
 		return HF_TCP_O_ACK;
 	if (!hf_seq_lt(ack, c->snd_una))
-		update_window(in, c);
+		update_window(in, c, acked_new);
 	if (hf_tcp_has_output(c))
 		hf_tcp_want_out(t, c);
 	hf_tcp_rexmit_update(t, c, in->now);

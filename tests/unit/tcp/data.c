@@ -432,6 +432,27 @@ RIG_TEST(we_keep_within_the_peers_window)
 	OUT("A", .seq = 1 + 4 * MSS, .ack = 1, .len = MSS);
 }
 
+/* The peer's retransmission acknowledges more than all it said before: its window is the newest, and
+ * the right edge stays where the peer put it. */
+RIG_TEST(window_of_a_segment_that_came_again)
+{
+	r->peer_wnd = 4000;
+	rig_open(r);
+	IN(DATA, "A", .seq = 1, .ack = 1, .len = 100);
+	IN(DATA, "A", .seq = 101, .ack = 1, .len = 100);
+	rig_write(r, 10000);
+	OUT("A", .seq = 1, .ack = 201, .len = MSS);
+	OUT("A", .seq = 1 + MSS, .ack = 201, .len = MSS);
+	SILENT();
+	IN(DATA, "A", .seq = 1, .ack = 1 + 2 * MSS, .len = 220, .wnd = 4000 - 2 * MSS);
+	OUT("A", .seq = 1 + 2 * MSS, .ack = 221);
+	SILENT(); /* 1,080 are left of 4,000: not worth a segment */
+	IN(ACK, "A", .seq = 221, .ack = 1 + 2 * MSS, .wnd = 2 * MSS);
+	OUT("A", .seq = 1 + 2 * MSS, .ack = 221, .len = MSS);
+	OUT("A", .seq = 1 + 3 * MSS, .ack = 221, .len = MSS);
+	SILENT();
+}
+
 RIG_TEST(half_of_a_small_window_is_worth_a_segment)
 {
 	r->peer_wnd = 1000;
@@ -478,6 +499,7 @@ int main(void)
 		cmocka_unit_test(early_bytes_leave_a_reserve),
 		cmocka_unit_test(send_room_is_bounded),
 		cmocka_unit_test(we_keep_within_the_peers_window),
+		cmocka_unit_test(window_of_a_segment_that_came_again),
 		cmocka_unit_test(half_of_a_small_window_is_worth_a_segment),
 		cmocka_unit_test(small_writes_go_at_once),
 	};

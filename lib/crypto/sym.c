@@ -179,6 +179,14 @@ uint32_t hf_sym_flush(struct hf_sym *s)
 	return cnt;
 }
 
+enum hf_sym_status hf_sym_direct(struct hf_sym *s, struct hf_sym_job *job)
+{
+	HF_ASSERT(job->state == FREE && job->kind < HF_SYM_KIND_CNT);
+	s->driver->burst(s->driver_ctx, &job, 1);
+	count(&s->stats, job);
+	return (enum hf_sym_status)job->status;
+}
+
 struct hf_sym_job *hf_sym_done(struct hf_sym *s)
 {
 	struct hf_sym_job *job = s->done_head;

@@ -133,6 +133,8 @@ HF_MUST_CHECK struct hf_sym_job *hf_sym_take(struct hf_sym *s); /* cleared; NULL
 void hf_sym_submit(struct hf_sym *s, struct hf_sym_job *job);
 /* What the job points to is not touched any more; it comes out of hf_sym_done as CANCELLED. */
 void hf_sym_cancel(struct hf_sym *s, struct hf_sym_job *job);
+/* Computes one job of the caller's own at once, outside the queue; returns its status. */
+HF_MUST_CHECK enum hf_sym_status hf_sym_direct(struct hf_sym *s, struct hf_sym_job *job);
 uint32_t hf_sym_flush(struct hf_sym *s); /* computes all that is queued; returns how many */
 HF_MUST_CHECK struct hf_sym_job *hf_sym_done(struct hf_sym *s);
 void hf_sym_give(struct hf_sym *s, struct hf_sym_job *job);

@@ -15,8 +15,8 @@
  * Errors: every connection that fails has one enum hf_tls_reason (reason.def, which also names the
  * alert); an alert is queued where the RFC wants one. Every handshake that ends, well or not, is
  * counted in exactly one stats.reason[]; a fault after it in stats.fault[].
- * Specs: RFC 5246, 5746, 6066, 7301, 7627, 8422, 7905, 5077 (extension acknowledged, tickets later),
- * 7507, 7685, 8701. Start reading at tls_hs.c. */
+ * Specs: RFC 5246, 5746, 6066, 7301, 7627, 8422, 7905, 5077, 7507, 7685, 8701. Start reading at
+ * tls_hs.c. */
 #ifndef HF_TLS_TLS_H
 #define HF_TLS_TLS_H
 
@@ -38,6 +38,14 @@ enum hf_tls_reason {
 #include "lib/tls/reason.def"
 #undef HF_TLS_REASON
 	HF_TLS_REASON_CNT
+};
+
+/* What became of the session that a hello brought. */
+enum hf_tls_resume {
+#define HF_TLS_RESUME(name, help) HF_TLS_RESUME_##name,
+#include "lib/tls/resume.def"
+#undef HF_TLS_RESUME
+	HF_TLS_RESUME_CNT
 };
 
 /* What hf_tls_run waits for, and the news that came up on the way. Bits of one set. */
@@ -76,6 +84,8 @@ struct hf_tls_use {
 
 struct hf_tls_site {
 	uint64_t generation;
+	uint64_t
+		context; /* whose sessions these are: the same for the same listener in every box */
 	const struct hf_tls_vhost *vhost; /* [0] is the default */
 	uint32_t vhost_cnt;
 	const uint16_t *suite; /* in our order of preference */
@@ -94,8 +104,30 @@ struct hf_tls_stats {
 #undef HF_HIST
 	uint64_t reason[HF_TLS_REASON_CNT]; /* how handshakes ended: OK or why not */
 	uint64_t fault[HF_TLS_REASON_CNT]; /* why connections ended after a handshake that was OK */
+	uint64_t resume[HF_TLS_RESUME_CNT]; /* what became of sessions that hellos brought */
 };
 
+/* ---- resumption: keys that all workers share ---- */
+#define HF_TLS_TICKET_KEYS_MAX 8u
+#define HF_TLS_TICKET_NAME_LEN 16u
+#define HF_TLS_TICKET_NAME_VERSION 1u /* first byte of every name: of the layout behind it */
+struct hf_tls_ticket_key {
+	uint8_t name[HF_TLS_TICKET_NAME_LEN]; /* in the clear in front of the ticket */
+	uint8_t cipher[32], mac[32], bind[16];
+};
+/* One set of them, made by control. The first seals, all open. None: no tickets. */
+struct hf_tls_tickets {
+	uint64_t generation; /* counts sets */
+	uint32_t key_cnt, lifetime_s;
+	struct hf_tls_ticket_key key[HF_TLS_TICKET_KEYS_MAX];
+};
+/* As a worker has them. */
+struct hf_tls_sealer {
+	uint8_t name[HF_TLS_TICKET_NAME_LEN], bind[16];
+	struct hf_sym_keys keys[2]; /* by enum hf_sym_kind: SEAL, OPEN; an id is for one of them */
+};
+
+struct hf_tls_kept;
 struct hf_tls_ctx {
 	/* set by the worker before hf_tls_ctx_init */
 	struct hf_bufs *bufs;
@@ -103,15 +135,24 @@ struct hf_tls_ctx {
 	struct hf_sym *sym;
 	struct hf_rand *rand;
 	struct hf_trace *trace;
-	uint32_t worker; /* index into hf_tls_site.use */
+	uint32_t worker;    /* index into hf_tls_site.use */
+	uint64_t wall_ns;   /* since 1970, when `now` was 0; may be corrected at any time */
+	uint8_t id_key[16]; /* of session ids: the same in all workers */
 	/* private */
+	struct hf_tls_sealer sealer[HF_TLS_TICKET_KEYS_MAX];
+	uint32_t sealer_cnt, lifetime_s;
+	struct hf_tls_kept *kept; /* sessions, in places of some each */
+	uint32_t kept_cnt;
+	uint64_t kept_uses;
 	struct hf_pool hs, large;
 	uint64_t next_keys_id;
 	hf_ns now; /* of the latest call that was told */
 	struct hf_tls_stats stats;
 };
-size_t hf_tls_ctx_footprint(uint32_t hs_cnt);
-void hf_tls_ctx_init(struct hf_tls_ctx *x, void *mem, uint32_t hs_cnt);
+size_t hf_tls_ctx_footprint(uint32_t hs_cnt, uint32_t session_cnt);
+void hf_tls_ctx_init(struct hf_tls_ctx *x, void *mem, uint32_t hs_cnt, uint32_t session_cnt);
+/* Copies the set; the keys of the one before are wiped. */
+void hf_tls_tickets_take(struct hf_tls_ctx *x, const struct hf_tls_tickets *t);
 
 /* One direction's keys and record count. Keys are written when they are derived; `cipher` alone
  * switches them on, at ChangeCipherSpec. */
@@ -195,6 +236,7 @@ struct hf_tls_peer {
 	uint16_t version, suite, client_version;
 	const uint8_t *client_random, *master; /* 32 and 48 bytes: for the NSS key log alone */
 	const struct hf_tls_vhost *vhost;
+	bool resumed;
 };
 void hf_tls_peer(const struct hf_tls *tls, struct hf_tls_peer *out);
 void hf_tls_hs_release(struct hf_tls_ctx *x, struct hf_tls *tls);

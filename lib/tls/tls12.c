@@ -6,7 +6,10 @@
  *   ClientHello          -> ServerHello Certificate [ServerKeyExchange] ServerHelloDone
  *   ClientKeyExchange    -> (premaster, master, keys)
  *   ChangeCipherSpec     -> read with the new keys
- *   Finished             -> [NewSessionTicket] ChangeCipherSpec Finished */
+ *   Finished             -> [NewSessionTicket] ChangeCipherSpec Finished
+ * and with a session that goes on (RFC 5246 7.3, RFC 5077 3.1):
+ *   ClientHello          -> ServerHello [NewSessionTicket] ChangeCipherSpec Finished
+ *   ChangeCipherSpec, Finished */
 #include "lib/tls/tls_hs.h"
 #include "lib/base/secret.h"
 
@@ -44,25 +47,37 @@ static void keep_hello(
 	hs->name_len = (uint8_t)h->name.len;
 	if (h->name.len > 0)
 		memcpy(hs->name, h->name.p, h->name.len);
+	if (c->session_id.len > 0)
+		memmove(hs->session_id, c->session_id.p, c->session_id.len);
+	hs->choice.session_id = hf_span(hs->session_id, c->session_id.len);
 	t->version = HF_TLS_12;
 	t->suite = c->suite->id;
 }
 
-/* ServerHello and Certificate, and ServerHelloDone where there is no key exchange of ours. */
-static void put_flight(struct hf_tls_ctx *x, struct hf_tls_hs *hs)
+static void put_hello(struct hf_tls_ctx *x, struct hf_tls_hs *hs)
 {
-	static const uint8_t done[HF_TLS_MSG_HEAD_LEN] = {HF_TLS_MSG_SERVER_HELLO_DONE};
-	uint8_t buf[HF_TLS_SERVER_HELLO_MAX + HF_TLS_MSG_HEAD_LEN + 3];
+	uint8_t buf[HF_TLS_SERVER_HELLO_MAX];
 	struct hf_writer w = hf_writer(buf, sizeof(buf));
-	struct hf_span list = hs->choice.vhost->cert->list;
 
 	hf_rand_bytes(x->rand, hs->server_random, HF_TLS_RANDOM_LEN);
 	hf_tls_hello_answer(&w, &hs->choice, hs->server_random);
+	HF_ASSERT(!w.overflow);
+	hs->sent = hs->send_end = hf_transcript_len(&hs->log);
+	hf_transcript_put(x->bufs, &hs->log, hf_span(buf, w.len));
+}
+
+/* The Certificate, and ServerHelloDone where there is no key exchange of ours. */
+static void put_certificate(struct hf_tls_ctx *x, struct hf_tls_hs *hs)
+{
+	static const uint8_t done[HF_TLS_MSG_HEAD_LEN] = {HF_TLS_MSG_SERVER_HELLO_DONE};
+	uint8_t buf[HF_TLS_MSG_HEAD_LEN + 3];
+	struct hf_writer w = hf_writer(buf, sizeof(buf));
+	struct hf_span list = hs->choice.vhost->cert->list;
+
 	hf_writer_u8(&w, HF_TLS_MSG_CERTIFICATE);
 	hf_writer_u24(&w, (uint32_t)list.len + 3);
 	hf_writer_u24(&w, (uint32_t)list.len);
 	HF_ASSERT(!w.overflow);
-	hs->sent = hs->send_end = hf_transcript_len(&hs->log);
 	hf_transcript_put(x->bufs, &hs->log, hf_span(buf, w.len));
 	hf_transcript_put_cert(&hs->log, list);
 	if (hs->choice.suite->ecdhe)
@@ -77,6 +92,8 @@ static int on_client_hello(struct hf_tls_call *c, struct hf_span body)
 {
 	struct hf_tls_ctx *x = c->x;
 	struct hf_tls_hs *hs = c->t->hs;
+	enum hf_tls_resume what;
+	struct hf_tls_session session;
 	struct hf_tls_choice choice;
 	struct hf_tls_hello hello;
 	int err = hf_tls_hello_parse(body, &hello);
@@ -85,15 +102,25 @@ static int on_client_hello(struct hf_tls_call *c, struct hf_span body)
 		err = hf_tls_hello_choose(c->t->site, &hello, &choice);
 	if (!err && !hf_transcript_fits(x->bufs, &hs->log, FLIGHT_MAX))
 		err = HF_TLS_WAIT_MEM;
-	if (!err && choice.suite->ecdhe)
-		err = hf_tls_keys_offer(c, choice.group);
 	if (err)
 		return err;
-	keep_hello(c->t, &hello, &choice);
-	put_flight(x, hs);
-	count_name(&x->stats, choice.name);
-	x->stats.extended_master += choice.extended_master;
-	return 0;
+	err = hf_tls_resume_choose(c, &hello, &choice, &session, &what);
+	if (!err && !choice.resumed && choice.suite->ecdhe)
+		err = hf_tls_keys_offer(c, choice.group);
+	if (err <= 0)
+		x->stats.resume[what]++;
+	if (!err) {
+		keep_hello(c->t, &hello, &choice);
+		count_name(&x->stats, choice.name);
+		x->stats.extended_master += choice.extended_master;
+		put_hello(x, hs);
+		if (choice.resumed)
+			hf_tls_keys_resume(c, &session);
+		else
+			put_certificate(x, hs);
+	}
+	hf_wipe(&session, sizeof(session));
+	return err;
 }
 
 /* ---- the client's second flight ---- */
@@ -126,7 +153,10 @@ static int on_finished(struct hf_tls_call *c, struct hf_span body)
 		return -HF_TLS_R_FINISHED_SYNTAX;
 	if (!hf_ct_bytes_eq(body.p, c->t->hs->verify, HF_TLS_VERIFY_LEN))
 		return -HF_TLS_R_FINISHED_MISMATCH;
-	return hf_tls_keys_finish(c);
+	if (!c->t->hs->choice.resumed)
+		return hf_tls_keys_finish(c);
+	hf_tls_established(c->x, c->t);
+	return 0;
 }
 
 /* ---- afterwards ---- */
@@ -147,16 +177,16 @@ static const struct row {
 	uint16_t message;
 	uint32_t max_len;
 	int (*handle)(struct hf_tls_call *c, struct hf_span body);
-	uint8_t next;
+	uint8_t next, resumed; /* where it leads; the same when a session goes on */
 } hs12[] = {
 /* clang-format off */
-#define ROW(state, message, max_len, handle, next) \
-	{HF_TLS_ST_##state, HF_TLS_MSG_##message, max_len, handle, HF_TLS_ST_##next}
-	ROW(HELLO,    CLIENT_HELLO,        HF_TLS_HELLO_MAX,        on_client_hello,        KEY),
-	ROW(KEY,      CLIENT_KEY_EXCHANGE, HF_TLS_KEY_EXCHANGE_MAX, on_client_key_exchange, CCS),
-	ROW(CCS,      CCS,                 HF_TLS_RECORD_MAX,       on_change_cipher_spec,  FINISHED),
-	ROW(FINISHED, FINISHED,            64,                      on_finished,            LAST_FLIGHT),
-	ROW(DONE,     CLIENT_HELLO,        HF_TLS_HELLO_MAX,        on_client_hello_again,  DONE),
+#define ROW(state, message, max_len, handle, next, resumed) \
+	{HF_TLS_ST_##state, HF_TLS_MSG_##message, max_len, handle, HF_TLS_ST_##next, HF_TLS_ST_##resumed}
+	ROW(HELLO,    CLIENT_HELLO,        HF_TLS_HELLO_MAX,        on_client_hello,        KEY,         CCS),
+	ROW(KEY,      CLIENT_KEY_EXCHANGE, HF_TLS_KEY_EXCHANGE_MAX, on_client_key_exchange, CCS,         CCS),
+	ROW(CCS,      CCS,                 HF_TLS_RECORD_MAX,       on_change_cipher_spec,  FINISHED,    FINISHED),
+	ROW(FINISHED, FINISHED,            64,                      on_finished,            LAST_FLIGHT, DONE),
+	ROW(DONE,     CLIENT_HELLO,        HF_TLS_HELLO_MAX,        on_client_hello_again,  DONE,        DONE),
 #undef ROW
 	/* clang-format on */
 };
@@ -186,8 +216,8 @@ int hf_tls12_message(struct hf_tls_call *c, unsigned type, struct hf_span body)
 
 	if (err)
 		return err;
-	c->t->state = row->next;
-	hf_trace(
-		c->x->trace, c->x->now, (uint32_t)c->t->owner, HF_TRACE_TLS_STATE, row->next, 0, 0);
+	c->t->state = c->t->hs && c->t->hs->choice.resumed ? row->resumed : row->next;
+	hf_trace(c->x->trace, c->x->now, (uint32_t)c->t->owner, HF_TRACE_TLS_STATE, c->t->state, 0,
+		0);
 	return 0;
 }

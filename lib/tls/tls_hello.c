@@ -6,7 +6,6 @@
 #include "lib/tls/tls_hs.h"
 
 #define SCSV_RENEGOTIATION 0x00ffu /* RFC 5746 3.3 */
-#define SESSION_ID_MAX 32u         /* RFC 5246 7.4.1.2 */
 #define LABEL_MAX 63u              /* RFC 1035 2.3.4 */
 #define POINT_UNCOMPRESSED 0       /* RFC 8422 5.1.2 */
 
@@ -123,11 +122,11 @@ static int parse_signatures(struct hf_tls_hello *h, struct hf_reader *r)
 	return 0;
 }
 
-/* Whatever ticket the client has, it is not one of ours. */
+/* Empty: the client knows tickets and has none. */
 static int parse_session_ticket(struct hf_tls_hello *h, struct hf_reader *r)
 {
 	h->session_ticket = true;
-	return hf_reader_skip(r, hf_reader_left(r));
+	return hf_reader_bytes(r, hf_reader_left(r), &h->ticket);
 }
 
 static int parse_supported_versions(struct hf_tls_hello *h, struct hf_reader *r)
@@ -207,7 +206,7 @@ int hf_tls_hello_parse(struct hf_span body, struct hf_tls_hello *h)
 
 	*h = (struct hf_tls_hello){0};
 	if (hf_reader_u16(&r, &h->version) || hf_reader_bytes(&r, HF_TLS_RANDOM_LEN, &h->random) ||
-		hf_reader_vec8(&r, &h->session_id) || h->session_id.len > SESSION_ID_MAX ||
+		hf_reader_vec8(&r, &h->session_id) || h->session_id.len > HF_TLS_SESSION_ID_MAX ||
 		hf_reader_vec16(&r, &h->suites) || h->suites.len == 0 || h->suites.len % 2 ||
 		hf_reader_vec8(&r, &h->compressions) || h->compressions.len == 0)
 		return -HF_TLS_R_HELLO_SYNTAX;
@@ -221,17 +220,12 @@ int hf_tls_hello_parse(struct hf_span body, struct hf_tls_hello *h)
 
 /* ---- choice ---- */
 
-static uint8_t lower(uint8_t c)
-{
-	return c >= 'A' && c <= 'Z' ? c | 0x20 : c;
-}
-
 static bool name_eq(struct hf_span a, struct hf_span b)
 {
 	if (a.len != b.len)
 		return false;
 	for (size_t i = a.len; i-- > 0;) /* names differ in front less often than in the end */
-		if (lower(a.p[i]) != lower(b.p[i]))
+		if (hf_tls_lower(a.p[i]) != hf_tls_lower(b.p[i]))
 			return false;
 	return true;
 }
@@ -322,6 +316,15 @@ static const struct hf_tls_scheme *choose_scheme(struct hf_span offered)
 		if (has_u16(offered, schemes[i].id))
 			return &schemes[i];
 	return NULL;
+}
+
+bool hf_tls_hello_has_suite(
+	const struct hf_tls_site *site, const struct hf_tls_hello *h, uint16_t suite)
+{
+	for (uint32_t i = 0; i < site->suite_cnt; i++)
+		if (site->suite[i] == suite)
+			return hf_tls_suite(suite) && has_u16(h->suites, suite);
+	return false;
 }
 
 /* The reason tells how near it came. */
@@ -416,8 +419,8 @@ static void put_extensions(struct hf_writer *w, const struct hf_tls_choice *c)
 	}
 }
 
-/* RFC 5246 7.4.1.3. The session id is empty: nothing can be resumed. The block of extensions is
- * left out when there is none, for clients that sent none must not get any. */
+/* RFC 5246 7.4.1.3. The session id is the client's where its session goes on, a new one where ours
+ * will be kept, empty otherwise. The block of extensions is left out when there is none, for clients that sent none must not get any. */
 void hf_tls_hello_answer(
 	struct hf_writer *w, const struct hf_tls_choice *c, const uint8_t random[HF_TLS_RANDOM_LEN])
 {
@@ -427,7 +430,8 @@ void hf_tls_hello_answer(
 	message = hf_writer_open(w, 3);
 	hf_writer_u16(w, HF_TLS_12);
 	hf_writer_bytes(w, random, HF_TLS_RANDOM_LEN);
-	hf_writer_u8(w, 0);
+	hf_writer_u8(w, (unsigned)c->session_id.len);
+	hf_writer_span(w, c->session_id);
 	hf_writer_u16(w, c->suite->id);
 	hf_writer_u8(w, 0);
 	extensions = hf_writer_open(w, 2);

@@ -38,6 +38,11 @@ static const struct hf_stat_row rows[] = {
 		offsetof(struct hf_tls_stats, fault) + sizeof(uint64_t) * HF_TLS_R_##name},
 #include "lib/tls/reason.def"
 #undef HF_TLS_REASON
+#define HF_TLS_RESUME(name, help)                \
+	{"resume_" #name, help, HF_STAT_COUNTER, \
+		offsetof(struct hf_tls_stats, resume) + sizeof(uint64_t) * HF_TLS_RESUME_##name},
+#include "lib/tls/resume.def"
+#undef HF_TLS_RESUME
 };
 const struct hf_stat_table hf_tls_stat_table = {"tls", rows, HF_ARRAY_LEN(rows)};
 
@@ -53,18 +58,32 @@ uint8_t hf_tls_reason_alert(enum hf_tls_reason r)
 
 /* ---- birth, handshake part, end ---- */
 
-size_t hf_tls_ctx_footprint(uint32_t hs_cnt)
+static size_t hs_len(uint32_t hs_cnt)
 {
-	return hf_pool_footprint(sizeof(struct hf_tls_hs), hs_cnt) +
-	       hf_pool_footprint(LARGE_SIZE, HF_TLS_LARGE_CNT);
+	return HF_ROUND_UP(hf_pool_footprint(sizeof(struct hf_tls_hs), hs_cnt) +
+				   hf_pool_footprint(LARGE_SIZE, HF_TLS_LARGE_CNT),
+		(size_t)HF_CACHE_LINE);
 }
 
-void hf_tls_ctx_init(struct hf_tls_ctx *x, void *mem, uint32_t hs_cnt)
+static size_t kept_len(uint32_t session_cnt)
+{
+	return HF_ROUND_UP(session_cnt, HF_TLS_KEPT_WAYS) * sizeof(struct hf_tls_kept);
+}
+
+size_t hf_tls_ctx_footprint(uint32_t hs_cnt, uint32_t session_cnt)
+{
+	return hs_len(hs_cnt) + kept_len(session_cnt);
+}
+
+void hf_tls_ctx_init(struct hf_tls_ctx *x, void *mem, uint32_t hs_cnt, uint32_t session_cnt)
 {
 	hf_pool_init(&x->hs, mem, sizeof(struct hf_tls_hs), hs_cnt);
 	hf_pool_init(&x->large,
 		(uint8_t *)mem + hf_pool_footprint(sizeof(struct hf_tls_hs), hs_cnt), LARGE_SIZE,
 		HF_TLS_LARGE_CNT);
+	x->kept = (struct hf_tls_kept *)(void *)((uint8_t *)mem + hs_len(hs_cnt));
+	x->kept_cnt = HF_ROUND_UP(session_cnt, HF_TLS_KEPT_WAYS);
+	memset(x->kept, 0, kept_len(session_cnt));
 	x->next_keys_id = 1;
 	x->now = 0;
 	x->stats = (struct hf_tls_stats){0};
@@ -121,7 +140,9 @@ void hf_tls_established(struct hf_tls_ctx *x, struct hf_tls *t)
 	t->standing |= HF_TLS_ESTABLISHED;
 	t->done_at = x->now;
 	hf_hist_add(&x->stats.handshake_ns, x->now - t->opened_at);
-	hf_hist_add(&x->stats.key_exchange_ns, x->now - t->hs->key_at);
+	if (!t->hs->choice.resumed)
+		hf_hist_add(&x->stats.key_exchange_ns, x->now - t->hs->key_at);
+	hf_tls_resume_keep(x, t);
 	hf_trace(x->trace, x->now, (uint32_t)t->owner, HF_TRACE_TLS_DONE, t->suite, 0, 0);
 }
 
@@ -130,6 +151,8 @@ static enum hf_tls_reason gone(const struct hf_tls *t)
 {
 	if (t->state == HF_TLS_ST_HELLO)
 		return t->spoke ? HF_TLS_R_GONE_IN_HELLO : HF_TLS_R_GONE_SILENT;
+	if (t->hs->choice.resumed)
+		return HF_TLS_R_GONE_AT_RESUMPTION;
 	return t->state == HF_TLS_ST_KEY ? HF_TLS_R_GONE_AT_CERTIFICATE : HF_TLS_R_GONE_AFTER_KEY;
 }
 
@@ -439,4 +462,5 @@ void hf_tls_peer(const struct hf_tls *t, struct hf_tls_peer *out)
 	out->client_random = hs->client_random;
 	out->master = hs->master;
 	out->vhost = hs->choice.vhost;
+	out->resumed = hs->choice.resumed;
 }

@@ -18,7 +18,8 @@
  * compressions, extensions. Beyond CHUNKED_MAX it needs one of a few large buffers. */
 #define HF_TLS_HELLO_MAX (2u + 32u + 33u + 2u + 65534u + 256u + 2u + 65535u)
 #define HF_TLS_CHUNKED_MAX 16384u
-#define HF_TLS_LARGE_CNT 4u /* per worker: such hellos are tests and attacks */
+#define HF_TLS_LARGE_CNT 4u       /* per worker: such hellos are tests and attacks */
+#define HF_TLS_SESSION_ID_MAX 32u /* RFC 5246 7.4.1.2 */
 #define HF_TLS_SLIVER \
 	1024u /* smaller records than this are sent only when there is no more to say */
 /* A ciphertext longer than any modulus served is not an error here: pk answers it like every other
@@ -110,13 +111,17 @@ struct hf_tls_scheme {
 };
 
 /* ---- tls_hello.c ---- */
+static inline uint8_t hf_tls_lower(uint8_t c)
+{
+	return c >= 'A' && c <= 'Z' ? c | 0x20 : c;
+}
 
 /* A ClientHello as parsed: spans point into the message. */
 struct hf_tls_hello {
 	uint16_t version;
 	struct hf_span random, session_id, suites, compressions;
 	/* from extensions; a span with p NULL was not offered */
-	struct hf_span name, alpn, versions, groups, signatures;
+	struct hf_span name, alpn, versions, groups, signatures, ticket;
 	bool point_formats, extended_master, session_ticket, secure_renegotiation;
 };
 /* body: the message without its header. 0 or -reason. */
@@ -137,15 +142,46 @@ struct hf_tls_choice {
 	const struct hf_tls_scheme *scheme;
 	struct hf_span alpn; /* the site's; empty: none */
 	enum hf_tls_name_match name;
+	/* session_ticket: one will be sent */
 	bool point_formats, extended_master, session_ticket, secure_renegotiation;
+	bool resumed;
+	struct hf_span session_id; /* for the ServerHello */
 };
 HF_MUST_CHECK int hf_tls_hello_choose(
 	const struct hf_tls_site *site, const struct hf_tls_hello *h, struct hf_tls_choice *out);
-/* Every extension at its largest: 4 + 2 + 32 + 1 + 2 + 1 + 2, and extensions of 5, 4, 6, 4, 4,
+/* Offered and served, whatever else is needed for a full handshake with it. */
+bool hf_tls_hello_has_suite(
+	const struct hf_tls_site *site, const struct hf_tls_hello *h, uint16_t suite);
+/* Every extension at its largest: 4 + 2 + 32 + 1 + 32 + 2 + 1 + 2, and extensions of 5, 4, 6, 4, 4,
  * 262. */
-#define HF_TLS_SERVER_HELLO_MAX 329u
+#define HF_TLS_SERVER_HELLO_MAX 361u
 void hf_tls_hello_answer(struct hf_writer *w, const struct hf_tls_choice *c,
 	const uint8_t random[HF_TLS_RANDOM_LEN]);
+
+/* ---- sessions ---- */
+
+/* All that a session is, in a ticket or kept. */
+struct hf_tls_session {
+	uint8_t master[HF_TLS_MASTER_LEN];
+	uint64_t bind;    /* of listener, virtual host and server name */
+	uint32_t began_s; /* its full handshake, in seconds since 1970: until 2106 */
+	uint16_t version, suite;
+	bool extended_master;
+};
+
+/* name, IV, and 112 bytes padded to 128, sealed; 192 in all, as in the captures */
+#define HF_TLS_TICKET_LEN 192u
+#define HF_TLS_TICKET_MESSAGE_LEN (HF_TLS_MSG_HEAD_LEN + 4u + 2u + HF_TLS_TICKET_LEN)
+
+/* A session that is kept. */
+#define HF_TLS_KEPT_ID_LEN 16u /* of the id: the rest follows from it */
+struct hf_tls_kept {
+	uint8_t id[HF_TLS_KEPT_ID_LEN];
+	struct hf_tls_session session;
+	uint64_t used; /* number of its latest use; 0: none is here */
+};
+static_assert(sizeof(struct hf_tls_kept) <= 96, "memory.sessions of them");
+#define HF_TLS_KEPT_WAYS 8u /* sessions that may lie in one place; the least used goes first */
 
 /* ---- the handshake part ---- */
 
@@ -153,7 +189,7 @@ void hf_tls_hello_answer(struct hf_writer *w, const struct hf_tls_choice *c,
  * one for what stands in front. */
 #define HF_TLS_TRANSCRIPT_MAX                                                   \
 	(HF_TLS_CHUNKED_MAX + HF_TLS_SERVER_HELLO_MAX + HF_TLS_SERVER_KEY_MAX + \
-		HF_TLS_KEY_EXCHANGE_MAX + 128u)
+		HF_TLS_KEY_EXCHANGE_MAX + HF_TLS_TICKET_MESSAGE_LEN + 128u)
 #define HF_TLS_SPAN_MAX 16u
 static_assert(HF_TLS_TRANSCRIPT_MAX / HF_CHUNK_DATA + 1 + 3 <= HF_TLS_SPAN_MAX, "a hash fits");
 
@@ -170,7 +206,7 @@ struct hf_tls_hs {
 	struct hf_pk_job *signature; /* came back; kept until what it signed is in the flight */
 	struct hf_sym_job *job[2];
 	uint8_t step;
-	hf_ns key_at; /* when the ClientKeyExchange was whole */
+	hf_ns key_at; /* when the ClientKeyExchange was whole, or a hello that is resumed */
 	struct hf_span hash_v[HF_TLS_SPAN_MAX], prf_v[2][4];
 	/* secrets */
 	uint8_t client_random[HF_TLS_RANDOM_LEN], server_random[HF_TLS_RANDOM_LEN];
@@ -185,6 +221,8 @@ struct hf_tls_hs {
 	uint8_t verify[HF_TLS_VERIFY_LEN];
 	uint8_t name[HF_TLS_NAME_MAX];
 	uint8_t name_len;
+	uint8_t session_id[HF_TLS_SESSION_ID_MAX];
+	uint32_t began_s; /* of the session that is resumed */
 };
 
 /* One call of hf_tls_run and what it works on. */
@@ -193,6 +231,16 @@ struct hf_tls_call {
 	struct hf_tls *t;
 	struct hf_tls_io *io;
 };
+
+/* ---- resume.c ---- */
+/* Adds to the choice what the hello's session comes to: resumed or not, suite, session_id,
+ * session_ticket. *what is for the count. 0 with *out filled if resumed, or -reason. */
+HF_MUST_CHECK int hf_tls_resume_choose(struct hf_tls_call *c, const struct hf_tls_hello *h,
+	struct hf_tls_choice *choice, struct hf_tls_session *out, enum hf_tls_resume *what);
+/* NewSessionTicket (RFC 5077 3.3) for the connection's session. */
+void hf_tls_resume_put_ticket(struct hf_tls_call *c, struct hf_writer *w);
+/* A handshake is done: its session is kept if it was given an id. */
+void hf_tls_resume_keep(struct hf_tls_ctx *x, const struct hf_tls *t);
 
 /* ---- tls12.c: the protocol as a table ---- */
 /* May such a message come now, this long? 0 or -reason. */
@@ -206,6 +254,9 @@ HF_MUST_CHECK int hf_tls_keys_offer(struct hf_tls_call *c, const struct hf_tls_g
 /* The client's side: its ciphertext or point. */
 HF_MUST_CHECK int hf_tls_keys_exchange(struct hf_tls_call *c, struct hf_span sent);
 HF_MUST_CHECK int hf_tls_keys_finish(struct hf_tls_call *c);
+/* The ServerHello of a resumed session is in the log: the rest of its flight, and what the client's
+ * Finished must say. */
+void hf_tls_keys_resume(struct hf_tls_call *c, const struct hf_tls_session *s);
 /* Takes the next step if all jobs are back: 0 went on, positive: waits, negative: -reason. */
 HF_MUST_CHECK int hf_tls_keys_step(struct hf_tls_call *c);
 void hf_tls_keys_sym_done(struct hf_tls_ctx *x, struct hf_tls *t, struct hf_sym_job *job);

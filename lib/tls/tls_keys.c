@@ -5,7 +5,9 @@
  *
  *   offer:    key pair -> digest -> signature -> ServerKeyExchange and ServerHelloDone
  *   exchange: premaster, hash -> master -> key block, client's verify_data -> install
- *   finish:   hash -> our verify_data -> Finished into the flight */
+ *   finish:   hash -> our verify_data -> Finished into the flight
+ *   resume:   hash, key block -> install, our verify_data -> Finished into the flight
+ *             -> hash -> client's verify_data */
 #include "lib/tls/tls_hs.h"
 #include "lib/base/secret.h"
 
@@ -21,6 +23,12 @@ enum {
 	STEP_INSTALL,
 	STEP_VERIFY,
 	STEP_FINISHED,
+	STEP_RESUME,
+	STEP_RESUME_VERIFY,
+	STEP_RESUME_FINISHED,
+	STEP_RESUME_HASH,
+	STEP_RESUME_CLIENT,
+	STEP_RESUME_READY,
 };
 
 /* RFC 5246 5: SHA-256, or the suite's own hash where it is stronger. */
@@ -83,11 +91,11 @@ static bool take_jobs(struct hf_tls_call *c, uint32_t cnt)
 	return true;
 }
 
-/* Of the first v_cnt of hash_v. */
-static void submit_hash(struct hf_tls_call *c, uint32_t v_cnt)
+/* Of the first v_cnt of hash_v, as job i. */
+static void submit_hash(struct hf_tls_call *c, uint32_t i, uint32_t v_cnt)
 {
 	struct hf_tls_hs *hs = c->t->hs;
-	struct hf_sym_job *job = hs->job[0];
+	struct hf_sym_job *job = hs->job[i];
 
 	job->kind = HF_SYM_HASH;
 	job->v = hs->hash_v;
@@ -96,11 +104,11 @@ static void submit_hash(struct hf_tls_call *c, uint32_t v_cnt)
 	hf_sym_submit(c->x->sym, job);
 }
 
-static void submit_log_hash(struct hf_tls_call *c)
+static void submit_log_hash(struct hf_tls_call *c, uint32_t i)
 {
 	struct hf_tls_hs *hs = c->t->hs;
 
-	submit_hash(c, hf_transcript_spans(&hs->log, hs->hash_v, HF_TLS_SPAN_MAX));
+	submit_hash(c, i, hf_transcript_spans(&hs->log, hs->hash_v, HF_TLS_SPAN_MAX));
 }
 
 #define LABEL(text) hf_span(text, sizeof(text) - 1)
@@ -230,7 +238,7 @@ static int step_digest(struct hf_tls_call *c)
 	hs->hash_v[0] = hf_span(hs->client_random, HF_TLS_RANDOM_LEN);
 	hs->hash_v[1] = hf_span(hs->server_random, HF_TLS_RANDOM_LEN);
 	hs->hash_v[2] = hf_span(hs->params, hs->params_len);
-	submit_hash(c, 3);
+	submit_hash(c, 0, 3);
 	return 0;
 }
 
@@ -317,7 +325,7 @@ int hf_tls_keys_exchange(struct hf_tls_call *c, struct hf_span sent)
 	else
 		fill_premaster(c, job);
 	submit_pk(c, job);
-	submit_log_hash(c);
+	submit_log_hash(c, 0);
 	hs->step = STEP_MASTER;
 	return 0;
 }
@@ -346,20 +354,34 @@ static uint32_t block_len(const struct hf_cipher_info *info)
 	return 2 * ((uint32_t)info->mac_key_len + info->key_len + info->iv_len);
 }
 
-static int step_block(struct hf_tls_call *c)
+/* As job 0, RFC 5246 6.3. */
+static void submit_block(struct hf_tls_call *c)
 {
 	struct hf_tls_hs *hs = c->t->hs;
 	uint32_t len = block_len(&hf_cipher_info[hs->choice.suite->cipher]);
 
-	if (!take_jobs(c, 2))
-		return HF_TLS_WAIT_MEM;
-	hf_wipe(hs->premaster, sizeof(hs->premaster));
 	HF_ASSERT(len <= sizeof(hs->block));
 	submit_prf(c, 0, master_of(hs), LABEL("key expansion"),
 		hf_span(hs->server_random, HF_TLS_RANDOM_LEN),
 		hf_span(hs->client_random, HF_TLS_RANDOM_LEN), hs->block, len);
-	submit_prf(c, 1, master_of(hs), LABEL("client finished"), hash_of(hs), nothing, hs->verify,
-		HF_TLS_VERIFY_LEN);
+}
+
+static void submit_verify(struct hf_tls_call *c, uint32_t i, struct hf_span label)
+{
+	struct hf_tls_hs *hs = c->t->hs;
+
+	submit_prf(c, i, master_of(hs), label, hash_of(hs), nothing, hs->verify, HF_TLS_VERIFY_LEN);
+}
+
+static int step_block(struct hf_tls_call *c)
+{
+	struct hf_tls_hs *hs = c->t->hs;
+
+	if (!take_jobs(c, 2))
+		return HF_TLS_WAIT_MEM;
+	hf_wipe(hs->premaster, sizeof(hs->premaster));
+	submit_block(c);
+	submit_verify(c, 1, LABEL("client finished"));
 	return 0;
 }
 
@@ -394,32 +416,40 @@ static int step_install(struct hf_tls_call *c)
 
 /* ---- our Finished ---- */
 
-/* The client's Finished is right. A ticket that we acknowledged is owed before ChangeCipherSpec,
- * and may be empty: "I have none for you after all" (RFC 5077 3.3). */
+/* A ticket that we acknowledged is owed before ChangeCipherSpec (RFC 5077 3.3). */
+static void put_ticket(struct hf_tls_call *c)
+{
+	struct hf_tls_hs *hs = c->t->hs;
+	uint8_t buf[HF_TLS_TICKET_MESSAGE_LEN];
+	struct hf_writer w = hf_writer(buf, sizeof(buf));
+
+	if (!hs->choice.session_ticket)
+		return;
+	hf_tls_resume_put_ticket(c, &w);
+	HF_ASSERT(!w.overflow);
+	hf_transcript_put(c->x->bufs, &hs->log, hf_span(buf, w.len));
+}
+
+/* The client's Finished is right. */
 int hf_tls_keys_finish(struct hf_tls_call *c)
 {
-	static const uint8_t no_ticket[] = {
-		HF_TLS_MSG_NEW_SESSION_TICKET, 0, 0, 6, 0, 0, 0, 0, 0, 0};
 	struct hf_tls_hs *hs = c->t->hs;
 
-	if (!hf_transcript_fits(c->x->bufs, &hs->log, sizeof(no_ticket)) || !take_jobs(c, 1))
+	if (!hf_transcript_fits(c->x->bufs, &hs->log, HF_TLS_TICKET_MESSAGE_LEN) ||
+		!take_jobs(c, 1))
 		return HF_TLS_WAIT_MEM;
 	hs->sent = hs->send_end = hf_transcript_len(&hs->log);
-	if (hs->choice.session_ticket)
-		hf_transcript_put(c->x->bufs, &hs->log, hf_span(no_ticket, sizeof(no_ticket)));
-	submit_log_hash(c);
+	put_ticket(c);
+	submit_log_hash(c, 0);
 	hs->step = STEP_VERIFY;
 	return 0;
 }
 
 static int step_verify(struct hf_tls_call *c)
 {
-	struct hf_tls_hs *hs = c->t->hs;
-
 	if (!take_jobs(c, 1))
 		return HF_TLS_WAIT_MEM;
-	submit_prf(c, 0, master_of(hs), LABEL("server finished"), hash_of(hs), nothing, hs->verify,
-		HF_TLS_VERIFY_LEN);
+	submit_verify(c, 0, LABEL("server finished"));
 	return 0;
 }
 
@@ -439,6 +469,59 @@ static int step_finished(struct hf_tls_call *c)
 	return 0;
 }
 
+/* ---- a session that goes on ---- */
+
+/* We speak first: all that both Finished need is known with the hello. */
+void hf_tls_keys_resume(struct hf_tls_call *c, const struct hf_tls_session *s)
+{
+	struct hf_tls_hs *hs = c->t->hs;
+
+	memcpy(hs->master, s->master, sizeof(hs->master));
+	hs->began_s = s->began_s;
+	hs->key_at = c->x->now;
+	hs->step = STEP_RESUME;
+}
+
+static int step_resume(struct hf_tls_call *c)
+{
+	if (!hf_transcript_fits(c->x->bufs, &c->t->hs->log, HF_TLS_TICKET_MESSAGE_LEN) ||
+		!take_jobs(c, 2))
+		return HF_TLS_WAIT_MEM;
+	put_ticket(c);
+	submit_block(c);
+	submit_log_hash(c, 1);
+	return 0;
+}
+
+static int step_resume_verify(struct hf_tls_call *c)
+{
+	int err = step_verify(c);
+
+	return err ? err : step_install(c);
+}
+
+static int step_resume_hash(struct hf_tls_call *c)
+{
+	if (!take_jobs(c, 1))
+		return HF_TLS_WAIT_MEM;
+	submit_log_hash(c, 0);
+	return 0;
+}
+
+static int step_resume_client(struct hf_tls_call *c)
+{
+	if (!take_jobs(c, 1))
+		return HF_TLS_WAIT_MEM;
+	submit_verify(c, 0, LABEL("client finished"));
+	return 0;
+}
+
+static int step_resume_ready(struct hf_tls_call *c)
+{
+	(void)c;
+	return 0;
+}
+
 /* ---- the program ---- */
 
 static const struct {
@@ -454,6 +537,12 @@ static const struct {
 	[STEP_INSTALL]  = {step_install,  STEP_NONE},
 	[STEP_VERIFY]   = {step_verify,   STEP_FINISHED},
 	[STEP_FINISHED] = {step_finished, STEP_NONE},
+	[STEP_RESUME]          = {step_resume,        STEP_RESUME_VERIFY},
+	[STEP_RESUME_VERIFY]   = {step_resume_verify, STEP_RESUME_FINISHED},
+	[STEP_RESUME_FINISHED] = {step_finished,      STEP_RESUME_HASH},
+	[STEP_RESUME_HASH]     = {step_resume_hash,   STEP_RESUME_CLIENT},
+	[STEP_RESUME_CLIENT]   = {step_resume_client, STEP_RESUME_READY},
+	[STEP_RESUME_READY]    = {step_resume_ready,  STEP_NONE},
 	/* clang-format on */
 };
 

@@ -95,6 +95,7 @@ struct hf_worker {
 	uint32_t endpoint_next, link_reserved;
 	uint8_t boot_id[8]; /* first half of every connection id told to backends */
 	struct hf_site *site;
+	_Atomic uint64_t tickets; /* generation of the ticket keys, for control */
 	struct hf_spsc *orders, *events;
 	struct hf_spsc *cross[HF_WORKER_MAX]; /* [from]: frames that worker `from` handed to us */
 	struct hf_net_stats net_stats;

@@ -27,7 +27,8 @@ struct hf_site_listener_spec {
 	uint16_t backend;                 /* index of the backend pool that gets its streams */
 	const struct hf_tls_vhost *vhost; /* [0] is the default; at least one */
 	uint32_t vhost_cnt;
-	hf_ns linger_ns; /* one side has closed: time for the other */
+	uint64_t context; /* hf_tls_site's */
+	hf_ns linger_ns;  /* one side has closed: time for the other */
 };
 
 struct hf_site_spec {

@@ -384,6 +384,14 @@ static void orders(struct hf_worker *w)
 			hf_rand_reseed(&w->rand, o.seed);
 			hf_wipe(o.seed, sizeof(o.seed));
 			break;
+		case HF_ORDER_TICKETS:
+			hf_tls_tickets_take(&w->tls, o.tickets);
+			atomic_store_explicit(
+				&w->tickets, o.tickets->generation, memory_order_release);
+			break;
+		case HF_ORDER_WALL:
+			w->tls.wall_ns = o.wall_ns;
+			break;
 		default:
 			HF_ASSERT(!"an order that no worker knows");
 		}
@@ -550,7 +558,7 @@ static void layout(struct parts *p, uint8_t **at, const struct hf_worker_cfg *c)
 	p->run_in = carve(at, c->conn_cnt);
 	p->wait_in = carve(at, c->conn_cnt);
 	p->tcp = carve(at, hf_tcp_footprint(&tc));
-	p->tls = carve(at, hf_tls_ctx_footprint(c->hs_cnt));
+	p->tls = carve(at, hf_tls_ctx_footprint(c->hs_cnt, c->session_cnt));
 	p->pk = carve(at, hf_pk_footprint(&(struct hf_pk_cfg){.job_cnt = c->pk_job_cnt}));
 	p->sym = carve(at, hf_sym_footprint(c->sym_job_cnt));
 	p->bufs = carve(at, hf_bufs_footprint(c->chunk_cnt, c->record_cnt));
@@ -629,8 +637,10 @@ struct hf_worker *hf_worker_init(
 		.sym = w->sym,
 		.rand = &w->rand,
 		.trace = &w->trace,
-		.worker = cfg->index};
-	hf_tls_ctx_init(&w->tls, p.tls, cfg->hs_cnt);
+		.worker = cfg->index,
+		.wall_ns = env->wall_ns};
+	memcpy(w->tls.id_key, env->session_key, sizeof(w->tls.id_key));
+	hf_tls_ctx_init(&w->tls, p.tls, cfg->hs_cnt, cfg->session_cnt);
 	w->orders = hf_spsc_init(p.orders, sizeof(struct hf_order), cfg->order_cnt);
 	w->events = hf_spsc_init(p.events, sizeof(struct hf_event), cfg->event_cnt);
 	for (uint32_t i = 0; i < cfg->worker_cnt; i++)
@@ -655,6 +665,11 @@ int hf_worker_order(struct hf_worker *w, const struct hf_order *o)
 bool hf_worker_event(struct hf_worker *w, struct hf_event *e)
 {
 	return hf_spsc_pop(w->events, e, 1) == 1;
+}
+
+uint64_t hf_worker_tickets(const struct hf_worker *w)
+{
+	return atomic_load_explicit(&w->tickets, memory_order_acquire);
 }
 
 bool hf_worker_sleep(struct hf_worker *w)

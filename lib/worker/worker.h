@@ -7,7 +7,7 @@
  * stage is bounded, so a turn is too. Read worker.c: it is one straight page.
  *
  * Threads: all calls by the worker's thread, except hf_worker_order, _event (control's ends of the
- * two rings), hf_worker_tables (racy reads) and the crossing rings (their producers). Memory:
+ * two rings), hf_worker_tickets (control), hf_worker_tables (racy reads) and the crossing rings (their producers). Memory:
  * hf_worker_footprint bytes, 64-byte aligned, given once at boot. Nothing is allocated later. Time,
  * cycles and randomness come in: now by argument, cycles by env, seeds by order. Errors: short of
  * anything -> counted, connections wait or strangers are refused; see stats.def. */
@@ -50,12 +50,15 @@ struct hf_worker_env {
 	uint8_t seed[HF_RAND_SEED_LEN];
 	uint8_t steer_key[16]; /* the same for all workers: who owns a flow when the port cannot say
 				*/
+	uint8_t session_key[16]; /* the same for all workers: of session ids */
 	hf_ns now;
+	uint64_t wall_ns; /* since 1970, when `now` was 0 */
 };
 
 struct hf_worker_cfg {
 	uint32_t index, worker_cnt;
 	uint32_t conn_cnt, hs_cnt;      /* connections; of them in handshake */
+	uint32_t session_cnt;           /* sessions kept for clients without tickets; may be 0 */
 	uint32_t chunk_cnt, record_cnt; /* 2 KB and 20 KB buffers of TCP and TLS */
 	uint32_t link_chunk_cnt;        /* 2 KB buffers behind the credit granted to backends */
 	uint32_t half_open_cnt, time_wait_cnt;
@@ -77,6 +80,8 @@ enum hf_order_kind {
 	HF_ORDER_ENDPOINT_DOWN, /* it is gone: its streams are reset */
 	HF_ORDER_DRAIN,         /* arg: 1 = no new connections, 0 = accept again */
 	HF_ORDER_SEED,          /* reseed the generator */
+	HF_ORDER_TICKETS,       /* seal and open with this set of ticket keys; it is copied */
+	HF_ORDER_WALL,          /* the wall clock was set */
 };
 
 struct hf_order {
@@ -86,6 +91,8 @@ struct hf_order {
 		struct hf_site *site;
 		struct hf_link *link; /* ENDPOINT_UP: lives until HF_EVENT_ENDPOINT_FREE */
 		uint8_t seed[HF_RAND_SEED_LEN];
+		const struct hf_tls_tickets *tickets; /* until hf_worker_tickets says that it was */
+		uint64_t wall_ns;                     /* as hf_worker_env's */
 	};
 };
 
@@ -140,6 +147,8 @@ struct hf_poll hf_worker_poll(struct hf_worker *w, hf_ns now);
  */
 HF_MUST_CHECK int hf_worker_order(struct hf_worker *w, const struct hf_order *o);
 HF_MUST_CHECK bool hf_worker_event(struct hf_worker *w, struct hf_event *e);
+/* Generation of the last set of ticket keys that the worker has copied. */
+uint64_t hf_worker_tickets(const struct hf_worker *w);
 
 /* Before sleeping with `idle: adaptive`: tells every backend that we sleep; false when news came in
  * between (do not sleep). hf_worker_wake after it. */

@@ -53,6 +53,9 @@ static inline void put_alpn(struct hf_writer *w, const char *names)
 struct hello {
 	uint16_t version; /* 0: 0x0303 */
 	uint32_t session_id_len;
+	const uint8_t *session_id; /* NULL: 80 81 82 ... */
+	const uint8_t *ticket;     /* in the extension, with ticket_len */
+	uint32_t ticket_len;
 	const uint16_t *suites; /* NULL: the 16 of the capture */
 	uint32_t suite_cnt;
 	const char *name, *alpn; /* NULL: no such extension */
@@ -80,7 +83,7 @@ static inline void put_extensions(struct hf_writer *w, const struct hello *h)
 	if (h->ems)
 		put_ext(w, 23, NULL, 0);
 	if (!h->no_ticket)
-		put_ext(w, 35, NULL, 0);
+		put_ext(w, 35, h->ticket, h->ticket_len);
 	if (!h->no_signatures)
 		put_ext(w, 13, algorithms, sizeof(algorithms));
 	put_ext(w, 5, status, sizeof(status));
@@ -115,7 +118,7 @@ static inline size_t put_hello(uint8_t *out, size_t cap, const struct hello *h)
 		hf_writer_u8(&w, 0x40 + i);
 	hf_writer_u8(&w, h->session_id_len);
 	for (unsigned i = 0; i < h->session_id_len; i++)
-		hf_writer_u8(&w, 0x80 + i);
+		hf_writer_u8(&w, h->session_id ? h->session_id[i] : 0x80 + i);
 	hf_writer_u16(&w, 2 * suite_cnt);
 	for (uint32_t i = 0; i < suite_cnt; i++)
 		hf_writer_u16(&w, suites[i]);

@@ -18,7 +18,7 @@ struct rig {
 	const struct hf_pk_engine *pk_engine;
 	const struct hf_sym_driver *sym_driver;
 	struct hf_tls_cert cert;
-	uint32_t chunk_cnt, record_cnt, hs_cnt;
+	uint32_t chunk_cnt, record_cnt, hs_cnt, session_cnt;
 	/* the worker's */
 	struct hf_bufs bufs;
 	struct hf_rand rand;
@@ -88,6 +88,21 @@ static inline void rig_site(struct rig *r)
 		.use = &r->use};
 }
 
+#define RIG_WALL_S 1700000000u
+#define RIG_LIFETIME_S 3600u
+
+/* Keys first, first + 1 ...; the same number is the same key. */
+static inline void rig_tickets(struct rig *r, uint8_t first, uint32_t cnt)
+{
+	struct hf_tls_tickets t = {.generation = 1, .key_cnt = cnt, .lifetime_s = RIG_LIFETIME_S};
+
+	for (uint32_t i = 0; i < cnt; i++) {
+		memset(&t.key[i], (int)(first + i), sizeof(t.key[i]));
+		t.key[i].name[0] = HF_TLS_TICKET_NAME_VERSION;
+	}
+	hf_tls_tickets_take(&r->x, &t);
+}
+
 static inline void rig_init(struct rig *r)
 {
 	uint8_t seed[HF_RAND_SEED_LEN] = {7};
@@ -102,8 +117,10 @@ static inline void rig_init(struct rig *r)
 	r->x.bufs = &r->bufs;
 	r->x.rand = &r->rand;
 	r->x.trace = &r->trace;
-	r->mem[4] = rig_alloc(hf_tls_ctx_footprint(r->hs_cnt));
-	hf_tls_ctx_init(&r->x, r->mem[4], r->hs_cnt);
+	r->x.wall_ns = RIG_WALL_S * HF_NS_S;
+	r->mem[4] = rig_alloc(hf_tls_ctx_footprint(r->hs_cnt, r->session_cnt));
+	hf_tls_ctx_init(&r->x, r->mem[4], r->hs_cnt, r->session_cnt);
+	rig_tickets(r, 1, 1);
 }
 
 static inline void rig_fini(struct rig *r)

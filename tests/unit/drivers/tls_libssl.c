@@ -67,7 +67,8 @@ static int setup(void **state)
 		.cert = {.list = make_chain(3), .key = &key.key},
 		.chunk_cnt = 64,
 		.record_cnt = 4,
-		.hs_cnt = 2};
+		.hs_cnt = 2,
+		.session_cnt = 64};
 	rig_init(&rig);
 	ctx = SSL_CTX_new(TLS_client_method());
 	SSL_CTX_set_security_level(ctx, 0);
@@ -330,6 +331,195 @@ static void without_ticket_or_extensions_of_choice(void **state)
 	assert_int_equal(SSL_get_secure_renegotiation_support(c.ssl), 1);
 	ping(&c, 500);
 	expect_close(&c, false);
+}
+
+/* ---- sessions that go on ---- */
+
+static uint64_t resumed(enum hf_tls_resume what)
+{
+	return rig.x.stats.resume[what];
+}
+
+/* A first visit; what the client remembers of it. */
+static SSL_SESSION *first_visit(const char *suite, uint64_t options, const char *name)
+{
+	SSL_SESSION *session;
+	struct client c;
+
+	client_open(&c);
+	SSL_set_options(c.ssl, options);
+	assert_int_equal(SSL_set_cipher_list(c.ssl, suite), 1);
+	SSL_set_tlsext_host_name(c.ssl, name);
+	expect_shake(&c, PIECE, RIG_ALL_ROOM);
+	assert_int_equal(SSL_session_reused(c.ssl), 0);
+	ping(&c, 100);
+	session = SSL_get1_session(c.ssl);
+	expect_close(&c, true);
+	return session;
+}
+
+static void open_again(struct client *c, SSL_SESSION *session, const char *suite, uint64_t options,
+	const char *name)
+{
+	client_open(c);
+	SSL_set_options(c->ssl, options);
+	assert_int_equal(SSL_set_cipher_list(c->ssl, suite), 1);
+	SSL_set_tlsext_host_name(c->ssl, name);
+	assert_int_equal(SSL_set_session(c->ssl, session), 1);
+}
+
+/* The second visit, with pieces of so many bytes; the two sides agree on all there is. */
+static void second_visit(SSL_SESSION *session, const char *suite, uint64_t options, size_t piece,
+	enum hf_tls_resume what)
+{
+	uint64_t before = resumed(what), jobs = hf_pk_stats(rig.x.pk)->submitted;
+	uint8_t random[32], master[48];
+	struct hf_tls_peer p;
+	struct client c;
+
+	open_again(&c, session, suite, options, "www.example.org");
+	expect_shake(&c, piece, piece);
+	assert_int_equal(SSL_session_reused(c.ssl), 1);
+	assert_int_equal(resumed(what), before + 1);
+	assert_int_equal(hf_pk_stats(rig.x.pk)->submitted, jobs);
+	hf_tls_peer(&rig.tls, &p);
+	assert_true(p.resumed);
+	assert_int_equal(SSL_get_client_random(c.ssl, random, 32), 32);
+	assert_memory_equal(p.client_random, random, 32);
+	SSL_SESSION_get_master_key(SSL_get0_session(c.ssl), master, 48);
+	assert_memory_equal(p.master, master, 48);
+	hf_tls_hs_release(&rig.x, &rig.tls);
+	ping(&c, 20000);
+	expect_close(&c, false);
+}
+
+static void every_suite_comes_back(void **state)
+{
+	static const char *const suites[] = {"AES128-SHA", "AES256-SHA", "AES128-SHA256",
+		"AES128-GCM-SHA256", "AES256-GCM-SHA384", "ECDHE-RSA-AES128-SHA",
+		"ECDHE-RSA-AES256-SHA", "ECDHE-RSA-AES128-GCM-SHA256",
+		"ECDHE-RSA-AES256-GCM-SHA384", "ECDHE-RSA-CHACHA20-POLY1305"};
+
+	(void)state;
+	for (size_t i = 0; i < 4 * HF_ARRAY_LEN(suites); i++) {
+		const char *suite = suites[i / 4];
+		enum hf_tls_resume what = i & 1 ? HF_TLS_RESUME_ID : HF_TLS_RESUME_TICKET;
+		uint64_t options = (i & 1 ? SSL_OP_NO_TICKET : 0) |
+				   (i & 2 ? SSL_OP_NO_EXTENDED_MASTER_SECRET : 0);
+		SSL_SESSION *session = first_visit(suite, options, "www.example.org");
+
+		assert_int_equal(SSL_SESSION_has_ticket(session), !(i & 1));
+		if (!(i & 1))
+			assert_int_equal(
+				SSL_SESSION_get_ticket_lifetime_hint(session), RIG_LIFETIME_S);
+		second_visit(session, suite, options, PIECE, what);
+		second_visit(session, suite, options, 1, what);
+		SSL_SESSION_free(session);
+	}
+}
+
+/* OpenSSL takes the new ticket that comes with a resumption under the key of before. */
+static void renewed_ticket_is_taken(void **state)
+{
+	const char *suite = "ECDHE-RSA-AES128-GCM-SHA256";
+	const unsigned char *ticket;
+	SSL_SESSION *session, *next;
+	struct client c;
+	size_t len;
+
+	(void)state;
+	rig_tickets(&rig, 2, 1);
+	session = first_visit(suite, 0, "www.example.org");
+	SSL_SESSION_get0_ticket(session, &ticket, &len);
+	assert_int_equal(len, HF_TLS_TICKET_LEN);
+	assert_int_equal(ticket[1], 2);
+	rig_tickets(&rig, 1, 2);
+	open_again(&c, session, suite, 0, "www.example.org");
+	expect_shake(&c, PIECE, RIG_ALL_ROOM);
+	assert_int_equal(SSL_session_reused(c.ssl), 1);
+	next = SSL_get1_session(c.ssl);
+	expect_close(&c, true);
+	SSL_SESSION_get0_ticket(next, &ticket, &len);
+	assert_int_equal(len, HF_TLS_TICKET_LEN);
+	assert_int_equal(ticket[1], 1);
+	rig_tickets(&rig, 1, 1);
+	second_visit(next, suite, 0, PIECE, HF_TLS_RESUME_TICKET);
+	SSL_SESSION_free(session);
+	SSL_SESSION_free(next);
+}
+
+/* RFC 7627 5.3, another name, another suite, no key: what OpenSSL then makes of it. */
+static void sessions_that_do_not_fit(void **state)
+{
+	static const char gcm[] = "ECDHE-RSA-AES128-GCM-SHA256", sha[] = "AES128-SHA";
+	static const struct {
+		const char *suite, *name;
+		uint64_t before, now;
+		uint8_t key;
+		enum hf_tls_resume what;
+	} rows[] = {
+		{gcm, "www.example.org", SSL_OP_NO_EXTENDED_MASTER_SECRET, 0, 1,
+			HF_TLS_RESUME_EMS_NEW},
+		{gcm, "a.example.org", 0, 0, 1, HF_TLS_RESUME_OTHER_NAME},
+		{sha, "www.example.org", 0, 0, 1, HF_TLS_RESUME_OTHER_SUITE},
+		{gcm, "www.example.org", 0, 0, 2, HF_TLS_RESUME_TICKET_KEY},
+		{gcm, "www.example.org", SSL_OP_NO_TICKET, SSL_OP_NO_TICKET, 1,
+			HF_TLS_RESUME_ID_FOREIGN},
+	};
+	SSL_SESSION *session;
+	struct client c;
+
+	(void)state;
+	for (size_t i = 0; i < HF_ARRAY_LEN(rows); i++) {
+		uint64_t before = resumed(rows[i].what);
+		session = first_visit(gcm, rows[i].before, "www.example.org");
+		open_again(&c, session, rows[i].suite, rows[i].now, rows[i].name);
+		if (rows[i].what == HF_TLS_RESUME_OTHER_SUITE)
+			assert_int_equal(SSL_set_cipher_list(c.ssl, sha), 1);
+		rig_tickets(&rig, rows[i].key, 1);
+		rig.x.id_key[0] ^= rows[i].what == HF_TLS_RESUME_ID_FOREIGN;
+		expect_shake(&c, PIECE, RIG_ALL_ROOM);
+		assert_int_equal(SSL_session_reused(c.ssl), 0);
+		assert_int_equal(resumed(rows[i].what), before + 1);
+		ping(&c, 100);
+		expect_close(&c, true);
+		rig_tickets(&rig, 1, 1);
+		SSL_SESSION_free(session);
+	}
+	session = first_visit(gcm, 0, "www.example.org");
+	open_again(&c, session, gcm, SSL_OP_NO_EXTENDED_MASTER_SECRET, "www.example.org");
+	expect_alert(&c, SSL_AD_HANDSHAKE_FAILURE, HF_TLS_R_EMS_LOST);
+	SSL_SESSION_free(session);
+}
+
+/* Each byte of a ticket damaged: always a full handshake, never a failure. */
+static void damaged_tickets(void **state)
+{
+	SSL_SESSION *session = first_visit("AES128-SHA", 0, "www.example.org"), *wrong;
+	const unsigned char *ticket;
+	uint8_t der[2000], *p = der;
+	struct client c;
+	size_t len, at;
+
+	(void)state;
+	SSL_SESSION_get0_ticket(session, &ticket, &len);
+	assert_true(i2d_SSL_SESSION(session, NULL) <= (int)sizeof(der));
+	int der_len = i2d_SSL_SESSION(session, &p);
+	for (at = 0; memcmp(der + at, ticket, len) != 0; at++)
+		;
+	for (size_t i = 0; i < len; i++) {
+		const uint8_t *q = der;
+		der[at + i] ^= 1;
+		wrong = d2i_SSL_SESSION(NULL, &q, der_len);
+		assert_non_null(wrong);
+		open_again(&c, wrong, "AES128-SHA", 0, "www.example.org");
+		expect_shake(&c, PIECE, RIG_ALL_ROOM);
+		assert_int_equal(SSL_session_reused(c.ssl), 0);
+		client_gone(&c);
+		SSL_SESSION_free(wrong);
+		der[at + i] ^= 1;
+	}
+	SSL_SESSION_free(session);
 }
 
 /* A client of TLS 1.3 sends supported_versions, key shares and GREASE-like suites, and gets 1.2. */
@@ -750,6 +940,10 @@ int main(void)
 		cmocka_unit_test(cut_anywhere),
 		cmocka_unit_test(key_log_is_the_clients),
 		cmocka_unit_test(without_ticket_or_extensions_of_choice),
+		cmocka_unit_test(every_suite_comes_back),
+		cmocka_unit_test(renewed_ticket_is_taken),
+		cmocka_unit_test(sessions_that_do_not_fit),
+		cmocka_unit_test(damaged_tickets),
 		cmocka_unit_test(client_of_tls13),
 		cmocka_unit_test(names_and_protocols),
 		cmocka_unit_test(every_suite_on_every_curve),

@@ -218,8 +218,9 @@ static void first_flight_with_ecdhe(void **state)
 /* NewSessionTicket, ChangeCipherSpec and Finished leave as one run of bytes: one segment. */
 static void last_flight_leaves_together(void **state)
 {
-	static const uint8_t want[] = {22, 3, 3, 0, 10, 4, 0, 0, 6, 0, 0, 0, 0, 0, 0, 20, 3, 3, 0,
-		1, 1, 22, 3, 3, 0, 16 + 16 + 20};
+	static const uint8_t ticket[] = {22, 3, 3, 0, 202, 4, 0, 0, 198, 0, 0, RIG_LIFETIME_S >> 8,
+		RIG_LIFETIME_S & 255, 0, 192, HF_TLS_TICKET_NAME_VERSION},
+			     want[] = {20, 3, 3, 0, 1, 1, 22, 3, 3, 0, 16 + 16 + 20};
 	uint8_t flight[400], out[400], finished[12];
 	size_t len = put_second_flight(flight, sizeof(flight)), sent;
 	uint32_t news = 0;
@@ -235,11 +236,12 @@ static void last_flight_leaves_together(void **state)
 	} while (rig.out.len == 0);
 	assert_int_equal(news, 1);
 	sent = rig_sent(&rig, out, sizeof(out));
-	assert_int_equal(sent, 15 + 6 + 5 + 16 + 16 + 20);
-	assert_memory_equal(out, want, sizeof(want));
+	assert_int_equal(sent, 207 + 6 + 5 + 16 + 16 + 20); /* 12 less than captured, in Finished */
+	assert_memory_equal(out, ticket, sizeof(ticket));
+	assert_memory_equal(out + 207, want, sizeof(want));
 	sym_double_prf("server finished", finished, 12);
-	assert_memory_equal(out + sizeof(want) + 16, "\x14\0\0\x0c", 4);
-	assert_memory_equal(out + sizeof(want) + 20, finished, 12);
+	assert_memory_equal(out + 207 + sizeof(want) + 16, "\x14\0\0\x0c", 4);
+	assert_memory_equal(out + 207 + sizeof(want) + 20, finished, 12);
 	assert_int_equal(rig.tls.reason, HF_TLS_R_OK);
 	assert_int_equal(rig.x.stats.handshake_ns.cnt, 1);
 	assert_true(rig.x.stats.key_exchange_ns.sum > 0);
@@ -791,6 +793,70 @@ static void worker_gives_up(void **state)
 	expect_end(HF_TLS_R_EVICTED, true);
 }
 
+/* The ticket of a handshake that is over. */
+static void earn_ticket(uint8_t ticket[HF_TLS_TICKET_LEN], bool ems)
+{
+	struct hello spec = plain_hello;
+	uint8_t flight[400], out[400];
+
+	spec.ems = ems;
+	rig_open(&rig);
+	feed_hello(&spec);
+	rig_settle(&rig);
+	hf_chain_clear(&rig.bufs, &rig.out);
+	rig_feed(&rig, flight, put_second_flight(flight, sizeof(flight)));
+	rig_settle(&rig);
+	assert_int_equal(rig.tls.state, HF_TLS_ST_DONE);
+	assert_true(rig_sent(&rig, out, sizeof(out)) > 207);
+	memcpy(ticket, out + 15, HF_TLS_TICKET_LEN);
+	rig_close(&rig);
+}
+
+static void resumptions_that_end_it(void **state)
+{
+	static const struct {
+		bool ems;
+		const char *bytes; /* after our flight; NULL: the peer goes away */
+		size_t len;
+		enum hf_tls_reason reason;
+	} rows[] = {
+		{true, "", 0, HF_TLS_R_EMS_LOST},
+		{false, NULL, 0, HF_TLS_R_GONE_AT_RESUMPTION},
+		{false, "\x15\3\3\0\2\2\x28", 7, HF_TLS_R_PEER_ALERT},
+		{false, "\x17\3\3\0\1x", 6, HF_TLS_R_UNEXPECTED_DATA},
+		{false, "\x16\3\3\0\4\1\0\1\0", 9, HF_TLS_R_UNEXPECTED_MESSAGE},
+		{false, "\x16\3\3\0\4\x10\0\1\2", 9, HF_TLS_R_UNEXPECTED_MESSAGE},
+		{false, "\x16\3\3\0\4\x14\0\0\x0c", 9, HF_TLS_R_UNEXPECTED_MESSAGE},
+		{false, "\x14\3\3\0\1\2", 6, HF_TLS_R_BAD_CCS},
+		{false, "\x14\3\3\0\1\1\x14\3\3\0\1\1", 12, HF_TLS_R_UNEXPECTED_CCS},
+		{false, "\x14\3\3\0\1\1\x16\3\3\0\4BAD!", 15, HF_TLS_R_BAD_RECORD},
+		{false,
+			"\x14\3\3\0\1\1\x16\3\3\0\x10\x14\0\0\x0c"
+			"client finiX",
+			27, HF_TLS_R_FINISHED_MISMATCH},
+	};
+	uint8_t ticket[HF_TLS_TICKET_LEN];
+	struct hello spec = plain_hello;
+
+	(void)state;
+	spec.ticket = ticket;
+	spec.ticket_len = sizeof(ticket);
+	for (size_t i = 0; i < HF_ARRAY_LEN(rows); i++) {
+		row = i;
+		earn_ticket(ticket, rows[i].ems);
+		rig_open(&rig);
+		feed_hello(&spec);
+		rig_settle(&rig);
+		if (!rows[i].ems)
+			hf_chain_clear(&rig.bufs, &rig.out);
+		if (rows[i].bytes)
+			rig_feed(&rig, rows[i].bytes, rows[i].len);
+		else
+			rig.in_eof = true;
+		expect_end(rows[i].reason, false);
+	}
+}
+
 static uint64_t row_value(const char *name)
 {
 	for (uint32_t i = 0; i < hf_tls_stat_table.row_cnt; i++) {
@@ -1289,9 +1355,14 @@ static void release_all(enum shortage what, struct held *h)
 	}
 }
 
+enum visit { TICKET, NO_TICKET, RESUMED, VISIT_CNT };
+
 /* All that was sent, by kind: the flights whole, then so much data, then close_notify. */
-static void check_sent(const uint8_t *p, size_t len, size_t data_len, bool ticket)
+static void check_sent(const uint8_t *p, size_t len, size_t data_len, enum visit visit)
 {
+	/* ServerHello with its extensions; then Certificate, ServerHelloDone, ec_point_formats and
+	 * ServerKeyExchange, NewSessionTicket */
+	size_t want = 4 + 40 + 5 + 4 + 15;
 	size_t clear = 0, sealed = 0, data = 0, ccs = 0, alerts = 0;
 
 	for (size_t at = 0, n; at < len; at += 5 + n) {
@@ -1311,10 +1382,11 @@ static void check_sent(const uint8_t *p, size_t len, size_t data_len, bool ticke
 			data += n - 16 - 20;
 		}
 	}
-	/* ServerHello with its extensions, Certificate, ServerHelloDone; then ec_point_formats and
-	 * ServerKeyExchange, NewSessionTicket */
-	assert_int_equal(clear, 4 + 40 + 5 + 4 + 15 + 7 + CHAIN_LEN + 4 +
-					(ecdhe() ? 6u + 333u : 0u) + (ticket ? 4u + 10u : 0u));
+	if (visit != RESUMED)
+		want += 7 + CHAIN_LEN + 4 + (ecdhe() ? 333 : 0);
+	if (visit != NO_TICKET)
+		want += 4 + HF_TLS_TICKET_MESSAGE_LEN;
+	assert_int_equal(clear, want + (ecdhe() ? 6 : 0));
 	assert_int_equal(sealed, 16 + 16 + 20);
 	assert_int_equal(ccs, 1);
 	assert_int_equal(data, data_len);
@@ -1322,18 +1394,26 @@ static void check_sent(const uint8_t *p, size_t len, size_t data_len, bool ticke
 }
 
 /* The whole connection, with one thing held away in turn `when`: it waits, says so, and goes on. */
-static bool live_with(enum shortage what, uint32_t when, bool ticket)
+static bool live_with(enum shortage what, uint32_t when, enum visit visit)
 {
 	static uint8_t big[9000], got[9000], out[40000];
-	uint8_t hello[600], flight[400];
+	uint8_t hello[600], flight[400], ticket[HF_TLS_TICKET_LEN];
 	struct hello spec = plain_hello;
 	size_t hello_len, len = put_second_flight(flight, sizeof(flight));
+	size_t key_len = 5 + ((size_t)flight[3] << 8 | flight[4]);
 	size_t got_len = 0, wrote = 0, closed = 0, sent = 0;
 	bool waited = false, fed_data = false;
 	struct held h;
 	uint32_t turn;
 
-	spec.no_ticket = !ticket;
+	spec.no_ticket = visit == NO_TICKET;
+	if (visit == RESUMED) { /* under a key that is not the first: it is renewed */
+		rig_tickets(&rig, 2, 1);
+		earn_ticket(ticket, false);
+		rig_tickets(&rig, 1, 2);
+		spec.ticket = ticket;
+		spec.ticket_len = sizeof(ticket);
+	}
 	hello_len = put_hello_record(hello, sizeof(hello), &spec);
 	rig_open(&rig);
 	rig_feed(&rig, hello, hello_len);
@@ -1349,6 +1429,8 @@ static bool live_with(enum shortage what, uint32_t when, bool ticket)
 		sent += rig_sent(&rig, out + sent, sizeof(out) - sent);
 		if (rig.tls.state == HF_TLS_ST_KEY && rig.fed == hello_len)
 			rig_feed(&rig, flight, len);
+		if (visit == RESUMED && rig.tls.state == HF_TLS_ST_CCS && rig.fed == hello_len)
+			rig_feed(&rig, flight + key_len, len - key_len);
 		if (rig.tls.state != HF_TLS_ST_DONE)
 			continue;
 		hf_tls_hs_release(&rig.x, &rig.tls);
@@ -1366,7 +1448,7 @@ static bool live_with(enum shortage what, uint32_t when, bool ticket)
 	if (!closed)
 		fail_msg("stuck: shortage %d in turn %u", what, when);
 	assert_int_equal(rig.credit, rig.fed);
-	check_sent(out, sent, sizeof(big), ticket);
+	check_sent(out, sent, sizeof(big), visit);
 	rig_close(&rig);
 	return waited;
 }
@@ -1376,13 +1458,13 @@ static void short_of_each_in_every_turn(void **state)
 	uint64_t before = rig.x.stats.short_of_memory;
 
 	(void)state;
-	live_with(NO_CHUNK, UINT32_MAX, true); /* never */
+	live_with(NO_CHUNK, UINT32_MAX, TICKET); /* never */
 	assert_int_equal(rig.x.stats.short_of_memory, before);
 	for (enum shortage what = 0; what < SHORTAGE_CNT; what++) {
 		uint32_t waits = 0;
 		for (uint32_t when = 0; when < 40; when++) {
-			waits += live_with(what, when, true);
-			waits += live_with(what, when, false);
+			for (enum visit visit = TICKET; visit < VISIT_CNT; visit++)
+				waits += live_with(what, when, visit);
 		}
 		if (waits == 0)
 			fail_msg("shortage %d was never felt", what);
@@ -1704,6 +1786,7 @@ int main(void)
 		cmocka_unit_test(plaintext_beyond_the_limit),
 		WITH_EACH_KEY_EXCHANGE(peer_goes_away),
 		WITH_EACH_KEY_EXCHANGE(worker_gives_up),
+		cmocka_unit_test(resumptions_that_end_it),
 		cmocka_unit_test(pk_failure),
 		cmocka_unit_test(signature_failure),
 		cmocka_unit_test(rows_name_the_counters),

@@ -105,7 +105,8 @@ static void largest_answer_fits(void **state)
 		.point_formats = true,
 		.extended_master = true,
 		.session_ticket = true,
-		.secure_renegotiation = true};
+		.secure_renegotiation = true,
+		.session_id = {name, HF_TLS_SESSION_ID_MAX}};
 	uint8_t random[32] = {0}, buf[HF_TLS_SERVER_HELLO_MAX];
 	struct hf_writer w = hf_writer(buf, sizeof(buf));
 

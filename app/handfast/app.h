@@ -4,6 +4,7 @@
  *   engines.c    public-key engines: started, proved, their crossover measured
  *   serve.c      the main thread: reloads, admission of backends, events -> logs, drain
  *   site_load.c  from the options to one generation of the site: certificates, keys, names
+ *   tickets.c    ticket keys: random, from a fleet's secret, or from a file; when they turn
  *   commands.c   what the daemon shows and does on its command socket
  *   control.c    the command socket: one request line, text or JSON
  *   telemetry.c  which row table lies where, DPDK telemetry, the last words of a panic
@@ -87,6 +88,12 @@ struct hf_app {
 	_Atomic bool stop; /* main -> workers: leave the loop */
 	struct hf_serve *serve;
 };
+
+/* What the wall clock said when the workers' `now` was 0. */
+static inline uint64_t hf_app_wall_ns(const struct hf_app *app)
+{
+	return hf_os_wall_ns() - (hf_os_now_ns() - app->origin_ns);
+}
 
 /* ---- engines.c ---- */
 

@@ -206,7 +206,9 @@ static int workers(struct hf_app *app)
 		.cycles = cycles, .cycles_per_us = hf_os_cycles_per_s() / 1000000, .now = HF_NS_S};
 	uint32_t i;
 	app->origin_ns = hf_os_now_ns() - env.now; /* 0 means "never" in places */
+	env.wall_ns = hf_app_wall_ns(app);
 	hf_os_random(env.steer_key, sizeof(env.steer_key));
+	hf_os_random(env.session_key, sizeof(env.session_key));
 	for (i = 0; i < app->plan.worker_cnt; i++) {
 		struct hf_app_worker *aw = &app->worker[i];
 		struct hf_worker_cfg cfg = hf_plan_worker(&app->plan, &app->cfg, app->port, i);

@@ -18,6 +18,7 @@
 #define EVENTS_EVERY_MS 5
 #define LINK_RING_LEN (1u << 20) /* each direction, worker and endpoint: near the size of an L2 */
 #define DRAIN_NS (30 * HF_NS_S)
+#define WALL_OFF_NS HF_NS_S /* workers are told when the wall clock is off by so much */
 
 /* ---- orders ---- */
 
@@ -40,11 +41,12 @@ int hf_serve_check(const struct hf_config *cfg, struct hf_config_errors *errs)
 {
 	uint64_t key_id = 0;
 	struct hf_loaded_site *s = hf_site_load(cfg, 1, 1, &key_id, errs);
+	struct hf_tickets_source *t = hf_tickets_source_load(cfg, errs);
+	int err = s && t ? 0 : -1;
 
-	if (!s)
-		return -1;
 	hf_site_unload(s);
-	return 0;
+	hf_tickets_source_free(t);
+	return err;
 }
 
 static int site_next(struct hf_app *app, const struct hf_config *cfg, struct hf_config_errors *errs)
@@ -53,13 +55,62 @@ static int site_next(struct hf_app *app, const struct hf_config *cfg, struct hf_
 	struct hf_loaded_site *s =
 		hf_site_load(cfg, sv->generation + 1, app->worker_cnt, &sv->key_id, errs);
 
-	if (!s)
+	struct hf_tickets_source *t = hf_tickets_source_load(cfg, errs);
+
+	if (!s || !t) {
+		hf_site_unload(s);
+		hf_tickets_source_free(t);
 		return -1;
+	}
 	sv->generation++;
 	s->older = sv->sites;
 	sv->sites = s;
 	order_all(app, &(struct hf_order){.kind = HF_ORDER_SITE, .site = s->site});
+	hf_tickets_use(sv->tickets, t);
 	return 0;
+}
+
+static bool tickets_taken(const struct hf_app *app)
+{
+	for (uint32_t i = 0; i < app->worker_cnt; i++)
+		if (hf_worker_tickets(app->worker[i].w) != app->serve->tickets_generation)
+			return false;
+	return true;
+}
+
+/* Ticket keys turn by the clock or change by a reload; a set is wiped when all workers have it. */
+static void tickets(struct hf_app *app)
+{
+	struct hf_serve *sv = app->serve;
+	const struct hf_tls_tickets *set;
+
+	if (sv->tickets_generation && !tickets_taken(app))
+		return;
+	if (sv->tickets_generation)
+		hf_tickets_taken(sv->tickets);
+	sv->tickets_generation = 0;
+	set = hf_tickets_due(sv->tickets, hf_os_wall_ns());
+	if (!set)
+		return;
+	sv->tickets_generation = sv->stats.ticket_generation = set->generation;
+	sv->stats.ticket_epoch = hf_tickets_epoch(sv->tickets);
+	order_all(app, &(struct hf_order){.kind = HF_ORDER_TICKETS, .tickets = set});
+	hf_log(HF_LOG_DEBUG, "tickets", "set %llu: %u keys, epoch %llu",
+		(unsigned long long)set->generation, set->key_cnt,
+		(unsigned long long)sv->stats.ticket_epoch);
+}
+
+/* Sessions have an age, so workers know the wall clock: its start, and when it is set. */
+static void wall_clock(struct hf_app *app)
+{
+	struct hf_serve *sv = app->serve;
+	uint64_t wall = hf_app_wall_ns(app);
+
+	if (sv->wall_ns && wall - sv->wall_ns + WALL_OFF_NS <= 2 * WALL_OFF_NS)
+		return;
+	sv->stats.clock_set += sv->wall_ns != 0;
+	sv->wall_ns = wall;
+	order_all(app, &(struct hf_order){.kind = HF_ORDER_WALL, .wall_ns = wall});
 }
 
 /* A worker has let go of a generation; after the last one it is wiped. */
@@ -343,10 +394,17 @@ int hf_serve_open(struct hf_app *app)
 	if (!sv)
 		return -1;
 	app->serve = sv;
+	sv->tickets = hf_tickets_open(app->plan.sym);
+	if (!sv->tickets) {
+		hf_log(HF_LOG_ERROR, "main", "no memory for ticket keys; free some");
+		return -1;
+	}
 	if (site_next(app, &app->cfg, &errs)) {
 		hf_config_errors_print(&errs, stderr);
 		return -1;
 	}
+	wall_clock(app);
+	tickets(app);
 	sv->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (sv->epoll_fd < 0 || keylog_open(app) || links_open(app) || hf_commands_open(app))
 		return -1;
@@ -365,6 +423,8 @@ void hf_serve_run(struct hf_app *app)
 		int n = epoll_wait(sv->epoll_fd, ev, HF_ARRAY_LEN(ev), EVENTS_EVERY_MS);
 
 		events(app);
+		wall_clock(app);
+		tickets(app);
 		for (int i = 0; i < n; i++) {
 			if (ev[i].data.fd == app->signal_fd && !signals(app))
 				return;
@@ -378,8 +438,10 @@ void hf_serve_run(struct hf_app *app)
 static const struct hf_stat_row rows[] = {
 #define HF_COUNTER(name, help) \
 	{#name, help, HF_STAT_COUNTER, offsetof(struct hf_serve_stats, name)},
+#define HF_GAUGE(name, help) {#name, help, HF_STAT_GAUGE, offsetof(struct hf_serve_stats, name)},
 #include "app/handfast/serve.def"
 #undef HF_COUNTER
+#undef HF_GAUGE
 };
 
 static const struct hf_stat_table table = {"control", rows, HF_ARRAY_LEN(rows)};
@@ -412,6 +474,7 @@ void hf_serve_close(struct hf_app *app)
 		sv->sites = s->older;
 		hf_site_unload(s);
 	}
+	hf_tickets_close(sv->tickets);
 	if (sv->keylog_fd >= 0)
 		(void)close(sv->keylog_fd);
 	(void)close(sv->epoll_fd);

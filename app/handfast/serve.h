@@ -6,6 +6,7 @@
 
 #include "app/handfast/app.h"
 #include "app/handfast/links.h"
+#include "app/handfast/tickets.h"
 
 #define HF_SERVE_FAILURES 256u
 
@@ -30,6 +31,9 @@ struct hf_serve {
 	int epoll_fd, keylog_fd;
 	struct hf_loaded_site *sites; /* newest first */
 	uint64_t generation, key_id;
+	struct hf_tickets *tickets;
+	uint64_t tickets_generation; /* that workers are copying; 0: they have */
+	uint64_t wall_ns;            /* as the workers were told */
 	struct hf_links *links;
 	struct hf_links_backend backend[HF_LINKS_BACKEND_MAX];
 	bool closing[HF_ENDPOINT_MAX];                      /* workers were told to let go of it */

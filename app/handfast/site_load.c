@@ -57,6 +57,7 @@ static void listener_fill(struct hf_loaded_site *s, const struct hf_config *cfg,
 {
 	const struct hf_config_listener *l = &cfg->listeners[i];
 	const struct hf_span *alpn = &s->alpn[*alpn_cnt];
+	static const uint8_t no_key[16]; /* the same name is the same listener in every box */
 	struct hf_tls_vhost *first = &s->vhost[*vhost_cnt], *v = first;
 
 	for (uint32_t a = 0; a < l->alpn.cnt; a++)
@@ -81,6 +82,7 @@ static void listener_fill(struct hf_loaded_site *s, const struct hf_config *cfg,
 		.backend = (uint16_t)l->backend.index,
 		.vhost = first,
 		.vhost_cnt = (uint32_t)(v - first),
+		.context = hf_siphash(no_key, l->name, strlen(l->name)),
 		.linger_ns = l->linger_ns ? l->linger_ns : cfg->timeouts.linger_ns,
 	};
 	*vhost_cnt += (uint32_t)(v - first);

@@ -311,6 +311,9 @@ static void check_sums(struct check *c)
 		ERROR(c, &cfg->memory.handshakes, "write at most memory.connections",
 			"%u handshakes are more than the %u connections", cfg->memory.handshakes,
 			cfg->memory.conns);
+	if (cfg->tls.ticket_keys && cfg->tls.ticket_secret)
+		ERROR(c, &cfg->tls.ticket_keys, "leave one of them out",
+			"tls.ticket_secret is there already");
 	if (cfg->timeouts.handshake_ns && cfg->timeouts.hello_ns > cfg->timeouts.handshake_ns)
 		ERROR(c, &cfg->timeouts.hello_ns, "write at most timeouts.handshake",
 			"the hello may take longer than the whole handshake");
@@ -352,7 +355,7 @@ static void file_is_readable(struct check *c, const char *const *path)
 		return;
 	}
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
-		ERROR(c, path, "name a PEM file", "%.160s: not a regular file", *path);
+		ERROR(c, path, "name a file", "%.160s: not a regular file", *path);
 	close(fd);
 }
 
@@ -455,6 +458,8 @@ void hf_config_machine_rules(struct hf_config *cfg, struct hf_config_errors *err
 		look_up_user(&c, &cfg->backends[i].user);
 	}
 	cores_exist(&c);
+	file_is_readable(&c, &cfg->tls.ticket_keys);
+	file_is_readable(&c, &cfg->tls.ticket_secret);
 	folder_exists(&c, &cfg->tls.keylog);
 	folder_exists(&c, &cfg->stats.socket);
 	look_up_user(&c, &cfg->process.run_as);

@@ -178,6 +178,10 @@ $(call obj,$(sim_src)): CFLAGS += -isystem /usr/include/lwip -Wno-conversion
 $(B)/tests/e2e/relay_peer: $(B)/tests/e2e/relay_peer.o $(call obj,app/handfast/links.c) $(call libs_of,link) $(call archive,os)
 	$(link)
 
+# The bad cable of tests/e2e and bench.
+$(B)/wire: $(B)/tests/e2e/wire.o
+	$(link)
+
 # Fuzz targets: with clang's libFuzzer for searching, and with a plain main that replays the corpus.
 fuzz_src  := $(wildcard tests/fuzz/fuzz_*.c)
 fuzz_name := $(patsubst tests/fuzz/fuzz_%.c,%,$(fuzz_src))

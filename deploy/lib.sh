@@ -14,6 +14,7 @@ FARM_BIN=${FARM_BIN:-$farm_root/build}
 FARM_DIR=/run/handfast-$$
 FARM_CLIENT=hfc-$$
 FARM_APPL=hfa-$$
+FARM_BETWEEN=hfb-$$ # with FARM_WIRE: what lies between them
 FARM_ADDRESS=10.9.0.1
 FARM_PORT=443
 FARM_SNI=handfast.test
@@ -107,7 +108,7 @@ farm_huge_give_back() {
 # ---- beginning and end ---------------------------------------------------------------------------
 farm_processes() {
 	local ns
-	for ns in "hfc-$1" "hfa-$1"; do
+	for ns in "hfc-$1" "hfa-$1" "hfb-$1"; do
 		[ ! -e "/run/netns/$ns" ] || ip netns pids "$ns"
 	done
 }
@@ -118,7 +119,7 @@ farm_remove() {
 	mapfile -t left < <(farm_processes "$pid")
 	[ ${#left[@]} -eq 0 ] || farm_stop "${left[@]}"
 	ip -n "hfa-$pid" link del hf0 2>/dev/null
-	for ns in "hfc-$pid" "hfa-$pid"; do
+	for ns in "hfc-$pid" "hfa-$pid" "hfb-$pid"; do
 		[ ! -e "/run/netns/$ns" ] || ip netns del "$ns" 2>/dev/null
 	done
 	[ ! -d "$dir" ] || farm_huge_give_back "$dir"
@@ -128,7 +129,7 @@ farm_remove() {
 # What runs that could not clean up have left: their pid is in the names, and no more alive.
 farm_sweep() {
 	local name pid
-	for name in /run/netns/hf[ac]-* /run/handfast-*; do
+	for name in /run/netns/hf[abc]-* /run/handfast-*; do
 		pid=${name##*-}
 		if [ -e "$name" ] && [[ $pid =~ ^[0-9]+$ ]] && [ ! -d "/proc/$pid" ]; then
 			farm_say "farm: removing what run $pid has left behind"
@@ -161,18 +162,40 @@ farm_begin() {
 	farm_certificate www "$FARM_SNI" || farm_fail "cannot make the certificate"
 }
 
-# One queue each way. The client's kernel must fill in its checksums itself (tx off): on a veth it
-# would leave that to a NIC which is not there.
+# farm_veth NAMESPACE NAME NAMESPACE NAME: a veth pair of one queue each way, up, without addresses.
+farm_veth() {
+	ip -n "$1" link add "$2" numrxqueues 1 numtxqueues 1 type veth \
+		peer name "$4" numrxqueues 1 numtxqueues 1 netns "$3" &&
+		ip netns exec "$1" sysctl -qw "net.ipv6.conf.$2.disable_ipv6=1" &&
+		ip netns exec "$3" sysctl -qw "net.ipv6.conf.$4.disable_ipv6=1" &&
+		ip -n "$1" link set "$2" up && ip -n "$3" link set "$4" up
+}
+
+# The client's kernel must fill in its checksums itself (tx off): on a veth it would leave that to a
+# NIC which is not there. With FARM_WIRE, the options of tests/e2e/wire.c, the cable goes through that
+# program, in a namespace of its own: client hf1 -- hfw1 [wire] hfw0 -- hf0 appliance.
 farm_wire() {
 	ip netns add "$FARM_CLIENT" && ip netns add "$FARM_APPL" &&
-		ip -n "$FARM_APPL" link add hf0 numrxqueues 1 numtxqueues 1 type veth \
-			peer name hf1 numrxqueues 1 numtxqueues 1 netns "$FARM_CLIENT" &&
-		farm_in_appl sysctl -qw net.ipv6.conf.hf0.disable_ipv6=1 &&
-		farm_in_client sysctl -qw net.ipv6.conf.hf1.disable_ipv6=1 &&
-		farm_in_client ethtool -K hf1 tx off >/dev/null &&
-		ip -n "$FARM_APPL" link set lo up && ip -n "$FARM_APPL" link set hf0 up &&
-		ip -n "$FARM_CLIENT" link set lo up && ip -n "$FARM_CLIENT" link set hf1 up &&
+		ip -n "$FARM_APPL" link set lo up && ip -n "$FARM_CLIENT" link set lo up || return
+	if [ -z "${FARM_WIRE+set}" ]; then
+		farm_veth "$FARM_APPL" hf0 "$FARM_CLIENT" hf1 || return
+	else
+		ip netns add "$FARM_BETWEEN" && farm_veth "$FARM_APPL" hf0 "$FARM_BETWEEN" hfw0 &&
+			farm_veth "$FARM_CLIENT" hf1 "$FARM_BETWEEN" hfw1 && farm_cable || return
+	fi
+	farm_in_client ethtool -K hf1 tx off >/dev/null &&
 		ip -n "$FARM_CLIENT" addr add 10.9.0.2/24 dev hf1
+}
+
+# The program between the veths; FARM_WIRE_PID is its pid. Its options may be changed by another call.
+farm_cable() {
+	[ -z "${FARM_WIRE_PID:-}" ] || farm_stop "$FARM_WIRE_PID"
+	: >"$FARM_DIR/wire.log"
+	setsid ip netns exec "$FARM_BETWEEN" "$FARM_BIN/wire" hfw1 hfw0 ${FARM_WIRE:-} </dev/null \
+		>>"$FARM_DIR/wire.log" 2>&1 &
+	FARM_WIRE_PID=$!
+	disown
+	farm_wait 5 grep -q '^up$' "$FARM_DIR/wire.log"
 }
 
 # ---- certificates: root, intermediate, and leaves of RSA-2048, as farms have them ----------------

@@ -44,6 +44,7 @@ struct hf_pk {
 	bool curves_last; /* whose turn it was: with both waiting they alternate */
 	struct class class[HF_PK_CLASS_CNT];
 	uint32_t turn; /* the class that is asked first */
+	enum hf_pk_slice last;
 	struct engine engine[HF_PK_ENGINE_MAX];
 	uint32_t engine_cnt;
 	struct hf_pk_stats stats;
@@ -474,6 +475,7 @@ static void run_whole(struct hf_pk *pk, struct class *c, uint32_t i, hf_ns now)
 	set_running(pk, c, i, 1, now);
 	e->engine->rsa(e->ctx[c->nr], c->op, 1);
 	pk->stats.scalar_ops++;
+	pk->last = HF_PK_SLICE_WHOLE;
 	finish(pk, c);
 }
 
@@ -485,6 +487,7 @@ static bool key_step(struct hf_pk *pk, struct class *c, uint32_t i)
 
 	if (!e->engine->prepare || !e->engine->prepare(e->ctx[c->nr], job->key, job->seed))
 		return false;
+	pk->last = HF_PK_SLICE_KEY;
 	pk->stats.key_steps++;
 	pk->engine[i].stats[c->nr].key_steps++;
 	return true;
@@ -500,6 +503,7 @@ static void begin_batch(struct hf_pk *pk, struct class *c, uint32_t i, uint32_t 
 	taken = e->engine->begin(e->ctx[c->nr], c->op, cnt);
 	HF_ASSERT(taken > 0 && taken <= cnt);
 	set_running(pk, c, i, taken, now);
+	pk->last = HF_PK_SLICE_STEP;
 	pk->stats.batches++;
 	pk->stats.batch_ops += taken;
 	st->batches++;
@@ -511,6 +515,7 @@ static void step_batch(struct hf_pk *pk, struct class *c)
 	struct engine *e = &pk->engine[c->run_engine];
 	void *ctx = e->ref.ctx[c->nr];
 
+	pk->last = HF_PK_SLICE_STEP;
 	pk->stats.steps++;
 	e->stats[c->nr].steps++;
 	if (e->ref.engine->step(ctx))
@@ -604,6 +609,7 @@ static void run_curves(struct hf_pk *pk, hf_ns now)
 	const struct engine *e;
 	uint32_t cnt;
 
+	pk->last = HF_PK_SLICE_CURVES;
 	hf_pk_ec_op(pk->curves.head, ops);
 	e = ec_engine(pk, ops, pk->curves.head->engine);
 	cnt = gather_curves(pk, e ? e->ref.engine->ec_quantum : 1, jobs, ops, now);
@@ -681,12 +687,18 @@ bool hf_pk_work(struct hf_pk *pk, bool port_idle, hf_ns now)
 {
 	bool rsa = any_work(pk);
 
+	pk->last = HF_PK_SLICE_NONE;
 	pk->curves_last = pk->curves.head && !(rsa && pk->curves_last);
 	if (pk->curves_last)
 		run_curves(pk, now);
 	else if (rsa)
 		work_rsa(pk, port_idle, now);
 	return pk->curves.head || any_work(pk);
+}
+
+enum hf_pk_slice hf_pk_last_slice(const struct hf_pk *pk)
+{
+	return pk->last;
 }
 
 void hf_pk_forget(struct hf_pk *pk, uint64_t key_id)

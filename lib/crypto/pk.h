@@ -148,6 +148,16 @@ void hf_pk_cancel(struct hf_pk *pk, struct hf_pk_job *job);
 /* Runs at most one slice: a whole operation, or a step of a batch or of making a key ready.
  * port_idle: nobody would mind if this took long. Returns true while more work is queued. */
 bool hf_pk_work(struct hf_pk *pk, bool port_idle, hf_ns now);
+/* What the last hf_pk_work did, for who wants to know where time goes. */
+enum hf_pk_slice {
+	HF_PK_SLICE_NONE,
+	HF_PK_SLICE_STEP,  /* of a batch */
+	HF_PK_SLICE_KEY,   /* of making a key ready */
+	HF_PK_SLICE_WHOLE, /* an operation by itself */
+	HF_PK_SLICE_CURVES,
+	HF_PK_SLICE_CNT
+};
+enum hf_pk_slice hf_pk_last_slice(const struct hf_pk *pk);
 HF_MUST_CHECK struct hf_pk_job *hf_pk_done(struct hf_pk *pk); /* next completed job or NULL */
 void hf_pk_give(struct hf_pk *pk, struct hf_pk_job *job);     /* wipes and recycles */
 /* The key's site is gone: engines drop what they cached of it. No job may point to it any more. */

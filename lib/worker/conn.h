@@ -42,6 +42,14 @@ struct hf_conn {
 	bool aborted;            /* RST sent: nothing of it is looked at any more */
 };
 
+/* Where the time between two looks at the ports goes. */
+enum hf_gap {
+#define HF_GAP(cause, help) HF_GAP_##cause,
+#include "lib/worker/gap.def"
+#undef HF_GAP
+	HF_GAP_CNT
+};
+
 /* A queue of connections: each at most once. */
 struct hf_fifo {
 	uint32_t *v;
@@ -72,8 +80,8 @@ struct hf_worker {
 	bool busy;
 	/* how much comes in, and where the turns' time goes */
 	hf_ns window_at;
-	uint64_t frames_before, frames_at; /* of the window before; at the begin of this one */
-	uint64_t lap_at, scalar_ops, slices;
+	uint64_t frames_before, frames_at;  /* of the window before; at the begin of this one */
+	uint64_t spent_at, gap[HF_GAP_CNT]; /* cycles, of the gap between two looks at the ports */
 	struct hf_worker *const *all;
 	/* engines */
 	struct hf_tcp *tcp;

@@ -34,6 +34,44 @@ void hf_worker_tell(struct hf_worker *w, const struct hf_event *e)
 		w->stats.events_lost++;
 }
 
+/* ---- how long the ports wait for the next look at them, and for what ---- */
+
+static const uint32_t gap_hist[HF_GAP_CNT] = {
+#define HF_GAP(cause, help) [HF_GAP_##cause] = offsetof(struct hf_worker_stats, gap_##cause##_ns),
+#include "lib/worker/gap.def"
+#undef HF_GAP
+};
+
+/* The time since the last call was for this. */
+static void spent(struct hf_worker *w, enum hf_gap cause)
+{
+	uint64_t now = w->env.cycles();
+
+	w->gap[cause] += now - w->spent_at;
+	w->spent_at = now;
+}
+
+static void gap_add(struct hf_worker *w, struct hf_hist *h, uint64_t cycles)
+{
+	hf_hist_add(h, cycles * 1000 / HF_MAX(w->env.cycles_per_us, 1ull));
+}
+
+/* The ports are about to be looked at again. */
+static void gap_end(struct hf_worker *w)
+{
+	uint64_t sum = 0;
+
+	spent(w, HF_GAP_away);
+	for (uint32_t i = 0; i < HF_GAP_CNT && w->busy; i++) {
+		sum += w->gap[i];
+		if (w->gap[i])
+			gap_add(w, (void *)((uint8_t *)&w->stats + gap_hist[i]), w->gap[i]);
+	}
+	if (w->busy)
+		gap_add(w, &w->stats.gap_ns, sum);
+	memset(w->gap, 0, sizeof(w->gap));
+}
+
 /* ---- 1, 2: take frames, hand strays over, feed TCP ---- */
 
 /* ARP and echo: answered at once if the port has a frame, else not at all. */
@@ -206,7 +244,9 @@ static void crypto_records(struct hf_worker *w)
 	bool any = true;
 
 	for (uint32_t round = 0; round < CRYPTO_ROUNDS && any; round++) {
+		spent(w, HF_GAP_tls);
 		any = hf_sym_flush(w->sym) > 0;
+		spent(w, HF_GAP_sym);
 		while ((job = hf_sym_done(w->sym)) != NULL) {
 			any = true;
 			hf_bridge_sym_done(w, job);
@@ -214,6 +254,7 @@ static void crypto_records(struct hf_worker *w)
 		w->busy |= any;
 		run(w);
 	}
+	spent(w, HF_GAP_tls);
 }
 
 /* Would somebody mind a turn of some 100 us? Those whose frames keep coming would. A handshake by
@@ -233,6 +274,11 @@ static bool port_idle(struct hf_worker *w)
 /* One slice of public-key work. It comes last in the turn, so that what is ready leaves first. */
 static void crypto_keys(struct hf_worker *w)
 {
+	static const uint8_t cause[HF_PK_SLICE_CNT] = {[HF_PK_SLICE_NONE] = HF_GAP_rest,
+		[HF_PK_SLICE_STEP] = HF_GAP_pk_step,
+		[HF_PK_SLICE_KEY] = HF_GAP_pk_key,
+		[HF_PK_SLICE_WHOLE] = HF_GAP_pk_whole,
+		[HF_PK_SLICE_CURVES] = HF_GAP_curves};
 	struct hf_pk_job *job;
 
 	if (hf_pk_work(w->pk, port_idle(w), w->now))
@@ -241,6 +287,7 @@ static void crypto_keys(struct hf_worker *w)
 		w->busy = true;
 		hf_bridge_pk_done(w, job);
 	}
+	spent(w, cause[hf_pk_last_slice(w->pk)]);
 }
 
 /* ---- 7: timers ---- */
@@ -429,56 +476,24 @@ static hf_ns next_due(const struct hf_worker *w)
 
 /* ---- the turn ---- */
 
-/* Nanoseconds since the last call. */
-static uint64_t lap(struct hf_worker *w)
-{
-	uint64_t now = w->env.cycles(), passed = now - w->lap_at;
-
-	w->lap_at = now;
-	return passed * 1000 / HF_MAX(w->env.cycles_per_us, 1ull);
-}
-
-static void turn_count(struct hf_worker *w, uint64_t rx, uint64_t tls, uint64_t tx)
-{
-	const struct hf_pk_stats *pk = hf_pk_stats(w->pk);
-	uint64_t keys = lap(w);
-	bool whole = pk->scalar_ops != w->scalar_ops;
-	bool slice = pk->steps + pk->key_steps + pk->batches != w->slices;
-
-	w->stats.polls++;
-	w->scalar_ops = pk->scalar_ops;
-	w->slices = pk->steps + pk->key_steps + pk->batches;
-	if (!w->busy)
-		return;
-	w->stats.polls_busy++;
-	hf_hist_add(&w->stats.turn_ns, rx + tls + tx + keys);
-	hf_hist_add(&w->stats.turn_rx_ns, rx);
-	hf_hist_add(&w->stats.turn_tls_ns, tls);
-	hf_hist_add(&w->stats.turn_tx_ns, tx);
-	if (whole)
-		hf_hist_add(&w->stats.turn_pk_whole_ns, keys);
-	else if (slice)
-		hf_hist_add(&w->stats.turn_pk_slice_ns, keys);
-}
-
 struct hf_poll hf_worker_poll(struct hf_worker *w, hf_ns now)
 {
 	struct hf_poll result;
-	uint64_t rx_ns, tls_ns, tx_ns;
 
+	gap_end(w);
 	w->now = now;
 	w->busy = false;
-	(void)lap(w);
 
 	/* 9 keep: what control wants; first, so that a new site serves this turn's hellos */
 	orders(w);
+	spent(w, HF_GAP_rest);
 
 	/* 1 take, 2 tcp_in: frames -> connections with news */
 	for (uint32_t p = 0; p < w->cfg.port_cnt; p++)
 		take(w, p);
 	take_crossed(w);
 	tcp_news(w);
-	rx_ns = lap(w);
+	spent(w, HF_GAP_rx);
 
 	/* 6 fetch: messages of backends -> connections; and those that were short of something */
 	fetch(w);
@@ -487,28 +502,30 @@ struct hf_poll hf_worker_poll(struct hf_worker *w, hf_ns now)
 	/* 3 tls_in, 4 crypto in bursts, 5 give: records -> plaintext -> link, and back */
 	run(w);
 	crypto_records(w);
-	tls_ns = lap(w);
 
 	/* 7 timers */
 	timers(w);
 	tcp_news(w);
 	run(w);
+	spent(w, HF_GAP_timers);
 
 	/* 8 tcp_out */
 	for (uint32_t p = 0; p < w->cfg.port_cnt; p++) {
 		tcp_out(w, p);
 		announce(w, &w->port[p]);
 	}
+	spent(w, HF_GAP_tx);
 
 	/* 9 keep: what others must know */
 	result.bells = publish(w);
 	sites_release(w);
-	tx_ns = lap(w);
+	spent(w, HF_GAP_rest);
 
 	/* 4 crypto: one slice of public-key work, last, so that what was ready has left */
 	crypto_keys(w);
 
-	turn_count(w, rx_ns, tls_ns, tx_ns);
+	w->stats.polls++;
+	w->stats.polls_busy += w->busy;
 	result.busy = w->busy || w->run.cnt;
 	result.next_due = next_due(w);
 	return result;

@@ -62,6 +62,20 @@ assert frames == sum(net.values()), (frames, net)
 assert tcp["segments_in"] == net["tcp"] == sum(v for k, v in tcp.items() if k.startswith("in_")), tcp'
 }
 
+# The time between two looks at the port has its causes, and after a few handshakes they are these.
+gaps_have_causes() {
+	"$FARM_BIN/hfctl" -s "$FARM_STATS" stats --json | python3 -c '
+import json, sys
+rows = {s["module"]: s["rows"] for s in json.load(sys.stdin)}["worker"]
+gap = {k[4:-3]: v for k, v in rows.items() if k.startswith("gap_")}
+whole = rows["gap_ns"]
+parts = sum(v["sum"] for k, v in rows.items() if k.startswith("gap_") and k != "gap_ns")
+assert whole["count"] > 0 and abs(parts - whole["sum"]) <= 0.01 * whole["sum"] , (parts, whole)
+for cause in "rx", "tls", "sym", "tx":
+    assert gap[cause]["count"] > 0, cause
+assert gap["pk_step"]["count"] + gap["pk_whole"]["count"] > 0, gap'
+}
+
 # What the README says to look at is there.
 readme_counters() {
 	local name
@@ -78,6 +92,7 @@ check "text over socat" text
 check "Prometheus over socat" prometheus
 check "JSON by hfctl: frames in = sum of outcomes" outcomes_add_up
 check "DPDK telemetry agrees with hfctl" telemetry_agrees
+check "time between two looks at the port, by cause" gaps_have_causes
 check "every module in DPDK telemetry" telemetry_small
 check "a failed handshake is told with client and reason" failure_named
 check "every counter named in the README exists" readme_counters

@@ -282,11 +282,24 @@ static const void *stats_of(struct hf_worker *w, const char *module)
 	return t[i].base;
 }
 
+/* All time between two looks at the ports has a cause. */
+static void check_gaps(const struct hf_worker_stats *stats)
+{
+	uint64_t sum = 0;
+#define HF_GAP(cause, help) sum += stats->gap_##cause##_ns.sum;
+#include "lib/worker/gap.def"
+#undef HF_GAP
+	HF_ASSERT(sum == stats->gap_ns.sum);
+	HF_ASSERT(stats->gap_ns.cnt == stats->polls_busy ||
+		  stats->gap_ns.cnt + 1 == stats->polls_busy); /* the last one goes on */
+}
+
 static void appliance_check(struct subject *s)
 {
 	for (uint32_t w = 0; w < s->worker_cnt; w++) {
 		const struct hf_worker_stats *stats = stats_of(s->worker[w], "worker");
 		hf_worker_check(s->worker[w]);
+		check_gaps(stats);
 		HF_ASSERT(stats->events_lost == 0);
 	}
 }
@@ -527,16 +540,20 @@ static void engines_close(struct engine *e)
 	free(e->sym);
 }
 
-static uint64_t no_cycles(void)
+/* A nanosecond passes with each look at it. */
+static uint64_t cycles(void)
 {
-	return 0;
+	static uint64_t looks;
+	return ++looks;
 }
 
 static void worker_open(struct subject *s, uint32_t i, const struct hf_worker_cfg *room, hf_ns now)
 {
 	struct hf_worker_cfg cfg = *room;
-	struct hf_worker_env env = {
-		.cycles = no_cycles, .steer_key = "the same for all", .now = now};
+	struct hf_worker_env env = {.cycles = cycles,
+		.cycles_per_us = 1000,
+		.steer_key = "the same for all",
+		.now = now};
 	engines_open(s, &s->engine[i], &env);
 	rng_fill(&s->rng, env.seed, sizeof(env.seed));
 	cfg.index = i;

@@ -573,11 +573,13 @@ static void a_batch_from_min_fill_on(void **state)
 	submit(&key, 0); /* two on an idle port: one by one */
 	submit(&key, 1);
 	assert_true(hf_pk_work(pk, true, 0));
+	assert_int_equal(hf_pk_last_slice(pk), HF_PK_SLICE_WHOLE);
 	done(0, HF_PK_OK);
 	assert_int_equal(whole.calls, 1);
 	submit(&key, 2); /* three: a batch */
 	submit(&key, 3);
 	assert_true(hf_pk_work(pk, true, 10));
+	assert_int_equal(hf_pk_last_slice(pk), HF_PK_SLICE_STEP);
 	assert_int_equal(sliced.calls, 1);
 	assert_int_equal(sliced.op_cnt, 3);
 	submit(&key, 4); /* comes too late for it */
@@ -589,6 +591,9 @@ static void a_batch_from_min_fill_on(void **state)
 	for (uint64_t i = 1; i <= 3; i++)
 		done(i, HF_PK_OK);
 	assert_false(hf_pk_work(pk, true, 14));
+	assert_int_equal(hf_pk_last_slice(pk), HF_PK_SLICE_WHOLE);
+	assert_false(hf_pk_work(pk, true, 15));
+	assert_int_equal(hf_pk_last_slice(pk), HF_PK_SLICE_NONE);
 	done(4, HF_PK_OK);
 	assert_int_equal(whole.calls, 2);
 	assert_int_equal(hf_pk_stats(pk)->batches, 1);

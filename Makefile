@@ -115,7 +115,7 @@ $(B)/hfrelay: $(call obj,$(wildcard app/hfrelay/*.c) app/handfast/control.c) $(c
 $(B)/hfecho: $(call obj,lib/client/example/echo.c) $(call libs_of,client)
 	$(link) -lpthread
 $(B)/hfbench: $(call obj,$(wildcard bench/hfbench/*.c)) $(call archive,base)
-	$(link) -lssl -lcrypto -lpthread
+	$(link) -lssl -lcrypto -lm -lpthread
 
 $(B)/bench-pk: $(call obj,$(wildcard bench/pk/*.c) drivers/drivers.c) $(B)/libdrivers.a $(pure_libs) $(call archive,os)
 	$(link) -lIPSec_MB -lcrypto -lpthread

@@ -1,9 +1,12 @@
-/* client.c -- one thread's closed loop. A slot is one connection at a time and walks through
- * connect, handshake, reply and close; whatever ends it, well or badly, frees the slot for the
- * next. Edge-triggered epoll: a slot is stepped until libssl says that it waits. A tick every few
- * milliseconds looks for slots that are overdue, so nothing waits for ever. */
+/* client.c -- one thread's loop. A slot is one connection at a time and walks through connect,
+ * handshake, reply and close; whatever ends it, well or badly, frees the slot for the next: in a
+ * closed loop at once, in an open one when the next is meant to start, the time of which is drawn
+ * beforehand and does not care for how the others fare. Edge-triggered epoll: a slot is stepped until
+ * libssl says that it waits. A tick every few milliseconds looks for slots that are overdue, so
+ * nothing waits for ever. */
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
@@ -41,6 +44,11 @@ struct client {
 	size_t request_len;
 	struct slot *slot;
 	uint32_t since_verify;
+	/* open loop: slots without a connection, the last one freed on top; the next start */
+	struct slot **idle;
+	uint32_t idle_cnt;
+	double next_at;
+	uint64_t random;
 	uint8_t body[READ_SIZE];
 };
 
@@ -100,6 +108,8 @@ static void slot_end(struct slot *s, bool fin)
 		(void)close(s->fd);
 	}
 	s->fd = -1;
+	if (s->busy && s->client->idle)
+		s->client->idle[s->client->idle_cnt++] = s;
 	s->busy = false;
 	s->due = 0;
 }
@@ -192,7 +202,8 @@ static int slot_open(struct slot *s)
 	return 0;
 }
 
-static void slot_start(struct slot *s, hf_ns now)
+/* meant_at: where its latencies count from. */
+static void slot_start(struct slot *s, hf_ns meant_at, hf_ns now)
 {
 	struct client *c = s->client;
 	struct epoll_event ev = {.events = EPOLLIN | EPOLLOUT | EPOLLET, .data.ptr = s};
@@ -201,7 +212,7 @@ static void slot_start(struct slot *s, hf_ns now)
 	s->sent = s->head_len = 0;
 	s->head_done = false;
 	s->verify = c->opt->ca && c->since_verify++ % HFBENCH_VERIFY_EVERY == 0;
-	s->began = now;
+	s->began = meant_at;
 	s->due = now + c->opt->timeout_ms * HF_NS_MS;
 	atomic_fetch_add_explicit(&c->tally->started, 1, memory_order_relaxed);
 	if (slot_open(s)) {
@@ -383,20 +394,80 @@ static bool ticket_take(struct client *c)
 	return left != 0;
 }
 
-/* Fills idle slots and ends overdue ones; returns how many are busy. A slot is started once per
- * round, so that connections which fail at once cannot keep the loop here. */
-static uint32_t slots_tend(struct client *c, hf_ns now, bool may_start)
+/* Ends overdue slots, and in a closed loop fills idle ones; returns how many are busy. A slot is
+ * started once per round, so that connections which fail at once cannot keep the loop here. */
+static uint32_t slots_tend(struct client *c, hf_ns now)
 {
 	uint32_t i, busy = 0;
 	for (i = 0; i < c->thread->slot_cnt; i++) {
 		struct slot *s = &c->slot[i];
 		if (s->busy && now > s->due)
 			slot_fail(s, CAUSE_TIMEOUT);
-		if (!s->busy && may_start && now >= s->due && ticket_take(c))
-			slot_start(s, now);
+		if (!s->busy && !c->idle && now >= s->due && ticket_take(c))
+			slot_start(s, now, now);
 		busy += s->busy;
 	}
 	return busy;
+}
+
+/* ---- open loop ---- */
+
+/* Times between independent arrivals are exponential. xorshift64 (Marsaglia 2003) is good enough, and
+ * gives the same times in every run. */
+static void next_draw(struct client *c)
+{
+	c->random ^= c->random << 13;
+	c->random ^= c->random >> 7;
+	c->random ^= c->random << 17;
+	c->next_at -=
+		log(((double)(c->random >> 11) + 1) / 9007199254740993.0) * c->thread->interval_ns;
+}
+
+static void open_begin(struct client *c)
+{
+	uint32_t i;
+	c->idle = calloc(c->thread->slot_cnt, sizeof(struct slot *));
+	HF_ASSERT(c->idle);
+	for (i = 0; i < c->thread->slot_cnt; i++)
+		c->idle[c->idle_cnt++] = &c->slot[i];
+	c->random = c->thread->seed * 0x9e3779b97f4a7c15;
+	c->next_at = (double)now_ns();
+	next_draw(c);
+}
+
+static void open_start(struct client *c)
+{
+	hf_ns now = now_ns();
+	while (c->next_at <= (double)now && c->idle_cnt && ticket_take(c)) {
+		hf_ns meant_at = (hf_ns)c->next_at;
+		next_draw(c);
+		bench_hist_add(&c->tally->delay, now - meant_at);
+		slot_start(c->idle[--c->idle_cnt], meant_at, now);
+	}
+}
+
+static void open_end(struct client *c)
+{
+	double now = (double)now_ns();
+	for (; c->next_at <= now && ticket_take(c); next_draw(c))
+		c->tally->missed++;
+	free(c->idle);
+	c->idle = NULL;
+}
+
+/* ---- */
+
+/* Waits for events, until the next tick or start at most. */
+static int wait_events(struct client *c, struct epoll_event *ev, int max)
+{
+	double ns = TICK_MS * (double)HF_NS_MS, left;
+	struct timespec t;
+	if (c->idle && c->idle_cnt) {
+		left = c->next_at - (double)now_ns();
+		ns = HF_MAX(0, HF_MIN(ns, left));
+	}
+	t = (struct timespec){.tv_nsec = (long)ns};
+	return epoll_pwait2(c->epoll, ev, max, &t, NULL);
 }
 
 static void loop(struct client *c)
@@ -410,18 +481,20 @@ static void loop(struct client *c)
 			uint32_t busy;
 			if (atomic_load(c->thread->stop))
 				break;
-			busy = slots_tend(c, now, true);
+			busy = slots_tend(c, now);
 			if (!busy && !atomic_load(c->thread->tickets))
 				break;
 			next_tick = now + TICK_MS * HF_NS_MS;
 		}
-		cnt = epoll_wait(c->epoll, ev, HF_ARRAY_LEN(ev), TICK_MS);
+		if (c->idle)
+			open_start(c);
+		cnt = wait_events(c, ev, HF_ARRAY_LEN(ev));
 		for (i = 0; i < cnt; i++) {
 			struct slot *s = ev[i].data.ptr;
 			if (s->busy)
 				slot_step(s);
-			if (!s->busy && !s->due && ticket_take(c))
-				slot_start(s, now_ns());
+			if (!s->busy && !s->due && !c->idle && ticket_take(c))
+				slot_start(s, now_ns(), now_ns());
 		}
 	}
 }
@@ -461,7 +534,11 @@ void *bench_client_run(void *thread)
 			"GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: hfbench\r\n"
 			"Connection: close\r\n\r\n",
 			t->opt->request, t->opt->sni ? t->opt->sni : "localhost");
+	if (t->interval_ns > 0)
+		open_begin(c);
 	loop(c);
+	if (c->idle)
+		open_end(c);
 	client_free(c);
 	SSL_CTX_free(t->ctx);
 	return NULL;

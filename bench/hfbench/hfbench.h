@@ -1,6 +1,9 @@
-/* hfbench.h -- a closed-loop TLS client: so many connections at a time, each one new, each one
- * opened when its predecessor has ended. What it measures is what a client of a farm sees:
- * connect() to the server's Finished, and connect() to the last byte of the answer.
+/* hfbench.h -- a TLS client, each connection a new one. Closed loop: so many at a time, each opened
+ * when its predecessor has ended; a slow server is asked less. Open loop (--rate): so many a second,
+ * at random like those of clients that know nothing of each other, whatever the server does; a
+ * connection that finds no place waits for one, and its latencies count from the moment it was meant
+ * to start. What it measures is what a client of a farm sees: connect() to the server's Finished, and
+ * connect() to the last byte of the answer.
  * Threads: each runs its own epoll loop, SSL_CTX and tally; main adds the tallies up at the end.
  * Memory: bounded by --concurrent; latencies go into histograms of 0.8 % resolution.
  * Bounded in time (--seconds or --total, and --timeout for each connection).
@@ -30,6 +33,7 @@ struct bench_opt {
 	socklen_t to_len;
 	const char *target, *cipher, *sni, *ca, *request, *json;
 	uint32_t concurrent, threads, seconds, timeout_ms;
+	uint32_t rate;  /* connections a second, of all threads; 0: closed loop */
 	uint64_t total; /* 0: as many as fit into `seconds` */
 	enum bench_resume resume;
 	bool close_rst, quiet;
@@ -77,11 +81,13 @@ struct bench_tally {
 	/* The first four are read by main while the thread runs, for the progress line. */
 	_Atomic uint64_t started, handshakes, replies, failed;
 	uint64_t resumed, verified, reply_bytes, closed_by_rst, unfinished;
+	uint64_t missed; /* open loop: never started, as there was no place until the end */
 	uint64_t fail[PHASE_CNT][CAUSE_CNT];
 	uint64_t alert[256];
 	char cipher[64];   /* of the last handshake */
 	char example[160]; /* text of the first local TLS error */
 	struct bench_hist handshake, reply;
+	struct bench_hist delay; /* open loop: from when it was meant to start until it did */
 };
 
 struct ssl_ctx_st;
@@ -93,6 +99,8 @@ struct bench_thread {
 	_Atomic uint64_t *tickets; /* connections that may still be started, of all threads */
 	_Atomic bool *stop;
 	uint32_t slot_cnt;
+	double interval_ns; /* mean time between two starts; 0: closed loop */
+	uint64_t seed;      /* of those times */
 };
 
 /* NULL, and what is wrong with the options. */

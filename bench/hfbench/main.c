@@ -15,8 +15,10 @@
 
 static const char help[] =
 	"usage: hfbench [options] ADDRESS:PORT\n"
-	"A closed-loop TLS 1.2 client: new connections, so many at a time.\n"
-	"  -c, --concurrent N   connections at a time (32)\n"
+	"A TLS 1.2 client: new connections, so many at a time or so many a second.\n"
+	"  -c, --concurrent N   connections at a time (32); with --rate: at most (1000)\n"
+	"  -r, --rate N         open loop: connections a second, at random times; latencies count\n"
+	"                       from the time that one was meant to start\n"
 	"  -t, --threads N      threads that share them (1)\n"
 	"  -d, --seconds N      how long (5, unless --total is given)\n"
 	"  -n, --total N        how many connections\n"
@@ -124,6 +126,7 @@ enum {
 
 static const struct option options[] = {
 	{"concurrent", required_argument, NULL, 'c'},
+	{"rate", required_argument, NULL, 'r'},
 	{"threads", required_argument, NULL, 't'},
 	{"seconds", required_argument, NULL, 'd'},
 	{"total", required_argument, NULL, 'n'},
@@ -148,6 +151,9 @@ static void take_option(struct bench_opt *o, int opt)
 	switch (opt) {
 	case 'c':
 		o->concurrent = (uint32_t)number("concurrent", optarg, 1, 50000);
+		break;
+	case 'r':
+		o->rate = (uint32_t)number("rate", optarg, 1, 10000000);
 		break;
 	case 't':
 		o->threads = (uint32_t)number("threads", optarg, 1, HFBENCH_THREADS_MAX);
@@ -199,8 +205,8 @@ static void take_option(struct bench_opt *o, int opt)
 static void parse(struct bench_opt *o, int argc, char **argv)
 {
 	int opt;
-	*o = (struct bench_opt){.concurrent = 32, .threads = 1, .timeout_ms = 10000};
-	while ((opt = getopt_long(argc, argv, "c:t:d:n:qh", options, NULL)) != -1)
+	*o = (struct bench_opt){.threads = 1, .timeout_ms = 10000};
+	while ((opt = getopt_long(argc, argv, "c:r:t:d:n:qh", options, NULL)) != -1)
 		take_option(o, opt);
 	if (optind != argc - 1)
 		die("want one ADDRESS:PORT; `hfbench --help` shows how");
@@ -211,6 +217,8 @@ static void parse(struct bench_opt *o, int argc, char **argv)
 			o->request);
 	if (!o->total && !o->seconds)
 		o->seconds = 5;
+	if (!o->concurrent)
+		o->concurrent = o->rate ? 1000 : 32;
 	o->threads = HF_MIN(o->threads, o->concurrent);
 }
 
@@ -226,6 +234,7 @@ static void merge(struct bench_tally *to, const struct bench_tally *from)
 	to->reply_bytes += from->reply_bytes;
 	to->closed_by_rst += from->closed_by_rst;
 	to->unfinished += from->unfinished;
+	to->missed += from->missed;
 	for (i = 0; i < PHASE_CNT; i++)
 		for (j = 0; j < CAUSE_CNT; j++)
 			to->fail[i][j] += from->fail[i][j];
@@ -237,6 +246,7 @@ static void merge(struct bench_tally *to, const struct bench_tally *from)
 		memcpy(to->example, from->example, sizeof(to->example));
 	bench_hist_merge(&to->handshake, &from->handshake);
 	bench_hist_merge(&to->reply, &from->reply);
+	bench_hist_merge(&to->delay, &from->delay);
 }
 
 static double seconds_now(void)
@@ -304,6 +314,8 @@ static void prepare(struct run *r)
 			.tickets = &r->tickets,
 			.stop = &stop,
 			.slot_cnt = share + (i < r->opt.concurrent % r->opt.threads),
+			.interval_ns = r->opt.rate ? 1e9 * r->opt.threads / r->opt.rate : 0,
+			.seed = i + 1,
 			.ctx = bench_ctx_make(&r->opt, &wrong)};
 		if (!r->thread[i].ctx)
 			die("%s", wrong);

@@ -217,10 +217,16 @@ void bench_report_table(FILE *f, const struct bench_opt *o, const struct bench_t
 		fprintf(f, "closed by the server with RST after all was said %" PRIu64 "\n",
 			t->closed_by_rst);
 	fprintf(f, "unfinished at the end %" PRIu64 "\n", t->unfinished);
+	if (o->rate)
+		fprintf(f,
+			"open loop at %u/s: %" PRIu64 " started, %" PRIu64
+			" found no place until the end\n",
+			o->rate, t->started, t->missed);
 	fprintf(f, "latency, ms            %10s %9s %9s %9s %9s\n", "p50", "p95", "p99", "p99.9",
 		"max");
-	print_hist(f, "connect -> Finished", &t->handshake);
-	print_hist(f, "connect -> end of reply", &t->reply);
+	print_hist(f, "meant -> connect", &t->delay);
+	print_hist(f, o->rate ? "meant -> Finished" : "connect -> Finished", &t->handshake);
+	print_hist(f, o->rate ? "meant -> end of reply" : "connect -> end of reply", &t->reply);
 	print_failures(f, t);
 	print_cpu(f, o, t, w);
 }
@@ -297,6 +303,8 @@ void bench_report_json(FILE *f, const struct bench_opt *o, const struct bench_ta
 		",\n  \"verified\": %" PRIu64 ",\n  \"handshakes_per_second\": %.2f,\n",
 		t->started, t->handshakes, t->resumed, t->replies, t->reply_bytes, t->failed,
 		t->closed_by_rst, t->unfinished, t->verified, per(t->handshakes, w->seconds));
+	fprintf(f, "  \"rate\": %u,\n  \"missed\": %" PRIu64 ",\n", o->rate, t->missed);
+	json_hist(f, "start_delay_ms", &t->delay);
 	json_hist(f, "handshake_ms", &t->handshake);
 	json_hist(f, "reply_ms", &t->reply);
 	json_failures(f, t);

@@ -118,7 +118,7 @@ $(B)/hfbench: $(call obj,$(wildcard bench/hfbench/*.c)) $(call archive,base)
 	$(link) -lssl -lcrypto -lm -lpthread
 
 $(B)/bench-pk: $(call obj,$(wildcard bench/pk/*.c) drivers/drivers.c) $(B)/libdrivers.a $(pure_libs) $(call archive,os)
-	$(link) -lIPSec_MB -lcrypto -lpthread
+	$(link) -lIPSec_MB -lcrypto -lm -lpthread
 $(B)/bench-sym: $(call obj,$(wildcard bench/sym/*.c)) $(B)/libdrivers.a $(call libs_of,crypto) $(call archive,os)
 	$(link) -lIPSec_MB -lcrypto -lpthread
 

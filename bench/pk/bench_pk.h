@@ -1,5 +1,6 @@
-/* bench_pk.h -- bench-pk in three parts: cases.c says what is computed (a table), duel.c how two ways
- * of computing it are compared, main.c which kernel meets which case and where the results go.
+/* bench_pk.h -- bench-pk in four parts: cases.c says what is computed (a table), duel.c how two ways of
+ * computing it are compared, gaps.c what a port would notice of it, main.c which kernel meets which
+ * case and where the results go.
  *
  * A case is a row of bench_cases and a function that makes its questions: jobs as a caller would fill
  * them, with the answers they must get. Whatever engine takes them gets rows; nothing else has to be
@@ -59,7 +60,8 @@ bool bench_case_suits(
 struct bench_side {
 	struct hf_pk *pk; /* NULL: this side does not play */
 	struct bench_work *work;
-	uint32_t lead; /* operations at a time that go before a sample and are not counted */
+	uint32_t job_cnt; /* of pk */
+	uint32_t lead;    /* operations at a time that go before a sample and are not counted */
 };
 
 enum { LIBCRYPTO, KERNEL, POLICY, BESIDE, SIDE_CNT };
@@ -85,6 +87,8 @@ struct bench_slices {
 	double over_at_once; /* median over pairs: the sum of a batch's slices / the batch at once */
 };
 
+void bench_submit(struct bench_side *s, uint64_t now);
+void bench_collect(struct hf_pk *pk); /* every answer must be right */
 void bench_duel_begin(struct bench_duel *d, uint32_t pairs);
 /* Fills ns; progress(i) after each pair. */
 void bench_duel_run(struct bench_duel *d, uint32_t fill, void (*progress)(uint32_t pair));
@@ -94,5 +98,21 @@ void bench_duel_end(struct bench_duel *d);
 /* Full batches of the KERNEL side, at once and in slices with other memory touched in between. */
 void bench_slices_run(struct bench_side *s, uint32_t fill, uint32_t pairs, struct bench_slices *r);
 uint64_t bench_cpu_ns(void);
+
+/* ---- gaps.c ---- */
+
+/* Operations that arrive at random, or (interval_ns 0) whenever fewer than a batch's worth wait. */
+struct bench_stream {
+	struct bench_side side;
+	double interval_ns, next_at;
+};
+
+/* All in ns. null: beyond their time, of turns without load. */
+struct bench_gaps {
+	struct hf_hist null, gap, burst, slice[HF_PK_SLICE_CNT];
+};
+
+void bench_gaps_run(struct hf_pk *pk, struct bench_stream *s, uint32_t cnt, bool bulk,
+	uint32_t periods, struct bench_gaps *r);
 
 #endif

@@ -27,7 +27,7 @@ uint64_t bench_cpu_ns(void)
 	return (uint64_t)t.tv_sec * HF_NS_S + (uint64_t)t.tv_nsec;
 }
 
-static void submit(struct bench_side *s)
+void bench_submit(struct bench_side *s, uint64_t now)
 {
 	const struct bench_question *q = &s->work->question[s->work->next++ % BENCH_QUESTIONS];
 	struct hf_pk_job *job = hf_pk_take(s->pk);
@@ -44,20 +44,20 @@ static void submit(struct bench_side *s)
 	memcpy(job->seed, q->ask.seed, sizeof(job->seed));
 	memcpy(job->scalar, q->ask.scalar, sizeof(job->scalar));
 	job->user = (void *)(uintptr_t)q;
-	hf_pk_submit(s->pk, job, 0);
+	hf_pk_submit(s->pk, job, now);
 }
 
-static void collect(struct bench_side *s)
+void bench_collect(struct hf_pk *pk)
 {
 	struct hf_pk_job *job;
 
-	while ((job = hf_pk_done(s->pk))) {
+	while ((job = hf_pk_done(pk))) {
 		const struct bench_question *q = job->user;
 
 		if (job->status != HF_PK_OK || job->out_len == 0 ||
 			(q->want_len && memcmp(job->out, q->want, q->want_len) != 0))
 			bench_die("a wrong answer");
-		hf_pk_give(s->pk, job);
+		hf_pk_give(pk, job);
 	}
 }
 
@@ -67,10 +67,10 @@ static double sample(struct bench_side *s, uint32_t fill)
 	uint64_t began = bench_cpu_ns();
 
 	for (uint32_t i = 0; i < fill; i++)
-		submit(s);
+		bench_submit(s, 0);
 	while (hf_pk_work(s->pk, true, 0))
 		;
-	collect(s);
+	bench_collect(s->pk);
 	return (double)(bench_cpu_ns() - began);
 }
 
@@ -210,7 +210,7 @@ static uint32_t sliced(struct bench_side *s, uint32_t fill, uint8_t *foreign, do
 	bool more = true;
 
 	for (uint32_t i = 0; i < fill; i++)
-		submit(s);
+		bench_submit(s, 0);
 	*sum = 0;
 	while (more) {
 		uint64_t began = hf_os_now_ns();
@@ -225,7 +225,7 @@ static uint32_t sliced(struct bench_side *s, uint32_t fill, uint8_t *foreign, do
 		for (uint32_t i = 0; i < FOREIGN; i += HF_CACHE_LINE)
 			foreign[i]++;
 	}
-	collect(s);
+	bench_collect(s->pk);
 	return cnt;
 }
 
@@ -234,12 +234,12 @@ static double at_once(struct bench_side *s, uint32_t fill)
 	uint64_t began;
 
 	for (uint32_t i = 0; i < fill; i++)
-		submit(s);
+		bench_submit(s, 0);
 	began = hf_os_now_ns();
 	while (hf_pk_work(s->pk, true, 0))
 		;
 	began = hf_os_now_ns() - began;
-	collect(s);
+	bench_collect(s->pk);
 	return (double)began;
 }
 

@@ -11,10 +11,12 @@
 #include "drivers/drivers.h"
 #include "lib/os/os.h"
 
+#define JOB_CNT 256u
+
 static struct {
 	uint32_t pairs, fill_min, fill_max, core;
 	const char *out, *samples, *kernel, *cases;
-	bool append, slices;
+	bool append, slices, gaps;
 } opt = {.pairs = 300, .fill_min = 1, .fill_max = BENCH_FILL_MAX, .core = UINT32_MAX};
 
 static FILE *out, *samples;
@@ -67,7 +69,7 @@ static void engine_stop(struct hf_pk_engine_ref *ref)
 
 static struct hf_pk *jobs_start(const struct hf_pk_engine_ref *ref, uint32_t cnt)
 {
-	static const struct hf_pk_cfg cfg = {BENCH_FILL_MAX};
+	static const struct hf_pk_cfg cfg = {JOB_CNT};
 
 	return hf_pk_init(bench_alloc(hf_pk_footprint(&cfg)), &cfg, ref, cnt);
 }
@@ -176,13 +178,14 @@ static void meet(struct hf_pk_engine_ref *kernel, struct hf_pk_engine_ref *scala
 		uint32_t all = HF_MIN(quantum(c, kernel->engine), BENCH_FILL_MAX);
 
 		other = beside && !opt.slices ? bench_work_make(beside) : NULL;
-		d.side[LIBCRYPTO] = (struct bench_side){jobs_start(scalar, 1), work, 1};
-		d.side[KERNEL] =
-			(struct bench_side){jobs_of_both(kernel, scalar, key, true), work, all};
-		d.side[POLICY] =
-			(struct bench_side){jobs_of_both(kernel, scalar, key, false), work, 1};
+		d.side[LIBCRYPTO] = (struct bench_side){jobs_start(scalar, 1), work, JOB_CNT, 1};
+		d.side[KERNEL] = (struct bench_side){
+			jobs_of_both(kernel, scalar, key, true), work, JOB_CNT, all};
+		d.side[POLICY] = (struct bench_side){
+			jobs_of_both(kernel, scalar, key, false), work, JOB_CNT, 1};
 		if (other)
-			d.side[BESIDE] = (struct bench_side){jobs_start(scalar, 1), other, 1};
+			d.side[BESIDE] =
+				(struct bench_side){jobs_start(scalar, 1), other, JOB_CNT, 1};
 		bench_duel_begin(&d, opt.pairs);
 		contest(&d, kernel->engine->name, c);
 		bench_duel_end(&d);
@@ -192,6 +195,105 @@ static void meet(struct hf_pk_engine_ref *kernel, struct hf_pk_engine_ref *scala
 	if (other)
 		bench_work_free(beside, other);
 	bench_work_free(c, work);
+}
+
+/* ---- gaps ---- */
+
+/* Percent of what the kernel can do. */
+static const struct load {
+	const char *name;
+	uint32_t small, large; /* 100: always more waiting than a batch takes */
+	bool bulk;
+} loads[] = {
+	{"saturated with 2048", 100, 0, false},
+	{"10% of 2048, bulk", 10, 0, true},
+	{"40% of 2048, 40% of 4096", 40, 40, false},
+	{"40% of 2048, 40% of 4096, bulk", 40, 40, true},
+};
+
+static double interval_ns(const struct hf_pk_engine_ref *kernel,
+	const struct hf_pk_engine_ref *scalar, const struct hf_pk_key *key, uint32_t percent)
+{
+	struct hf_pk_pace pace = hf_pk_measure(kernel, scalar, hf_pk_class(key), bench_cpu_ns);
+
+	return percent == 100 ? 0 : (double)pace.batch / kernel->engine->quantum * 100 / percent;
+}
+
+static double us(const struct hf_hist *h, uint32_t per_mille)
+{
+	return (double)hf_hist_percentile(h, per_mille) / 1e3;
+}
+
+static void gaps_report(const char *kernel, const struct load *l, const struct bench_gaps *r,
+	double longest_us, const double wait_us[2])
+{
+	double computed = longest_us + us(&r->burst, 500);
+
+	printf("%-12s %-31s gap p50 %6.1f p99 %6.1f p99.9 %6.1f us, null p99.9 %5.1f, more "
+	       "%6.1f; longest slice %5.1f + burst %5.1f = %5.1f; key step p99 %5.1f; wait p99 of "
+	       "2048 %.0f us",
+		kernel, l->name, us(&r->gap, 500), us(&r->gap, 990), us(&r->gap, 999),
+		us(&r->null, 999), us(&r->gap, 999) - us(&r->null, 999), longest_us,
+		us(&r->burst, 500), computed, us(&r->slice[HF_PK_SLICE_KEY], 990), wait_us[0]);
+	printf(l->large ? ", of 4096 %.0f us\n" : "\n", wait_us[1]);
+	fflush(stdout);
+	if (!out)
+		return;
+	fprintf(out,
+		"{\"kernel\":\"%s\",\"load\":\"%s\",\"gap_p50_us\":%.1f,\"gap_p99_us\":%.1f,"
+		"\"gap_p999_us\":%.1f,\"null_p999_us\":%.1f,\"longest_slice_us\":%.1f,"
+		"\"burst_us\":%.1f,\"wait_2048_p99_us\":%.0f,\"wait_4096_p99_us\":%.0f,"
+		"\"host\":\"%s\"}\n",
+		kernel, l->name, us(&r->gap, 500), us(&r->gap, 990), us(&r->gap, 999),
+		us(&r->null, 999), longest_us, us(&r->burst, 500), wait_us[0], wait_us[1], host);
+	fflush(out);
+}
+
+static void gaps_of(struct hf_pk_engine_ref *kernel, struct hf_pk_engine_ref *scalar,
+	const struct load *l, struct bench_work *work[2])
+{
+	struct hf_pk *pk = jobs_of_both(kernel, scalar, NULL, true);
+	struct hf_pk *alone = jobs_of_both(kernel, scalar, NULL, true);
+	struct bench_gaps *r = bench_alloc(sizeof(*r));
+	struct bench_stream s[2];
+	double longest_us = 0, wait_us[2] = {0};
+	uint32_t cnt = l->large ? 2 : 1;
+
+	for (uint32_t i = 0; i < cnt; i++) {
+		const struct hf_pk_key *key = work[i]->question[0].ask.key;
+		struct bench_side side = {alone, work[i], JOB_CNT, 1};
+		struct bench_slices slice;
+
+		bench_slices_run(&side, kernel->engine->quantum, 50, &slice);
+		longest_us = HF_MAX(longest_us, slice.longest_us);
+		s[i] = (struct bench_stream){{pk, work[i], JOB_CNT, 1},
+			interval_ns(kernel, scalar, key, i ? l->large : l->small), 0};
+	}
+	for (uint32_t i = 0; i < cnt * BENCH_QUESTIONS; i++) /* their keys are to be made ready */
+		hf_pk_forget(pk, work[i % cnt]->question[i / cnt].ask.key->id);
+	bench_gaps_run(pk, s, cnt, l->bulk, opt.pairs, r);
+	for (uint32_t i = 0; i < cnt; i++)
+		wait_us[i] =
+			us(&hf_pk_engine_stats(pk, 0, hf_pk_class(work[i]->question[0].ask.key))
+					->wait_ns,
+				990);
+	gaps_report(kernel->engine->name, l, r, longest_us, wait_us);
+	free(r);
+	free(alone);
+	free(pk);
+}
+
+static void gaps(struct hf_pk_engine_ref *kernel, struct hf_pk_engine_ref *scalar)
+{
+	const struct bench_case *small = bench_case_named("2048"),
+				*large = bench_case_named("4096");
+	struct bench_work *work[2] = {bench_work_make(small), bench_work_make(large)};
+
+	if (kernel->engine->cost == HF_PK_SLICEABLE && bench_case_suits(small, work[0], kernel))
+		for (uint32_t i = 0; i < HF_ARRAY_LEN(loads); i++)
+			gaps_of(kernel, scalar, &loads[i], work);
+	bench_work_free(small, work[0]);
+	bench_work_free(large, work[1]);
 }
 
 /* ---- all of it ---- */
@@ -204,6 +306,7 @@ static const char help[] =
 	"  --kernel NAMES  only these, divided by commas; libcrypto: against itself\n"
 	"  --case NAMES    only these, divided by commas\n"
 	"  --slices        what slicing a batch costs, instead of what batches gain\n"
+	"  --gaps          how long a port waits meanwhile; --pairs N: periods of 20 ms\n"
 	"  --out FILE      JSON lines as well\n"
 	"  --samples FILE  every pair, with its label: quiet or contended\n"
 	"  --append        to these files, instead of writing them anew\n";
@@ -239,7 +342,7 @@ static void options(int argc, char **argv)
 		{"kernel", required_argument, NULL, 'k'}, {"case", required_argument, NULL, 'w'},
 		{"out", required_argument, NULL, 'o'}, {"samples", required_argument, NULL, 's'},
 		{"append", no_argument, NULL, 'a'}, {"slices", no_argument, NULL, 'l'},
-		{NULL, 0, NULL, 0}};
+		{"gaps", no_argument, NULL, 'g'}, {NULL, 0, NULL, 0}};
 	int o;
 
 	while ((o = getopt_long(argc, argv, "", all, NULL)) != -1) {
@@ -270,6 +373,9 @@ static void options(int argc, char **argv)
 			break;
 		case 'l':
 			opt.slices = true;
+			break;
+		case 'g':
+			opt.gaps = true;
 			break;
 		default:
 			usage();
@@ -333,7 +439,7 @@ static void close_out(FILE *f)
 static void heading(void)
 {
 	printf("%s, core %u, %u pairs a row\n", host, opt.core, opt.pairs);
-	if (!opt.slices)
+	if (!opt.slices && !opt.gaps)
 		puts("kernel       case          fill   us, all  libcrypto  ratio  quiet min/min "
 		     "policy  vs two  quiet\n"
 		     "                                  of them    us each                       "
@@ -362,7 +468,9 @@ int main(int argc, char **argv)
 		if (!wanted(hf_pk_engines[e]))
 			continue;
 		kernel = engine_start(hf_pk_engines[e]);
-		for (uint32_t i = 0; i < bench_case_cnt; i++)
+		if (opt.gaps)
+			gaps(&kernel, &scalar);
+		for (uint32_t i = 0; i < bench_case_cnt && !opt.gaps; i++)
 			if (!opt.cases || listed(opt.cases, bench_cases[i].name))
 				meet(&kernel, &scalar, &bench_cases[i]);
 		engine_stop(&kernel);

@@ -6,6 +6,7 @@
  *   site_load.c  from the options to one generation of the site: certificates, keys, names
  *   tickets.c    ticket keys: random, from a fleet's secret, or from a file; when they turn
  *   commands.c   what the daemon shows and does on its command socket
+ *   hellos.c     the last failures and what a ClientHello would get
  *   control.c    the command socket: one request line, text or JSON
  *   telemetry.c  which row table lies where, DPDK telemetry, the last words of a panic
  * Threads: one per worker (DPDK lcores 1 .. n, pinned) and the main thread, which is control.

@@ -36,43 +36,6 @@ static void conns(void *arg, FILE *out)
 	}
 }
 
-static void addr_text(const struct hf_addr *a, char *out, size_t cap)
-{
-	if (hf_addr_is_v4(a))
-		(void)snprintf(out, cap, "%u.%u.%u.%u", a->b[12], a->b[13], a->b[14], a->b[15]);
-	else
-		(void)snprintf(out, cap, "ipv6");
-}
-
-static void failures(void *arg, FILE *out)
-{
-	const struct hf_serve *sv = ((struct hf_app *)arg)->serve;
-	uint64_t first =
-		sv->failure_cnt > HF_SERVE_FAILURES ? sv->failure_cnt - HF_SERVE_FAILURES : 0;
-
-	if (sv->failure_cnt == 0) {
-		fputs("no connection has failed\n", out);
-		return;
-	}
-	fprintf(out, "%-12s %-6s %-21s %-20s %-9s %s\n", "time (UTC)", "worker", "client", "reason",
-		"stage", "alert");
-	for (uint64_t n = first; n < sv->failure_cnt; n++) {
-		const struct hf_serve_failure *f = &sv->failure[n % HF_SERVE_FAILURES];
-		const struct hf_event *e = &f->event;
-		time_t s = (time_t)(f->wall_ns / HF_NS_S);
-		char when[16], addr[40], client[64];
-		struct tm tm;
-
-		gmtime_r(&s, &tm);
-		(void)strftime(when, sizeof(when), "%H:%M:%S", &tm);
-		addr_text(&e->peer, addr, sizeof(addr));
-		(void)snprintf(client, sizeof(client), "%s:%u", addr, e->peer_port);
-		fprintf(out, "%s.%03u %-6u %-21s %-20s %-9s %u\n", when,
-			(unsigned)(f->wall_ns / HF_NS_MS % 1000), f->worker, client,
-			hf_tls_reason_name(e->why), e->stage ? "traffic" : "handshake", e->alert);
-	}
-}
-
 static void trace(void *arg, FILE *out, int only)
 {
 	const struct hf_app *app = arg;
@@ -118,7 +81,8 @@ static const struct hf_control_ops ops = {
 	.version = "handfast " HF_VERSION,
 	.sources = sources,
 	.conns = conns,
-	.failures = failures,
+	.failures = hf_hellos_failures,
+	.explain = hf_hellos_explain,
 	.trace = trace,
 	.plan = plan,
 	.drain = drain,

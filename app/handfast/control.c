@@ -85,6 +85,19 @@ static void run_trace(struct hf_control *c, const char *arg, FILE *out)
 		c->ops->trace(c->app, out, (int)worker);
 }
 
+static void run_explain(struct hf_control *c, const char *arg, FILE *out)
+{
+	const char *blank = strchr(arg, ' ');
+	char *hello = strndup(arg, blank ? (size_t)(blank - arg) : strlen(arg));
+	HF_ASSERT(hello);
+	if (*arg)
+		c->ops->explain(c->app, out, hello, blank ? blank + strspn(blank, " ") : "");
+	else
+		bad_argument(out, "explain", arg,
+			"a ClientHello in hexadecimal, or # and the number of a failure");
+	free(hello);
+}
+
 static void run_plan(struct hf_control *c, const char *arg, FILE *out)
 {
 	(void)arg;
@@ -120,6 +133,7 @@ static const struct command commands[] = {
 	{"conns",    "",         "open connections",                                       run_conns, OP(conns)},
 	{"failures", "",         "the last handshakes and connections that failed, and why", run_failures, OP(failures)},
 	{"trace",    "[WORKER]", "the flight recorder's last events",                      run_trace, OP(trace)},
+	{"explain",  "HELLO [LISTENER]", "what a ClientHello (hexadecimal, or #FAILURE) would get, and why", run_explain, OP(explain)},
 	{"plan",     "",         "cores, queues and memory in use",                        run_plan, OP(plan)},
 	{"version",  "",         "the running program's version",                          run_version, 0},
 	{"drain",    "[on|off]", "take no new connections; off: take them again",          run_drain, OP(drain)},
@@ -167,11 +181,18 @@ static const struct command *find_command(struct hf_control *c, const char *name
 static void run_line(struct hf_control *c, char *line, FILE *out)
 {
 	static const char blank[] = " \t\r";
-	char *save, *name = strtok_r(line, blank, &save), *arg = strtok_r(NULL, blank, &save);
+	char *save, *name = strtok_r(line, blank, &save), *arg = strtok_r(NULL, "", &save), *end;
 	const struct command *cmd = find_command(c, name ? name : "", out);
+	uint32_t words = 0, max = 0;
 	if (!cmd)
 		return;
-	if (arg && (!cmd->args[0] || strtok_r(NULL, blank, &save)))
+	for (arg += arg ? strspn(arg, blank) : 0, end = arg; end && *end; words++)
+		end += strcspn(end, blank), end += strspn(end, blank);
+	while (end > arg && strchr(blank, end[-1]))
+		*--end = '\0';
+	for (const char *a = cmd->args; *a; a++)
+		max += a == cmd->args || a[-1] == ' ';
+	if (words > max)
 		fprintf(out, "error: too many words; write %s%s%s\n", cmd->name,
 			cmd->args[0] ? " " : "", cmd->args);
 	else

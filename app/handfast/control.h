@@ -1,7 +1,7 @@
 /* control.h -- the command socket: a Unix stream socket that takes one request line, answers and
  * closes. `echo stats json | socat - UNIX:/run/handfast/control.sock` is a client, hfctl another.
  *   stats [text|full|json|prometheus]   conns   failures   trace [WORKER]   plan   version
- *   drain [on|off]   reload   help
+ *   explain HELLO [LISTENER]   drain [on|off]   reload   help
  * An answer with a line that begins with "error: " is one. What the commands show and do is the
  * caller's, by hf_control_ops; this file knows sockets and words.
  * Threads: one, the main one. It never blocks: at most HF_CONTROL_CLIENTS are served at a time, each
@@ -15,7 +15,7 @@
 #include "lib/stats/stats.h"
 
 #define HF_CONTROL_CLIENTS 8u
-#define HF_CONTROL_LINE_MAX 256u
+#define HF_CONTROL_LINE_MAX (33u * 1024u) /* a ClientHello of 16 KB in hexadecimal */
 #define HF_CONTROL_ASK_NS (5 * HF_NS_S)
 #define HF_CONTROL_READ_NS (60 * HF_NS_S)
 #define HF_CONTROL_SOURCES_MAX 4096u
@@ -29,6 +29,8 @@ struct hf_control_ops {
 	void (*conns)(void *app, FILE *out);
 	void (*failures)(void *app, FILE *out);
 	void (*trace)(void *app, FILE *out, int worker); /* -1: of all */
+	void (*explain)(
+		void *app, FILE *out, const char *hello, const char *listener); /* "": of all */
 	void (*plan)(void *app, FILE *out);
 	void (*drain)(void *app, FILE *out, bool on);
 	void (*reload)(void *app, FILE *out);

@@ -13,7 +13,7 @@
 /* Pools whose size follows from others or from the machine, not from an option. */
 #define BURST_HELD 256u         /* frames in a worker's hands during a turn: rx, tx and replies */
 #define ORDER_CNT 256u          /* all endpoints and a site at once */
-#define EVENT_CNT 4096u         /* key log lines and failures between two looks of control */
+#define EVENT_CNT 1024u         /* key log lines and failures between two looks of control */
 #define CROSS_CNT 1024u         /* frames on the way between two workers: one device ring */
 #define TRACE_CNT 16384u        /* the flight recorder: about a second under load */
 #define SYM_JOB_CNT 1024u       /* records and hashes of one turn */

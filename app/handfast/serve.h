@@ -1,5 +1,5 @@
 /* serve.h -- what the main thread keeps: site generations, endpoints on their way out, the last
- * failures, the key log. Private to serve.c (who runs it) and commands.c (who shows it).
+ * failures, the key log. Private to serve.c (who runs it), commands.c and hellos.c (who show it).
  * Threads: main. */
 #ifndef HF_APP_HANDFAST_SERVE_H
 #define HF_APP_HANDFAST_SERVE_H
@@ -57,5 +57,9 @@ HF_MUST_CHECK int hf_commands_open(struct hf_app *app);
 int hf_commands_fd(const struct hf_app *app);
 void hf_commands_run(struct hf_app *app); /* serves whoever is ready; never blocks */
 void hf_commands_close(struct hf_app *app);
+
+/* hellos.c: the commands that tell of ClientHellos; app is the hf_app. */
+void hf_hellos_failures(void *app, FILE *out);
+void hf_hellos_explain(void *app, FILE *out, const char *hello, const char *listener);
 
 #endif

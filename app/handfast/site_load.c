@@ -10,7 +10,7 @@
 #define RECORD_NS (10 * HF_NS_S)  /* a 16 KB record at 13 kbit/s */
 #define BACKEND_NS (10 * HF_NS_S) /* a backend that restarts */
 
-static const struct hf_pki_driver *driver(void)
+const struct hf_pki_driver *hf_site_pki(void)
 {
 	for (const struct hf_pki_driver *const *d = hf_pki_drivers; *d; d++)
 		if ((*d)->probe())
@@ -30,7 +30,7 @@ static int cert_load(struct hf_loaded_site *s, const struct hf_config *cfg, uint
 		.now_s = (int64_t)(hf_os_wall_ns() / HF_NS_S)};
 	struct hf_pki_report report = {.warning_cnt = 0};
 
-	if (driver()->load(&mem, &source, &s->cert[i], &report)) {
+	if (hf_site_pki()->load(&mem, &source, &s->cert[i], &report)) {
 		/* The driver's errors begin with the file that is wrong. */
 		bool of_key = strncmp(report.error, c->key, strlen(c->key)) == 0;
 

@@ -26,6 +26,8 @@ struct hf_loaded_site {
 	uint16_t *suite;
 };
 
+/* The driver that reads certificates here. */
+const struct hf_pki_driver *hf_site_pki(void);
 /* NULL: errs says why. *key_id counts the keys of the process; no number is used twice. */
 HF_MUST_CHECK struct hf_loaded_site *hf_site_load(const struct hf_config *cfg, uint64_t generation,
 	uint32_t worker_cnt, uint64_t *key_id, struct hf_config_errors *errs);

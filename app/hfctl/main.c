@@ -52,14 +52,17 @@ static int read_all(const char *socket, int fd, FILE *out)
 
 char *hfctl_ask(const char *socket, const char *request)
 {
-	char *answer = NULL, line[256];
+	char *answer = NULL, *line;
 	size_t len;
+	bool sent;
 	FILE *out;
 	int fd = connect_to(socket), failed;
 	if (fd < 0)
 		return NULL;
-	len = (size_t)snprintf(line, sizeof(line), "%s\n", request);
-	if (len >= sizeof(line) || send(fd, line, len, MSG_NOSIGNAL) != (ssize_t)len) {
+	HF_ASSERT(asprintf(&line, "%s\n", request) > 0);
+	sent = send(fd, line, strlen(line), MSG_NOSIGNAL) == (ssize_t)strlen(line);
+	free(line);
+	if (!sent) {
 		(void)fail(socket, "the request could not be sent");
 		close(fd);
 		return NULL;
@@ -77,9 +80,7 @@ char *hfctl_ask(const char *socket, const char *request)
 
 /* ---- commands of the socket ---- */
 
-/* Prints the answer; one with a line that begins with "error: " goes to standard error and makes a
- * 1. */
-static int ask_and_print(const char *socket, const char *request)
+int hfctl_ask_and_print(const char *socket, const char *request)
 {
 	char *answer = hfctl_ask(socket, request);
 	bool error;
@@ -105,7 +106,7 @@ static int run_remote(const char *socket, int argc, char **argv)
 		argc > 1 ? argv[1] : "");
 	if (argc > 2 || len >= (int)sizeof(request))
 		return usage("too many words");
-	return ask_and_print(socket, request);
+	return hfctl_ask_and_print(socket, request);
 }
 
 static int run_stats(const char *socket, int argc, char **argv)
@@ -114,10 +115,10 @@ static int run_stats(const char *socket, int argc, char **argv)
 		{"--prometheus", "stats prometheus"}, {"--full", "stats full"}};
 	size_t i;
 	if (argc == 1)
-		return ask_and_print(socket, "stats");
+		return hfctl_ask_and_print(socket, "stats");
 	for (i = 0; argc == 2 && i < HF_ARRAY_LEN(words); i++)
 		if (strcmp(argv[1], words[i][0]) == 0)
-			return ask_and_print(socket, words[i][1]);
+			return hfctl_ask_and_print(socket, words[i][1]);
 	return usage("stats takes --json, --prometheus, --full or nothing");
 }
 
@@ -164,7 +165,7 @@ static int run_plan(const char *socket, int argc, char **argv)
 	char path[PATH_MAX] = "";
 	char *slash;
 	if (argc == 1)
-		return ask_and_print(socket, "plan");
+		return hfctl_ask_and_print(socket, "plan");
 	if (argc != 2)
 		return usage("plan takes one options file, or nothing");
 	if (readlink("/proc/self/exe", path, sizeof(path) - sizeof(name)) > 0 &&
@@ -217,6 +218,7 @@ static const struct command {
 	{"conns",    "",            "open connections", run_remote},
 	{"failures", "",            "the last handshakes and connections that failed, and why", run_remote},
 	{"trace",    "[WORKER]",    "the flight recorder's last events", run_remote},
+	{"explain",  "[-l LISTENER] ... NAME|FILE|#N", "what a client would get, and why: by name, captured hello, failure", hfctl_explain},
 	{"plan",     "[FILE]",      "cores, queues and memory in use, or those a file would take", run_plan},
 	{"drain",    "[on|off]",    "take no new connections; off: take them again", run_remote},
 	{"reload",   "",            "read the options file again", run_remote},

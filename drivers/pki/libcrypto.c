@@ -567,8 +567,14 @@ static bool probe(void)
 	return true;
 }
 
+static void sha256(struct hf_span data, uint8_t out[32])
+{
+	HF_ASSERT(EVP_Digest(data.p, data.len, out, NULL, EVP_sha256(), NULL) == 1);
+}
+
 const struct hf_pki_driver hf_pki_libcrypto = {
 	.name = "libcrypto",
 	.probe = probe,
 	.load = load,
+	.sha256 = sha256,
 };

@@ -65,6 +65,8 @@ struct hf_pki_driver {
 	/* 0, or -1 with report->error; nothing is left in mem then. */
 	int (*load)(struct hf_pki_mem *mem, const struct hf_pki_source *source,
 		struct hf_pki_cert *cert, struct hf_pki_report *report);
+	/* What people compare certificates and hellos by. */
+	void (*sha256)(struct hf_span data, uint8_t out[32]);
 };
 
 #endif

@@ -14,7 +14,8 @@
  * Units: bytes, ns.
  * Errors: every connection that fails has one enum hf_tls_reason (reason.def, which also names the
  * alert); an alert is queued where the RFC wants one. Every handshake that ends, well or not, is
- * counted in exactly one stats.reason[]; a fault after it in stats.fault[].
+ * counted in exactly one stats.reason[]; a fault after it in stats.fault[]. After FAILED the handshake
+ * part is kept, idle, until hf_tls_hs_release: the owner may want to tell what the hello was.
  * Specs: RFC 5246, 5746, 6066, 7301, 7627, 8422, 7905, 5077, 7507, 7685, 8701. Start reading at
  * tls_hs.c. */
 #ifndef HF_TLS_TLS_H
@@ -163,7 +164,8 @@ struct hf_tls_epoch {
 
 struct hf_tls_hs;
 
-/* Private but for reason, alert_in, version, suite, opened_at, done_at. */
+/* Private but for state (by hf_tls_stage_name), reason, alert_in, version, suite, opened_at, done_at.
+ */
 struct hf_tls {
 	/* every record */
 	struct hf_tls_epoch rd, wr;
@@ -227,6 +229,9 @@ bool hf_tls_flushed(const struct hf_tls *tls); /* nothing left to hand to out */
 /* Ends a connection that the worker gives up on (deadline, truncation, overload): counts `reason`,
  * queues its alert (by reason.def). */
 void hf_tls_fail(struct hf_tls_ctx *x, struct hf_tls *tls, enum hf_tls_reason reason);
+/* What a peer's going away, or its deadline, would be called now. */
+enum hf_tls_reason hf_tls_reason_gone(const struct hf_tls *tls);
+enum hf_tls_reason hf_tls_reason_late(const struct hf_tls *tls);
 /* Gives everything back, cancels jobs, wipes keys. The slot may be reused at once. */
 void hf_tls_free(struct hf_tls_ctx *x, struct hf_tls *tls);
 
@@ -239,9 +244,15 @@ struct hf_tls_peer {
 	bool resumed;
 };
 void hf_tls_peer(const struct hf_tls *tls, struct hf_tls_peer *out);
+/* The ClientHello, message header included, as far as it came; at most cap of it. 0: none. Until
+ * hf_tls_hs_release, after a failure as well. */
+size_t hf_tls_hello_copy(const struct hf_tls *tls, uint8_t *out, size_t cap);
 void hf_tls_hs_release(struct hf_tls_ctx *x, struct hf_tls *tls);
 
 const char *hf_tls_reason_name(enum hf_tls_reason r);
+uint8_t hf_tls_reason_alert(enum hf_tls_reason r); /* its description; 255: none is sent */
+const char *hf_tls_stage_name(uint8_t state);      /* what was waited for */
+const char *hf_tls_alert_name(uint8_t description);
 const char *hf_tls_suite_name(uint16_t suite); /* IANA name or "unknown" */
 extern const struct hf_stat_table hf_tls_stat_table;
 

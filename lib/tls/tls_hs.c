@@ -46,6 +46,28 @@ static const struct hf_stat_row rows[] = {
 };
 const struct hf_stat_table hf_tls_stat_table = {"tls", rows, HF_ARRAY_LEN(rows)};
 
+static const char *const stages[] = {
+#define HF_TLS_STAGE(name, text) text,
+#include "lib/tls/stage.def"
+#undef HF_TLS_STAGE
+};
+
+const char *hf_tls_stage_name(uint8_t state)
+{
+	return state < HF_ARRAY_LEN(stages) ? stages[state] : "?";
+}
+
+static const char *const alert_names[UINT8_MAX + 1] = {
+#define HF_TLS_ALERT(name, number) [number] = #name,
+#include "lib/tls/alert.def"
+#undef HF_TLS_ALERT
+};
+
+const char *hf_tls_alert_name(uint8_t description)
+{
+	return alert_names[description] ? alert_names[description] : "unknown";
+}
+
 const char *hf_tls_reason_name(enum hf_tls_reason r)
 {
 	return (unsigned)r < HF_TLS_REASON_CNT ? reasons[r].name : "?";
@@ -146,14 +168,22 @@ void hf_tls_established(struct hf_tls_ctx *x, struct hf_tls *t)
 	hf_trace(x->trace, x->now, (uint32_t)t->owner, HF_TRACE_TLS_DONE, t->suite, 0, 0);
 }
 
-/* The peer went away, how far had it come? */
-static enum hf_tls_reason gone(const struct hf_tls *t)
+/* How far had it come? */
+enum hf_tls_reason hf_tls_reason_gone(const struct hf_tls *t)
 {
 	if (t->state == HF_TLS_ST_HELLO)
 		return t->spoke ? HF_TLS_R_GONE_IN_HELLO : HF_TLS_R_GONE_SILENT;
 	if (t->hs->choice.resumed)
 		return HF_TLS_R_GONE_AT_RESUMPTION;
 	return t->state == HF_TLS_ST_KEY ? HF_TLS_R_GONE_AT_CERTIFICATE : HF_TLS_R_GONE_AFTER_KEY;
+}
+
+/* Who was waited for? */
+enum hf_tls_reason hf_tls_reason_late(const struct hf_tls *t)
+{
+	if (t->hs && (t->hs->step || t->open_job))
+		return HF_TLS_R_ENGINES_LATE;
+	return t->state == HF_TLS_ST_HELLO ? HF_TLS_R_HELLO_LATE : HF_TLS_R_TIMED_OUT;
 }
 
 void hf_tls_fail(struct hf_tls_ctx *x, struct hf_tls *t, enum hf_tls_reason reason)
@@ -172,15 +202,19 @@ void hf_tls_fail(struct hf_tls_ctx *x, struct hf_tls *t, enum hf_tls_reason reas
 	if (reasons[reason].alert != HF_TLS_ALERT_NONE)
 		hf_tls_say(t, HF_TLS_SAY_FATAL);
 	hf_tls_record_drop(x, t);
-	if (!(t->standing & HF_TLS_ESTABLISHED)) /* else that is still to be told, and who it was */
-		hf_tls_hs_release(x, t);
+	if (t->hs) { /* it stays for who wants to know about it, but does nothing more */
+		hf_tls_keys_cancel(x, t->hs);
+		t->hs->sent = t->hs->send_end;
+	}
 	hf_trace(x->trace, x->now, (uint32_t)t->owner, HF_TRACE_TLS_FAIL, reason, 0, 0);
 }
 
 void hf_tls_free(struct hf_tls_ctx *x, struct hf_tls *t)
 {
-	if (t->state != HF_TLS_ST_DONE && !(t->standing & HF_TLS_FAILED))
-		end_handshake(x, t, gone(t));
+	bool open = t->site && t->state != HF_TLS_ST_DONE && !(t->standing & HF_TLS_FAILED);
+
+	if (open)
+		end_handshake(x, t, hf_tls_reason_gone(t));
 	hf_tls_record_drop(x, t);
 	hf_tls_record_out_drop(x, t);
 	hf_tls_hs_release(x, t);
@@ -367,7 +401,7 @@ static int next_record(struct hf_tls_call *c)
 	if (err != HF_TLS_WAIT_BYTES || !c->io->in_eof)
 		return err;
 	if (t->state != HF_TLS_ST_DONE)
-		return -(int)gone(t);
+		return -(int)hf_tls_reason_gone(t);
 	if (!(t->standing & HF_TLS_TRUNCATED))
 		c->x->stats.truncated_in++;
 	t->standing |= HF_TLS_TRUNCATED;
@@ -463,4 +497,18 @@ void hf_tls_peer(const struct hf_tls *t, struct hf_tls_peer *out)
 	out->master = hs->master;
 	out->vhost = hs->choice.vhost;
 	out->resumed = hs->choice.resumed;
+}
+
+size_t hf_tls_hello_copy(const struct hf_tls *t, uint8_t *out, size_t cap)
+{
+	uint8_t head[HF_TLS_MSG_HEAD_LEN];
+	size_t len;
+
+	if (!t->hs || hf_transcript_len(&t->hs->log) < sizeof(head))
+		return 0;
+	hf_transcript_copy(&t->hs->log, 0, head, sizeof(head));
+	len = sizeof(head) + ((size_t)head[1] << 16 | (size_t)head[2] << 8 | head[3]);
+	len = HF_MIN(HF_MIN(len, hf_transcript_len(&t->hs->log)), cap);
+	hf_transcript_copy(&t->hs->log, 0, out, len);
+	return len;
 }

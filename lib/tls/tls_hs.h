@@ -48,31 +48,18 @@ enum { /* HandshakeType, RFC 5246 7.4 */
 	HF_TLS_MSG_CCS = 0x100, /* not a message: ChangeCipherSpec's row in the table */
 };
 
-enum { /* AlertDescription, RFC 5246 7.2, RFC 7301 3.2 */
-	HF_TLS_ALERT_CLOSE_NOTIFY = 0,
-	HF_TLS_ALERT_UNEXPECTED_MESSAGE = 10,
-	HF_TLS_ALERT_BAD_RECORD_MAC = 20,
-	HF_TLS_ALERT_RECORD_OVERFLOW = 22,
-	HF_TLS_ALERT_HANDSHAKE_FAILURE = 40,
-	HF_TLS_ALERT_ILLEGAL_PARAMETER = 47,
-	HF_TLS_ALERT_DECODE_ERROR = 50,
-	HF_TLS_ALERT_DECRYPT_ERROR = 51,
-	HF_TLS_ALERT_PROTOCOL_VERSION = 70,
-	HF_TLS_ALERT_INTERNAL_ERROR = 80,
-	HF_TLS_ALERT_NO_RENEGOTIATION = 100,
-	HF_TLS_ALERT_NO_APPLICATION_PROTOCOL = 120,
+enum { /* AlertDescription */
+#define HF_TLS_ALERT(name, number) HF_TLS_ALERT_##name = number,
+#include "lib/tls/alert.def"
+#undef HF_TLS_ALERT
 	HF_TLS_ALERT_NONE = 255, /* ours: say nothing */
 };
 enum { HF_TLS_LEVEL_WARNING = 1, HF_TLS_LEVEL_FATAL = 2 };
 
-/* hf_tls.state: what the client must say next. */
-enum {
-	HF_TLS_ST_HELLO,
-	HF_TLS_ST_KEY,
-	HF_TLS_ST_CCS,
-	HF_TLS_ST_FINISHED,
-	HF_TLS_ST_LAST_FLIGHT, /* nothing: our Finished is being made or sent */
-	HF_TLS_ST_DONE,
+enum { /* hf_tls.state */
+#define HF_TLS_STAGE(name, text) HF_TLS_ST_##name,
+#include "lib/tls/stage.def"
+#undef HF_TLS_STAGE
 };
 
 /* hf_tls.alerts: alerts to be sent, in this order. */
@@ -278,7 +265,6 @@ void hf_tls_record_out_drop(struct hf_tls_ctx *x, struct hf_tls *t); /* gives t-
 HF_MUST_CHECK bool hf_tls_hs_take(struct hf_tls_ctx *x, struct hf_tls *t);
 /* The whole of our last flight is on its way. */
 void hf_tls_established(struct hf_tls_ctx *x, struct hf_tls *t);
-uint8_t hf_tls_reason_alert(enum hf_tls_reason r);
 
 /* Queues an alert, unless the last word was said. */
 static inline void hf_tls_say(struct hf_tls *t, uint8_t what)

@@ -582,4 +582,6 @@ void hf_tls_keys_cancel(struct hf_tls_ctx *x, struct hf_tls_hs *hs)
 		hf_pk_cancel(x->pk, hs->pk_job);
 	if (hs->signature)
 		hf_pk_give(x->pk, hs->signature);
+	hs->job[0] = hs->job[1] = NULL;
+	hs->pk_job = hs->signature = NULL;
 }

@@ -236,22 +236,28 @@ static bool stream_talk(struct hf_worker *w, struct hf_conn *c)
 
 /* ---- failing and ending ---- */
 
+/* With the hello, if it is still there. Who came and said nothing is counted, not told: that is what
+ * health checks do, and they would push everybody else out of the list. */
 static void tell_failure(struct hf_worker *w, uint32_t i)
 {
-	const struct hf_conn *c = &w->conn[i];
+	struct hf_conn *c = &w->conn[i];
 	const struct hf_tcp_info *t = hf_tcp_info(w->tcp, i);
+	struct hf_event e;
 
-	hf_worker_tell(w, &(struct hf_event){
-				  .kind = HF_EVENT_FAILURE,
-				  .why = c->tls.reason,
-				  .stage = c->established,
-				  .alert = c->tls.alert_in,
-				  .peer = t->peer,
-				  .peer_port = t->peer_port,
-				  .suite = c->tls.suite,
-				  .version = c->tls.version,
-				  .arg64 = c->ref,
-			  });
+	if (c->tls.reason == HF_TLS_R_GONE_SILENT)
+		return;
+	memset(&e, 0, offsetof(struct hf_event, hello));
+	e.kind = HF_EVENT_FAILURE;
+	e.why = c->tls.reason;
+	e.stage = c->tls.state;
+	e.alert = c->tls.alert_in;
+	e.peer = t->peer;
+	e.peer_port = t->peer_port;
+	e.suite = c->tls.suite;
+	e.version = c->tls.version;
+	e.arg64 = c->ref;
+	e.hello_len = (uint16_t)hf_tls_hello_copy(&c->tls, e.hello, sizeof(e.hello));
+	hf_worker_tell(w, &e);
 }
 
 /* RST to the client, now; the slot stays until the backend was told. */
@@ -277,9 +283,23 @@ static void conn_failed(struct hf_worker *w, uint32_t i)
 	c->failed = c->closing = true;
 	c->active_at = w->now;
 	tell_failure(w, i);
+	hf_tls_hs_release(&w->tls, &c->tls);
 	stream_reset(w, c,
 		c->tls.reason == HF_TLS_R_STALLED ? HF_LINK_RESET_TIMEOUT : HF_LINK_RESET_PROTOCOL);
 	deadline_arm(w, c);
+}
+
+/* TCP is over in the middle of a handshake, and not by a FIN, which TLS would have seen. */
+static void handshake_lost(struct hf_worker *w, uint32_t i)
+{
+	struct hf_conn *c = &w->conn[i];
+	uint8_t end = hf_tcp_info(w->tcp, i)->end;
+	bool mute = end == HF_TCP_END_RTO || end == HF_TCP_END_PROBE;
+
+	if (c->established || c->failed || c->refused)
+		return;
+	hf_tls_fail(&w->tls, &c->tls, mute ? HF_TLS_R_UNREACHABLE : hf_tls_reason_gone(&c->tls));
+	tell_failure(w, i);
 }
 
 static void conn_free(struct hf_worker *w, uint32_t i)
@@ -500,6 +520,7 @@ void hf_bridge_run(struct hf_worker *w, uint32_t i)
 	if (c->stream == HF_STREAM_OPEN && !stream_talk(w, c))
 		hf_fifo_push(&w->wait, i);
 	if (c->tcp_over && (c->stream == HF_STREAM_ENDED || c->stream == HF_STREAM_NONE)) {
+		handshake_lost(w, i);
 		conn_free(w, i);
 		return;
 	}
@@ -523,6 +544,7 @@ void hf_bridge_open(struct hf_worker *w, uint32_t i)
 	if (t->listener >=
 		w->site->listener_cnt) { /* half-open since before a reload took it away */
 		w->stats.conns_refused_listener++;
+		c->refused = true;
 		conn_abort(w, i, HF_LINK_RESET_LIMIT);
 		return;
 	}
@@ -588,7 +610,7 @@ void hf_bridge_deadline(struct hf_worker *w, uint32_t i)
 		conn_abort(w, i, HF_LINK_RESET_TIMEOUT);
 	} else if (!c->established) {
 		w->stats.timeout_handshake++;
-		hf_tls_fail(&w->tls, &c->tls, HF_TLS_R_TIMED_OUT);
+		hf_tls_fail(&w->tls, &c->tls, hf_tls_reason_late(&c->tls));
 	} else if (c->record_since && c->record_since + w->site->limits.record_ns <= w->now) {
 		w->stats.timeout_record++;
 		hf_tls_fail(&w->tls, &c->tls, HF_TLS_R_STALLED);

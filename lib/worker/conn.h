@@ -40,6 +40,7 @@ struct hf_conn {
 	bool closing;      /* our close_notify (or alert) is queued, FIN follows when flushed */
 	bool fin_sent, tcp_over; /* tcp_over: TCP told CLOSED, or we aborted it */
 	bool aborted;            /* RST sent: nothing of it is looked at any more */
+	bool refused;            /* its listener is gone: TLS never opened it */
 };
 
 /* Where the time between two looks at the ports goes. */
@@ -138,6 +139,6 @@ void hf_bridge_sym_done(struct hf_worker *w, struct hf_sym_job *job);
 /* One endpoint's messages, at most `max`; cuts it off when it breaks a rule. */
 void hf_bridge_fetch(struct hf_worker *w, uint32_t e, uint32_t max);
 void hf_bridge_endpoint_down(struct hf_worker *w, uint32_t e);
-void hf_worker_tell(struct hf_worker *w, const struct hf_event *e);
+void hf_worker_tell(struct hf_worker *w, struct hf_event *e); /* sets e->at */
 
 #endif

@@ -25,12 +25,10 @@ struct cross_frame {
 	uint8_t data[CROSS_FRAME_MAX];
 };
 
-void hf_worker_tell(struct hf_worker *w, const struct hf_event *e)
+void hf_worker_tell(struct hf_worker *w, struct hf_event *e)
 {
-	struct hf_event ev = *e;
-
-	ev.at = w->now;
-	if (hf_spsc_push(w->events, &ev, 1) == 0)
+	e->at = w->now;
+	if (hf_spsc_push(w->events, e, 1) == 0)
 		w->stats.events_lost++;
 }
 

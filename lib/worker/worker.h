@@ -107,15 +107,24 @@ enum hf_event_kind {
 	HF_EVENT_ADDR_CONFLICT, /* another host claims one of our addresses */
 };
 
+#define HF_EVENT_HELLO_MAX 2048u /* a hello with a post-quantum key share has 1.7 KB */
+
 struct hf_event {
-	uint8_t kind, why, stage, alert;
+	uint8_t kind, why;
+	uint8_t stage; /* FAILURE: hf_tls.state, see hf_tls_stage_name */
+	uint8_t alert; /* FAILURE with reason PEER_ALERT: its description */
 	uint32_t arg;
 	uint64_t arg64;
 	hf_ns at;
 	struct hf_addr peer;
-	uint16_t peer_port, suite, version, pad;
-	uint32_t pad2;
-	uint8_t client_random[32], master[48];
+	uint16_t peer_port, suite, version;
+	uint16_t hello_len;
+	union {
+		struct {
+			uint8_t client_random[32], master[48]; /* KEYLOG */
+		};
+		uint8_t hello[HF_EVENT_HELLO_MAX]; /* FAILURE: hf_tls_hello_copy; only hello_len */
+	};
 };
 
 struct hf_worker_stats {

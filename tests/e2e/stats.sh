@@ -40,8 +40,29 @@ assert 0 < len(json.load(sys.stdin)) < 250' || { echo "$module"; return 1; }
 # Who speaks plain HTTP to a TLS port is found by name, here and in the flight recorder.
 failure_named() {
 	echo "GET / HTTP/1.0" | farm_in_client socat -t 2 - "TCP:$FARM_ADDRESS:$FARM_PORT" >/dev/null
-	"$FARM_BIN/hfctl" -s "$FARM_STATS" failures | grep -E '10\.9\.0\.2:[0-9]+ +PLAIN_TEXT +handshake' &&
+	"$FARM_BIN/hfctl" -s "$FARM_STATS" failures | grep -E '10\.9\.0\.2:[0-9]+ +PLAIN_TEXT +hello +UNEXPECTED_MESSAGE +-$' &&
 		"$FARM_BIN/hfctl" -s "$FARM_STATS" trace 0 | grep -i 'tls_fail'
+}
+
+# A client with nothing we serve: its failure shows name, fingerprint and offer, and what would have
+# helped is found by asking again.
+failure_explained() {
+	local out number
+	farm_in_client openssl s_client -connect "$FARM_ADDRESS:$FARM_PORT" -tls1_2 -cipher DHE-RSA-AES128-SHA \
+		-servername "$FARM_SNI" </dev/null >/dev/null 2>&1
+	out=$("$FARM_BIN/hfctl" -s "$FARM_STATS" failures)
+	number=$(grep -oE '^#[0-9]+ .* NO_SHARED_SUITE +hello +HANDSHAKE_FAILURE +-$' <<<"$out" | cut -d' ' -f1)
+	[ -n "$number" ] || { echo "$out" | tail -n 1; return 1; }
+	grep -qE "ja4=t12d02[0-9]{2}00_[0-9a-f]{12}_[0-9a-f]{12} name=$FARM_SNI suites=0033,00ff " <<<"$out" ||
+		{ echo "$out" | tail -n 1; return 1; }
+	"$FARM_BIN/hfctl" -s "$FARM_STATS" explain "$number" | grep -q '^  refused      NO_SHARED_SUITE' || return
+	"$FARM_BIN/hfctl" -s "$FARM_STATS" explain "$FARM_SNI" >"$FARM_DIR/explained" &&
+		grep -q "^  host         $FARM_SNI (exact name)" "$FARM_DIR/explained" &&
+		grep -q '^  certificate  www: .* days left' "$FARM_DIR/explained" &&
+		grep -q '^  group        x25519, signed with rsa_pkcs1_sha256' "$FARM_DIR/explained" &&
+		grep -q '^    TLS_RSA_WITH_AES_128_CBC_SHA256 .*no: ' "$FARM_DIR/explained" && return
+	tail -n 3 "$FARM_DIR/explained"
+	return 1
 }
 
 text() { socket_ask stats | grep -E '^ *conns_opened|worker.*conns_opened'; }
@@ -95,6 +116,7 @@ check "DPDK telemetry agrees with hfctl" telemetry_agrees
 check "time between two looks at the port, by cause" gaps_have_causes
 check "every module in DPDK telemetry" telemetry_small
 check "a failed handshake is told with client and reason" failure_named
+check "a refused offer is listed with its fingerprint, and explained" failure_explained
 check "every counter named in the README exists" readme_counters
 check_not "an unknown command is refused" bash -c \
 	"echo nonsense | socat -t 5 - UNIX-CONNECT:$FARM_STATS | grep -v error"

@@ -1,7 +1,9 @@
 /* fuzz_hello -- any bytes as the body of a ClientHello: parsed, judged against a site with names
  * and protocols, answered. What parses must lie within the message, what is chosen must have been
- * offered, the answer must fit and be as long as it says. max_len: 16384 */
+ * offered, the answer must fit and be as long as it says. What we take has a fingerprint, if its lists
+ * are not beyond any client's. max_len: 16384 */
 #include <stdlib.h>
+#include "lib/tls/ja4.h"
 #include "lib/tls/tls_hs.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
@@ -58,6 +60,15 @@ static void check_choice(const struct hf_tls_hello *h, const struct hf_tls_choic
 	HF_ASSERT(((size_t)buf[1] << 16 | (size_t)buf[2] << 8 | buf[3]) == w.len - 4);
 }
 
+static void check_ja4(const uint8_t *data, size_t len, bool parsed)
+{
+	static struct hf_ja4 j;
+	bool read = hf_ja4_read(hf_span(data, len), &j) == 0;
+
+	HF_ASSERT(read || !parsed || len > 2 * HF_JA4_LIST_MAX);
+	HF_ASSERT(!read || (j.suites_len <= sizeof(j.suites) && j.rest_len <= sizeof(j.rest)));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	struct hf_tls_choice choice;
@@ -65,6 +76,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	int err = hf_tls_hello_parse(hf_span(data, len), &hello);
 
 	HF_ASSERT(err <= 0 && -err < HF_TLS_REASON_CNT);
+	check_ja4(data, len, !err);
 	if (err)
 		return 0;
 	check_parsed(&hello, data, len);

@@ -206,7 +206,7 @@ static void act(unsigned op, unsigned arg, struct hf_reader *r)
 		rig.in_eof = true;
 		break;
 	case 13:
-		hf_tls_fail(&rig.x, &rig.tls, HF_TLS_R_TIMED_OUT + arg % 4);
+		hf_tls_fail(&rig.x, &rig.tls, HF_TLS_R_ENGINES_LATE + arg % 4);
 		break;
 	case 14:
 		hold(arg % 3);

@@ -364,8 +364,8 @@ static const char *appliance_left(struct subject *s, hf_ns now HF_UNUSED)
 /* TLS failures that a bad wire can cause; anything else would be a wrong byte of ours. */
 static bool tls_may_fail(uint32_t reason)
 {
-	return reason <= HF_TLS_R_GONE_AFTER_KEY || reason == HF_TLS_R_TIMED_OUT ||
-	       reason == HF_TLS_R_STALLED;
+	return reason <= HF_TLS_R_UNREACHABLE || reason == HF_TLS_R_HELLO_LATE ||
+	       reason == HF_TLS_R_TIMED_OUT || reason == HF_TLS_R_STALLED;
 }
 
 static uint32_t appliance_reasons(

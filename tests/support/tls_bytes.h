@@ -61,6 +61,7 @@ struct hello {
 	const char *name, *alpn; /* NULL: no such extension */
 	bool no_extensions, ems, no_ticket, no_renegotiation_info;
 	bool no_groups, no_signatures, no_points; /* `more` may bring others */
+	bool bare;                                /* no extensions but those of `more` */
 	const void *more;                         /* extensions behind all others */
 	size_t more_len;
 	size_t pad_to; /* length of the record with its header, by the padding extension */
@@ -125,7 +126,10 @@ static inline size_t put_hello(uint8_t *out, size_t cap, const struct hello *h)
 	hf_writer_u16(&w, 0x0100); /* null compression alone */
 	if (!h->no_extensions) {
 		extensions = hf_writer_open(&w, 2);
-		put_extensions(&w, h);
+		if (h->bare)
+			hf_writer_bytes(&w, h->more, h->more_len);
+		else
+			put_extensions(&w, h);
 		hf_writer_close(&w, extensions, 2);
 	}
 	hf_writer_close(&w, message, 3);

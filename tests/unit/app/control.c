@@ -73,8 +73,14 @@ static void reload(void *app, FILE *out)
 	fputs("error: x.yaml:1:1: no\n", out);
 }
 
+static void explain(void *app, FILE *out, const char *hello, const char *listener)
+{
+	(void)app;
+	fprintf(out, "hello %.20s of \"%s\"\n", hello, listener);
+}
+
 static const struct hf_control_ops ops = {
-	"handfast 1.2", sources, conns, failures, trace, plan, drain, reload};
+	"handfast 1.2", sources, conns, failures, trace, explain, plan, drain, reload};
 
 static int open_control(void **state)
 {
@@ -185,8 +191,8 @@ static void commands_are_answered(void **state)
 
 static void help_names_every_command(void **state)
 {
-	static const char *const names[] = {"stats", "conns", "failures", "trace", "plan",
-		"version", "drain", "reload", "help"};
+	static const char *const names[] = {"stats", "conns", "failures", "trace", "explain",
+		"plan", "version", "drain", "reload", "help"};
 	const char *help = ask("help\n");
 	size_t i, lines = 0;
 	(void)state;
@@ -213,13 +219,13 @@ static void what_is_not_lent_does_not_exist(void **state)
 
 static void nonsense_gets_an_error(void **state)
 {
-	char big[400];
+	static char big[HF_CONTROL_LINE_MAX + 100];
 	(void)state;
 	memset(big, 'x', sizeof(big));
 	big[sizeof(big) - 1] = '\0';
 	assert_string_equal(ask("stat\n"),
 		"error: unknown command \"stat\"; commands are stats, conns, failures, trace, "
-		"plan, version, drain, reload, help\n");
+		"explain, plan, version, drain, reload, help\n");
 	assert_non_null(strstr(ask("\n"), "error: unknown command \"\""));
 	assert_non_null(strstr(ask("  \t \n"), "error: unknown command \"\""));
 	assert_string_equal(ask("stats xml\n"),
@@ -230,9 +236,13 @@ static void nonsense_gets_an_error(void **state)
 	assert_string_equal(ask("trace -1\n"),
 		"error: trace does not take \"-1\"; write a worker's number, or nothing for all\n");
 	assert_non_null(strstr(ask("trace 1x\n"), "error: trace does not take \"1x\""));
+	assert_non_null(strstr(ask("explain\n"), "error: explain does not take \"\""));
+	assert_string_equal(ask("explain 00 www  \n"), "hello 00 of \"www\"\n");
+	assert_string_equal(ask("explain  \t#3\n"), "hello #3 of \"\"\n");
+	assert_non_null(strstr(ask("explain 00 a b\n"), "error: too many words"));
 	assert_non_null(strstr(ask("drain maybe\n"), "error: drain does not take \"maybe\""));
 	assert_int_equal(d.drained, 0);
-	assert_string_equal(ask(big), "error: the request is longer than 255 bytes\n");
+	assert_string_equal(ask(big), "error: the request is longer than 33791 bytes\n");
 }
 
 static void request_in_pieces_and_without_newline(void **state)

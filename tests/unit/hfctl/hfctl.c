@@ -64,8 +64,14 @@ static void reload(void *app, FILE *out)
 	fputs("x.yaml:1:1: no\nerror: the old site serves on\n", out);
 }
 
+static void explain(void *app, FILE *out, const char *hello, const char *listener)
+{
+	(void)app;
+	fprintf(out, "hello %s of %s\n", hello, listener);
+}
+
 static const struct hf_control_ops ops = {
-	"handfast 1.2", sources, conns, conns, trace, conns, drain, reload};
+	"handfast 1.2", sources, conns, conns, trace, explain, conns, drain, reload};
 
 /* ---- running hfctl ---- */
 
@@ -250,6 +256,46 @@ static void doctor_tells_state_and_remedy(void **state)
 	assert_non_null(strstr(r->out, "bad  processor   HF_CPU=z80 names no tier; unset it"));
 }
 
+/* The hello that a name becomes, and one from a file in records. */
+static void explain_makes_hellos(void **state)
+{
+	static const uint8_t message[] = {1, 0, 0, 3, 'a', 'b', 'c'},
+			     records[] = {
+				     22, 3, 1, 0, 5, 1, 0, 0, 3, 'a', 22, 3, 1, 0, 2, 'b', 'c'};
+	char file[80];
+	struct run *r = HFCTL("explain", "-c", "c02f", "-v", "", "-l", "www", "example.org");
+	FILE *f;
+	(void)state;
+	assert_int_equal(r->status, 0);
+	assert_non_null(strstr(r->out, "hello 01"));
+	assert_non_null(strstr(r->out, "0002c02f0100"));
+	assert_non_null(strstr(r->out, "000b6578616d706c652e6f7267"));
+	assert_null(strstr(r->out, "002b0005"));
+	assert_non_null(strstr(r->out, " of www\n"));
+	assert_string_equal(HFCTL("explain", "#17")->out, "hello #17 of \n");
+	(void)snprintf(file, sizeof(file), "%s/hello", dir);
+	for (int with_records = 0; with_records < 2; with_records++) {
+		f = fopen(file, "w");
+		assert_non_null(f);
+		fwrite(with_records ? records : message, 1,
+			with_records ? sizeof(records) : sizeof(message), f);
+		fclose(f);
+		assert_string_equal(HFCTL("explain", file)->out, "hello 01000003616263 of \n");
+	}
+	f = fopen(file, "w");
+	assert_non_null(f);
+	fputs("GET /", f);
+	fclose(f);
+	r = HFCTL("explain", file);
+	assert_int_equal(r->status, 1);
+	assert_non_null(strstr(r->err, "is no ClientHello; save"));
+	assert_int_equal(unlink(file), 0);
+	assert_int_equal(HFCTL("explain")->status, 2);
+	assert_int_equal(HFCTL("explain", "-x", "a")->status, 2);
+	assert_int_equal(HFCTL("explain", "-c", "0x", "a")->status, 2);
+	assert_int_equal(HFCTL("explain", "-c", "1,", "a")->status, 2);
+}
+
 static void help_is_given(void **state)
 {
 	struct run *r = HFCTL("help");
@@ -268,6 +314,7 @@ int main(void)
 		cmocka_unit_test(top_adds_workers_and_shows_rates),
 		cmocka_unit_test(check_needs_no_socket),
 		cmocka_unit_test(doctor_tells_state_and_remedy),
+		cmocka_unit_test(explain_makes_hellos),
 		cmocka_unit_test(help_is_given),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);

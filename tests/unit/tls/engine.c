@@ -491,6 +491,7 @@ static void expect_end(enum hf_tls_reason reason, bool was_done)
 	assert_true(count[reason] > 0);
 	assert_true(hf_tls_flushed(&rig.tls));
 	assert_int_equal(hf_tls_plain(&rig.tls).len, 0);
+	hf_tls_hs_release(&rig.x, &rig.tls);
 	assert_int_equal(rig.x.hs.used, 0);
 	assert_int_equal(rig.use.cnt, 0);
 	len = rig_sent(&rig, out, sizeof(out));
@@ -775,8 +776,9 @@ static void peer_goes_away(void **state)
 
 static void worker_gives_up(void **state)
 {
-	static const enum hf_tls_reason why[] = {
-		HF_TLS_R_TIMED_OUT, HF_TLS_R_STALLED, HF_TLS_R_EVICTED, HF_TLS_R_SHUTDOWN};
+	static const enum hf_tls_reason why[] = {HF_TLS_R_TIMED_OUT, HF_TLS_R_HELLO_LATE,
+		HF_TLS_R_ENGINES_LATE, HF_TLS_R_UNREACHABLE, HF_TLS_R_STALLED, HF_TLS_R_EVICTED,
+		HF_TLS_R_SHUTDOWN};
 
 	(void)state;
 	for (size_t i = 0; i < HF_ARRAY_LEN(why); i++) {
@@ -855,6 +857,65 @@ static void resumptions_that_end_it(void **state)
 			rig.in_eof = true;
 		expect_end(rows[i].reason, false);
 	}
+}
+
+/* Who is late depends on who has the word. */
+static void deadlines_name_the_late(void **state)
+{
+	static const enum hf_tls_reason at[] = {
+		HF_TLS_R_HELLO_LATE, HF_TLS_R_TIMED_OUT, HF_TLS_R_TIMED_OUT, HF_TLS_R_TIMED_OUT};
+
+	(void)state;
+	for (enum stage s = START; s < DONE; s++) {
+		to_stage(s);
+		assert_int_equal(hf_tls_reason_late(&rig.tls), at[s]);
+		rig_close(&rig);
+	}
+	use_ecdhe(NULL);
+	rig_open(&rig);
+	feed_hello(&plain_hello);
+	rig_run(&rig); /* the key pair is being made */
+	assert_int_equal(hf_tls_reason_late(&rig.tls), HF_TLS_R_ENGINES_LATE);
+	rig_close(&rig);
+	use_rsa(NULL);
+}
+
+/* What the failed client had said is there until it is let go. */
+static void hello_outlives_failure(void **state)
+{
+	uint8_t hello[1024], kept[1024];
+	size_t len = put_hello(hello, sizeof(hello), &plain_hello);
+
+	(void)state;
+	for (enum stage s = HELLO; s < DONE; s++) {
+		to_stage(s);
+		hf_tls_fail(&rig.x, &rig.tls, HF_TLS_R_TIMED_OUT);
+		rig_settle(&rig);
+		assert_int_equal(hf_tls_hello_copy(&rig.tls, kept, sizeof(kept)), len);
+		assert_memory_equal(kept, hello, len);
+		assert_int_equal(hf_tls_hello_copy(&rig.tls, kept, 17), 17);
+		hf_tls_hs_release(&rig.x, &rig.tls);
+		assert_int_equal(hf_tls_hello_copy(&rig.tls, kept, sizeof(kept)), 0);
+		rig_close(&rig);
+	}
+	rig_open(&rig);
+	feed_record(22, hello, 100); /* not all of it came */
+	rig_settle(&rig);
+	rig.in_eof = true;
+	rig_settle(&rig);
+	assert_int_equal(hf_tls_hello_copy(&rig.tls, kept, sizeof(kept)), 100);
+	assert_memory_equal(kept, hello, 100);
+	rig_close(&rig);
+}
+
+static void stages_and_alerts_have_names(void **state)
+{
+	(void)state;
+	assert_string_equal(hf_tls_stage_name(HF_TLS_ST_HELLO), "hello");
+	assert_string_equal(hf_tls_stage_name(HF_TLS_ST_DONE), "traffic");
+	assert_string_equal(hf_tls_stage_name(200), "?");
+	assert_string_equal(hf_tls_alert_name(48), "UNKNOWN_CA");
+	assert_string_equal(hf_tls_alert_name(1), "unknown");
 }
 
 static uint64_t row_value(const char *name)
@@ -1787,6 +1848,9 @@ int main(void)
 		WITH_EACH_KEY_EXCHANGE(peer_goes_away),
 		WITH_EACH_KEY_EXCHANGE(worker_gives_up),
 		cmocka_unit_test(resumptions_that_end_it),
+		cmocka_unit_test(deadlines_name_the_late),
+		cmocka_unit_test(hello_outlives_failure),
+		cmocka_unit_test(stages_and_alerts_have_names),
 		cmocka_unit_test(pk_failure),
 		cmocka_unit_test(signature_failure),
 		cmocka_unit_test(rows_name_the_counters),

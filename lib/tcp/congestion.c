@@ -1,12 +1,13 @@
-/* congestion.c -- Reno with NewReno's recovery: cwnd opens by what is acknowledged, halves when
- * three duplicate ACKs tell of a loss, and falls to one segment when only the clock tells. During
- * recovery each duplicate ACK lets one more segment out, because it says that one arrived; a
- * partial ACK points at the next hole. Byte counting as in RFC 3465, so that one ACK for many
- * segments opens as much as many ACKs would, within reason. RFC 5681, 6582, 6928, 3042. */
+/* congestion.c -- how much may be in flight. cwnd opens by what is acknowledged, halves when a loss
+ * is told, and falls to one segment when only the clock tells. What counts against it is what is
+ * neither SACKed nor lost (RFC 6675's pipe). A peer without SACK says by each duplicate ACK that one
+ * segment arrived, so that many are counted as if they were SACKed: that is what NewReno's inflating
+ * and deflating comes to. Byte counting as in RFC 3465, so that one ACK for many segments opens as
+ * much as many ACKs would, within reason. RFC 5681, 6582, 6675, 6928, 3042. */
 #include "lib/tcp/tcp_conn.h"
 
 #define DUP_MAX 3u          /* RFC 5681 3.2 */
-#define CWND_MAX (1u << 30) /* inflation must not run round the circle */
+#define CWND_MAX (1u << 30) /* must not run round the circle */
 #define ABC_LIMIT 2u        /* segments per ACK, RFC 3465 2.2 */
 #define IW_SEGMENTS 10u     /* RFC 6928 2 */
 #define IW_LEN 14600u
@@ -37,12 +38,12 @@ void hf_tcp_cong_open(struct hf_tcp_conn *c, uint32_t syn_ack_lost_cnt)
 	c->recover = c->snd_una - 1; /* RFC 6582 3.2: the initial sequence number */
 }
 
-/* RFC 3042: the first two duplicate ACKs each let a new segment out, so that small windows see a
- * third. */
-uint32_t hf_tcp_cong_window(const struct hf_tcp_conn *c)
+/* RFC 3042 needs no words here: a duplicate ACK lets a new segment out like any other arrival. */
+uint32_t hf_tcp_cong_room(const struct hf_tcp_conn *c)
 {
-	bool limited = c->dup_cnt < DUP_MAX && !c->recovering;
-	return c->cwnd + (limited ? (uint32_t)c->dup_cnt * c->info.mss : 0);
+	uint32_t pipe = hf_tcp_sent_len(c, 0);
+	pipe -= HF_MIN(pipe, (uint32_t)c->dup_cnt * c->info.mss);
+	return c->cwnd > pipe ? c->cwnd - pipe : 0;
 }
 
 /* RFC 5681 3.1: slow start below ssthresh, else about one segment per round trip. A window that
@@ -59,38 +60,65 @@ static void grow(struct hf_tcp_conn *c, uint32_t acked_len, uint32_t flight)
 	c->cwnd = HF_MIN(c->cwnd + len, CWND_MAX);
 }
 
-bool hf_tcp_cong_acked(struct hf_tcp_conn *c, uint32_t len, uint32_t flight)
+/* RFC 6582 3.2 (3): what is in flight and one more, so that no burst follows. With SACK there is
+ * none to fear: the pipe was kept full all along. */
+static void recovered(struct hf_tcp_conn *c)
 {
 	uint32_t mss = c->info.mss;
+	c->recovering = false;
 	c->dup_cnt = 0;
+	c->cwnd = c->ssthresh;
+	if (!c->sack_ok)
+		c->cwnd = HF_MIN(c->cwnd, HF_MAX(flight_now(c), mss) + mss);
+	hf_tcp_rack_recovered(c);
+}
+
+/* Of the segments that were counted as arrived, these are now acknowledged; the one that filled the
+ * hole was not among them (RFC 6582 3.2 (4), "partial window deflation"). */
+static void deflate(struct hf_tcp_conn *c, uint32_t len)
+{
+	uint32_t cnt = len / c->info.mss;
+	c->dup_cnt = (uint8_t)(c->dup_cnt - HF_MIN((uint32_t)c->dup_cnt, cnt > 0 ? cnt - 1 : 0));
+}
+
+bool hf_tcp_cong_acked(struct hf_tcp_conn *c, uint32_t len, uint32_t flight)
+{
 	if (!c->recovering) {
+		c->dup_cnt = 0;
 		grow(c, len, flight);
 		return false;
 	}
-	if (!hf_seq_lt(c->snd_una, c->recover)) { /* full acknowledgement, RFC 6582 3.2 (3) */
-		c->recovering = false;
-		c->cwnd = HF_MIN(c->ssthresh, HF_MAX(flight_now(c), mss) + mss);
+	if (!hf_seq_lt(c->snd_una, c->recover)) {
+		recovered(c);
 		return false;
 	}
-	c->cwnd -= HF_MIN(c->cwnd, len);
-	c->cwnd = HF_MAX(c->cwnd + (len >= mss ? mss : 0), mss);
-	return true;
+	deflate(c, len);
+	return !c->sack_ok;
 }
 
 bool hf_tcp_cong_dup(struct hf_tcp_conn *c)
 {
 	c->dup_cnt = (uint8_t)HF_MIN(c->dup_cnt + 1, UINT8_MAX);
-	if (c->recovering) {
-		c->cwnd = HF_MIN(c->cwnd + c->info.mss, CWND_MAX);
-		return false;
-	}
-	if (c->dup_cnt != DUP_MAX || !hf_seq_lt(c->recover, c->snd_una))
+	return !c->recovering && c->dup_cnt == DUP_MAX && hf_seq_lt(c->recover, c->snd_una);
+}
+
+/* RFC 5681 3.2, 6675 5: once per round trip. False: this round has paid already. */
+bool hf_tcp_cong_lost(struct hf_tcp_conn *c)
+{
+	if (c->recovering || hf_seq_lt(c->snd_una, c->recover))
 		return false;
 	c->ssthresh = half_flight(c);
-	c->cwnd = c->ssthresh + DUP_MAX * c->info.mss;
-	c->recover = c->snd_max;
+	c->cwnd = c->ssthresh;
+	c->recover = c->snd_nxt;
 	c->recovering = true;
 	return true;
+}
+
+/* A loss that is repaired already. */
+void hf_tcp_cong_tail(struct hf_tcp_conn *c)
+{
+	c->ssthresh = HF_MAX(c->cwnd / 2, 2u * c->info.mss);
+	c->cwnd = c->ssthresh;
 }
 
 void hf_tcp_cong_timeout(struct hf_tcp_conn *c)
@@ -98,7 +126,7 @@ void hf_tcp_cong_timeout(struct hf_tcp_conn *c)
 	if (c->rexmit_cnt == 0) /* RFC 5681 3.1: held while the same segment times out again */
 		c->ssthresh = half_flight(c);
 	c->cwnd = c->info.mss;
-	c->recover = c->snd_max; /* RFC 6582 3.2 (4) */
+	c->recover = c->snd_nxt; /* RFC 6582 3.2 (4) */
 	c->recovering = false;
 	c->dup_cnt = 0;
 }

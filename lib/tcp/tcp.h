@@ -24,8 +24,8 @@
  * Threads: an hf_tcp belongs to one worker. Memory: the caller's, hf_tcp_footprint bytes; bytes in
  * flight are chunks of the worker's hf_bufs. Units: ns, bytes; sequence numbers as on the wire.
  * Errors: peer -> outcome or end reason, counted; short of memory -> the window stays closed.
- * Specs: RFC 9293 (3.10.7 in its order: tcp_input.c), 6298, 5681, 6582, 7323 (scaling), 2018
- * (permitted), 6528. Start reading at tcp_input.c. */
+ * Specs: RFC 9293 (3.10.7 in its order: tcp_input.c), 6298, 5681, 6582, 2018, 2883, 6675, 8985,
+ * 7323 (scaling), 6528. Start reading at tcp_input.c. */
 #ifndef HF_TCP_TCP_H
 #define HF_TCP_TCP_H
 

@@ -5,6 +5,7 @@
  *   half.c       between SYN and third ACK          wait.c   after both FINs
  *   rcv.c        bytes in: reassembly, the window we offer, when to acknowledge
  *   tcp_emit.c   what to say next, and one segment built from it; replies without a connection
+ *   sent.c       what is in flight and what became of it        rack.c   which of it is lost
  *   congestion.c how much to say        timer.c  when to say it again        state.c  what state
  *   tcp.c        memory, user calls, life and end of a slot
  *
@@ -83,17 +84,32 @@ enum hf_tcp_move {
 
 /* The deadlines that share the one timer of a connection. */
 enum hf_tcp_due {
-	HF_TCP_DUE_REXMIT, /* retransmission (RFC 6298), or the next probe of a zero window */
-	HF_TCP_DUE_ACK,    /* a delayed ACK, or another look at a window that the pool closed */
-	HF_TCP_DUE_LIFE,   /* keep-alive, or the peer's FIN that does not come */
+	HF_TCP_DUE_TAIL,    /* a probe of the flight's end (RFC 8985 7) */
+	HF_TCP_DUE_REORDER, /* time to call lost what was overtaken (RFC 8985 6) */
+	HF_TCP_DUE_REXMIT,  /* retransmission (RFC 6298), or the next probe of a zero window */
+	HF_TCP_DUE_ACK,     /* a delayed ACK, or another look at a window that the pool closed */
+	HF_TCP_DUE_LIFE,    /* keep-alive, or the peer's FIN that does not come */
 	HF_TCP_DUE_CNT
 };
 
+/* A stretch of [snd_una, snd_nxt) that was sent in one turn and met one fate (sent.c); it ends where
+ * the next begins. No fate: it is on its way. */
+struct hf_tcp_run {
+	uint32_t seq;
+	uint32_t at_us; /* when it was sent last, modulo 2^32 */
+	uint8_t fate;   /* of enum hf_tcp_fate */
+};
+enum hf_tcp_fate {
+	HF_TCP_RUN_SACKED = 1,
+	HF_TCP_RUN_LOST = 2,  /* and not yet sent again */
+	HF_TCP_RUN_AGAIN = 4, /* on its way, not for the first time */
+};
+#define HF_TCP_RUN_MAX 16u
+
 struct HF_ALIGNED(HF_CACHE_LINE) hf_tcp_conn {
 	/* line 0: each segment, both directions */
-	uint32_t snd_una,
-		snd_nxt;  /* snd_nxt goes back to snd_una when a retransmission times out */
-	uint32_t snd_max; /* end of everything ever sent */
+	uint32_t snd_una, snd_nxt;
+	uint32_t snd_max; /* snd_nxt, or beyond it by what probed a closed window */
 	uint32_t snd_wnd, snd_wl1, snd_wl2;
 	uint32_t snd_wnd_max; /* the widest window the peer ever offered */
 	uint32_t rcv_nxt;
@@ -114,18 +130,18 @@ struct HF_ALIGNED(HF_CACHE_LINE) hf_tcp_conn {
 	bool sack_ok : 1;
 	bool recovering : 1; /* fast recovery, RFC 6582 */
 	bool partial_seen : 1;
-	bool timing : 1;     /* a round trip is being measured */
 	bool persisting : 1; /* DUE_REXMIT probes a zero window */
 	bool ack_now : 1;
 	bool ack_later : 1;  /* DUE_ACK is a delayed ACK */
-	bool rexmit_now : 1; /* the segment at snd_una */
+	bool rexmit_now : 1; /* what was lost first, whatever the congestion window says */
+	bool tail_now : 1;   /* a probe of the flight's end */
 	bool probe_now : 1;
 	bool keep_now : 1;
 	uint8_t mac[HF_ETH_ADDR_LEN]; /* source of the last valid frame */
 
-	uint32_t rtt_seq;  /* the measured segment ends here */
+	uint32_t rtt_seq;  /* the next round trip is measured from here on */
 	uint32_t ooo_last; /* where the latest out-of-order segment began: first SACK block */
-	hf_ns rtt_at, rttvar_ns;
+	hf_ns rttvar_ns;
 	hf_ns sent_at;        /* the last segment with data */
 	hf_ns challenge_next; /* the earliest time of the next challenge ACK */
 
@@ -138,8 +154,26 @@ struct HF_ALIGNED(HF_CACHE_LINE) hf_tcp_conn {
 	hf_ns due[HF_TCP_DUE_CNT];
 	struct hf_tcp_link ready_link, out_link;
 	struct hf_tcp_info info;
+
+	/* sent.c */
+	struct hf_tcp_run run[HF_TCP_RUN_MAX];
+	uint8_t run_cnt;
+	/* rack.c, named as in RFC 8985 */
+	uint8_t reo_mult;    /* RACK.reo_wnd_mult - 1 */
+	uint8_t reo_persist; /* RACK.reo_wnd_persist */
+	bool rack_known : 1; /* something has arrived */
+	bool rack_fack_known : 1;
+	bool reordering_seen : 1;
+	bool dsack_waits : 1;          /* dsack_round is meant */
+	bool tail_out : 1;             /* a probe was sent and not yet answered */
+	bool tail_again : 1;           /* which sent old bytes */
+	uint32_t rack_at_us, rack_end; /* RACK.xmit_ts, .end_seq: of the latest sent that arrived */
+	uint32_t rack_rtt_us, min_rtt_us;
+	uint32_t rack_fack, dsack_round;
+	uint32_t tail_end; /* TLP.end_seq */
 };
-static_assert(sizeof(struct hf_tcp_conn) == 6 * HF_CACHE_LINE, "an idle connection is mostly this");
+static_assert(
+	sizeof(struct hf_tcp_conn) == 10 * HF_CACHE_LINE, "an idle connection is mostly this");
 static_assert(offsetof(struct hf_tcp_conn, probe_cnt) == HF_CACHE_LINE, "what follows is rarer");
 
 /* ---- before and after ---- */
@@ -227,6 +261,7 @@ struct hf_tcp_in {
 	hf_ns now;
 	uint32_t conn; /* whose it was found to be; UINT32_MAX: no connection's */
 	struct hf_flow_key flow;
+	struct hf_tcpopt opt; /* of a connection's segment */
 	/* what is left of it after trimming to the window */
 	uint32_t seq;
 	struct hf_span payload;
@@ -297,14 +332,63 @@ void hf_tcp_next_hop(const struct hf_tcp *t, uint32_t port, const uint8_t *came_
 bool hf_tcp_has_output(const struct hf_tcp_conn *c);
 bool hf_tcp_has_data(const struct hf_tcp_conn *c);
 
+/* ---- sent.c ---- */
+static inline uint32_t hf_tcp_us(hf_ns now)
+{
+	return (uint32_t)(now / HF_NS_US);
+}
+
+static inline bool hf_tcp_in_flight(const struct hf_tcp_run *r)
+{
+	return !(r->fate & (HF_TCP_RUN_SACKED | HF_TCP_RUN_LOST));
+}
+
+/* [seq, end) was sent: new, from snd_nxt on (which moves), or again. */
+void hf_tcp_sent(struct hf_tcp *t, struct hf_tcp_conn *c, uint32_t seq, uint32_t end, hf_ns now);
+/* snd_una is about to become ack. A round trip that this measured, or HF_NS_NEVER. */
+hf_ns hf_tcp_sent_acked(struct hf_tcp *t, struct hf_tcp_conn *c, uint32_t ack, hf_ns now);
+/* The peer says that it has [left, right). */
+void hf_tcp_sent_sacked(
+	struct hf_tcp *t, struct hf_tcp_conn *c, uint32_t left, uint32_t right, hf_ns now);
+/* What was SACKed is not believed any more. */
+void hf_tcp_sent_reneged(struct hf_tcp_conn *c);
+/* The runs in flight for which lost[i] holds are; returns whether there were any. */
+bool hf_tcp_sent_lost(struct hf_tcp_conn *c, const bool *lost);
+/* The segment at snd_una is lost. */
+void hf_tcp_sent_head_lost(struct hf_tcp *t, struct hf_tcp_conn *c);
+/* The first run that is lost, and its length; NULL: none is. */
+const struct hf_tcp_run *hf_tcp_sent_first_lost(const struct hf_tcp_conn *c, uint32_t *len);
+/* Bytes with one of these fates; with 0: those in flight. */
+uint32_t hf_tcp_sent_len(const struct hf_tcp_conn *c, unsigned fate);
+uint32_t hf_tcp_run_end(const struct hf_tcp_conn *c, uint32_t i);
+
+/* ---- rack.c ---- */
+/* The bytes of a run up to `end` have arrived. */
+void hf_tcp_rack_arrived(
+	struct hf_tcp_conn *c, const struct hf_tcp_run *r, uint32_t end, hf_ns now);
+/* Marks what is lost by now and arms DUE_REORDER for what may be soon. True: something is. */
+HF_MUST_CHECK bool hf_tcp_rack_look(struct hf_tcp *t, struct hf_tcp_conn *c, hf_ns now);
+void hf_tcp_rack_timeout(struct hf_tcp_conn *c, hf_ns now);
+void hf_tcp_rack_dsack(struct hf_tcp_conn *c);
+void hf_tcp_rack_recovered(struct hf_tcp_conn *c);
+void hf_tcp_tail_arm(struct hf_tcp *t, struct hf_tcp_conn *c, hf_ns now);
+/* The probe went out; again: with bytes sent before. */
+void hf_tcp_tail_sent(struct hf_tcp_conn *c, bool again);
+/* True: the probe repaired a loss. */
+HF_MUST_CHECK bool hf_tcp_tail_acked(
+	struct hf_tcp_conn *c, uint32_t ack, bool dsack, bool plain_dup);
+
 /* ---- congestion.c ---- */
 void hf_tcp_cong_open(struct hf_tcp_conn *c, uint32_t syn_ack_lost_cnt);
-/* What the window of congestion allows beyond snd_una. */
-uint32_t hf_tcp_cong_window(const struct hf_tcp_conn *c);
-/* snd_una moved by len; flight is what was outstanding before. True: a hole is next, send it. */
+/* What the window of congestion lets out now. */
+uint32_t hf_tcp_cong_room(const struct hf_tcp_conn *c);
+/* snd_una moved by len; flight is what was outstanding before. True: without SACK, a hole is next. */
 HF_MUST_CHECK bool hf_tcp_cong_acked(struct hf_tcp_conn *c, uint32_t len, uint32_t flight);
-/* A duplicate ACK. True: it is the third, send the segment at snd_una again. */
+/* A duplicate ACK from a peer without SACK. True: it is the third, the segment at snd_una is lost. */
 HF_MUST_CHECK bool hf_tcp_cong_dup(struct hf_tcp_conn *c);
+/* Something is lost. True: recovery begins. */
+HF_MUST_CHECK bool hf_tcp_cong_lost(struct hf_tcp_conn *c);
+void hf_tcp_cong_tail(struct hf_tcp_conn *c);
 void hf_tcp_cong_timeout(struct hf_tcp_conn *c);
 void hf_tcp_cong_idle(struct hf_tcp_conn *c);
 
@@ -314,6 +398,8 @@ void hf_tcp_disarm(struct hf_tcp_conn *c, enum hf_tcp_due which);
 /* Brings DUE_REXMIT in line with what is in flight and what is queued. */
 void hf_tcp_rexmit_update(struct hf_tcp *t, struct hf_tcp_conn *c, hf_ns now);
 void hf_tcp_rtt_sample(struct hf_tcp_conn *c, hf_ns rtt);
+/* Something is lost: recovery begins, unless it goes on. */
+void hf_tcp_recover(struct hf_tcp *t, struct hf_tcp_conn *c, hf_ns now);
 /* A valid segment came: the peer lives. */
 void hf_tcp_heard(struct hf_tcp *t, struct hf_tcp_conn *c, hf_ns now);
 

@@ -16,6 +16,7 @@ struct say {
 	bool fin;
 	bool sack;  /* a bare ACK: room for SACK blocks */
 	bool probe; /* lies outside of the stream's order: moves no snd_nxt, measures no time */
+	bool tail;  /* probes the flight's end */
 };
 
 /* ---- building ---- */
@@ -181,16 +182,22 @@ static uint32_t emit_reply(struct hf_tcp *t, uint32_t port, struct hf_frame *f, 
 }
 
 /* ---- what to say ---- */
+/* What the peer's window takes from seq on. */
+static uint32_t window_at(const struct hf_tcp_conn *c, uint32_t seq)
+{
+	uint32_t off = seq - c->snd_una;
+	return c->snd_wnd > off ? c->snd_wnd - off : 0;
+}
+
 /* New data from snd_nxt, as far as both windows let it; less than a full segment only when that is
  * all there is or half of the widest window (RFC 9293 3.8.6.2.1). Small writes are not held back
  * (no Nagle): a turn's records are coalesced before anything is sent. */
-static bool next_data(const struct hf_tcp_conn *c, struct say *s)
+static bool new_data(const struct hf_tcp_conn *c, uint32_t cong_room, struct say *s)
 {
-	uint32_t off = c->snd_nxt - c->snd_una, window, avail, room;
+	uint32_t off = c->snd_nxt - c->snd_una, avail, room;
 	if (off > c->snd.len) /* our FIN is out */
 		return false;
-	window = HF_MIN(c->snd_wnd, hf_tcp_cong_window(c));
-	room = window > off ? window - off : 0;
+	room = HF_MIN(window_at(c, c->snd_nxt), cong_room);
 	avail = (uint32_t)c->snd.len - off;
 	s->seq = c->snd_nxt;
 	s->len = HF_MIN(HF_MIN(avail, (uint32_t)c->info.mss), room);
@@ -200,14 +207,42 @@ static bool next_data(const struct hf_tcp_conn *c, struct say *s)
 	return s->len == c->info.mss || s->len == avail || s->len >= c->snd_wnd_max / 2;
 }
 
-/* The first unacknowledged segment as it was sent. */
-static bool first_segment(const struct hf_tcp_conn *c, struct say *s)
+/* Up to a segment's worth of the len bytes at seq, all sent before; the last may be our FIN. */
+static bool old_data(const struct hf_tcp_conn *c, uint32_t seq, uint32_t len, struct say *s)
 {
-	uint32_t sent = c->snd_max - c->snd_una;
-	s->seq = c->snd_una;
-	s->len = HF_MIN((uint32_t)HF_MIN(c->snd.len, (size_t)sent), (uint32_t)c->info.mss);
-	s->fin = s->len == c->snd.len && sent > c->snd.len;
-	return sent > 0;
+	uint32_t off = seq - c->snd_una;
+	uint32_t text_len = (uint32_t)HF_MIN((size_t)len, c->snd.len - HF_MIN(c->snd.len, off));
+	s->seq = seq;
+	s->len = HF_MIN(text_len, (uint32_t)c->info.mss);
+	s->fin = s->len == text_len && len > text_len;
+	return s->len > 0 || s->fin;
+}
+
+/* What was lost comes before what is new (RFC 6675 4, NextSeg). Of a window that shrank, no more
+ * than it takes (RFC 9293 3.8.6, SHLD-15). */
+static bool next_data(const struct hf_tcp_conn *c, struct say *s)
+{
+	uint32_t cong_room = hf_tcp_cong_room(c), len;
+	const struct hf_tcp_run *r = hf_tcp_sent_first_lost(c, &len);
+	if (!r)
+		return new_data(c, cong_room, s);
+	len = HF_MIN(len, window_at(c, r->seq));
+	return old_data(c, r->seq, len, s) && (c->rexmit_now || s->len <= cong_room);
+}
+
+/* RFC 8985 7.3: new data if there is any, else the last segment again; the congestion window may
+ * for once be exceeded by it. */
+static bool tail_probe(const struct hf_tcp_conn *c, struct say *s)
+{
+	const struct hf_tcp_run *last = &c->run[c->run_cnt - 1];
+	uint32_t begin;
+	s->tail = true;
+	if (c->run_cnt == 0 || !hf_tcp_in_flight(last))
+		return false;
+	if (new_data(c, c->info.mss, s))
+		return true;
+	begin = c->snd_nxt - HF_MIN(c->snd_nxt - last->seq, (uint32_t)c->info.mss);
+	return old_data(c, begin, c->snd_nxt - begin, s);
 }
 
 /* At least one byte into a window that is closed, or what a silly window lets in; when nothing but
@@ -234,9 +269,9 @@ static bool choose(const struct hf_tcp_conn *c, struct say *s)
 {
 	*s = (struct say){0};
 	if (c->dup_owed == 0) {
-		if (c->rexmit_now && first_segment(c, s))
-			return true;
 		if (next_data(c, s))
+			return true;
+		if (c->tail_now && tail_probe(c, s))
 			return true;
 		if (c->probe_now && window_probe(c, s))
 			return true;
@@ -265,22 +300,20 @@ bool hf_tcp_has_data(const struct hf_tcp_conn *c)
 static void said_data(struct hf_tcp *t, struct hf_tcp_conn *c, const struct say *s, hf_ns now)
 {
 	uint32_t end = s->seq + s->len + s->fin;
-	if (!s->probe && hf_seq_lt(s->seq, c->snd_max)) {
-		t->stats.retransmits++;
-		c->timing = false; /* Karn: its ACK could be either's (RFC 6298 3) */
-	} else if (!s->probe && !c->timing) {
-		c->timing = true;
-		c->rtt_seq = end;
-		c->rtt_at = now;
+	bool again = hf_seq_lt(s->seq, c->snd_max);
+	if (!s->probe) {
+		hf_tcp_sent(t, c, s->seq, end, now);
+		t->stats.retransmits += again;
+		c->rexmit_now = false;
 	}
 	c->probe_now = false;
-	if (s->seq == c->snd_una)
-		c->rexmit_now = false;
-	if (s->seq == c->snd_nxt && !s->probe)
-		c->snd_nxt = end;
 	c->snd_max = hf_seq_max(c->snd_max, end);
 	c->sent_at = now;
 	hf_tcp_rexmit_update(t, c, now);
+	if (s->tail)
+		hf_tcp_tail_sent(c, again);
+	else if (!s->probe && !again)
+		hf_tcp_tail_arm(t, c, now);
 }
 
 static void said_ack(struct hf_tcp_conn *c, bool bare)

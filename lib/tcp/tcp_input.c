@@ -91,10 +91,11 @@ static void advance(struct hf_tcp_in *in, struct hf_tcp_conn *c)
 	struct hf_tcp *t = in->t;
 	uint32_t len = in->p->ack - c->snd_una, flight = c->snd_nxt - c->snd_una;
 	uint32_t text_len = (uint32_t)HF_MIN((size_t)len, c->snd.len);
-	bool partial_before = c->recovering && c->partial_seen;
-	if (c->timing && hf_seq_le(c->rtt_seq, in->p->ack)) {
-		hf_tcp_rtt_sample(c, in->now - c->rtt_at);
-		c->timing = false;
+	bool partial_before = !c->sack_ok && c->recovering && c->partial_seen;
+	hf_ns rtt = hf_tcp_sent_acked(t, c, in->p->ack, in->now);
+	if (rtt != HF_NS_NEVER && hf_seq_lt(c->rtt_seq, in->p->ack)) {
+		hf_tcp_rtt_sample(c, rtt);
+		c->rtt_seq = c->snd_nxt;
 	}
 	hf_chain_consume_cursor(t->bufs, &c->snd, &c->snd_cursor, text_len);
 	c->snd_una = in->p->ack;
@@ -103,7 +104,10 @@ static void advance(struct hf_tcp_in *in, struct hf_tcp_conn *c)
 	c->persisting = false;
 	c->info.bytes_out += text_len;
 	t->stats.bytes_out += text_len;
+	c->tail_now = false;
 	c->rexmit_now = hf_tcp_cong_acked(c, len, flight);
+	if (c->rexmit_now)
+		hf_tcp_sent_head_lost(t, c);
 	c->partial_seen = c->recovering;
 	if (!partial_before || !c->recovering)
 		hf_tcp_disarm(
@@ -129,6 +133,36 @@ static void update_window(struct hf_tcp_in *in, struct hf_tcp_conn *c, bool acke
 	c->snd_wl2 = p->ack;
 }
 
+/* RFC 2883 4: the first block lies below the ACK, or within the second. */
+static bool is_dsack(const struct hf_tcpopt *o, uint32_t ack)
+{
+	if (o->sack_cnt == 0)
+		return false;
+	if (hf_seq_le(o->sack[0].right, ack))
+		return true;
+	return o->sack_cnt > 1 && hf_seq_le(o->sack[1].left, o->sack[0].left) &&
+	       hf_seq_le(o->sack[0].right, o->sack[1].right);
+}
+
+/* RFC 6675 5, 8985 6 and 7: what arrived, what that tells of the rest, and of a probe. */
+static void hear_of_sent(struct hf_tcp_in *in, struct hf_tcp_conn *c)
+{
+	struct hf_tcp *t = in->t;
+	uint32_t ack = in->p->ack;
+	bool dsack = is_dsack(&in->opt, ack), plain_dup;
+	plain_dup = in->opt.sack_cnt == 0 && is_duplicate(in, c);
+	for (uint32_t i = dsack; i < in->opt.sack_cnt; i++)
+		hf_tcp_sent_sacked(t, c, in->opt.sack[i].left, in->opt.sack[i].right, in->now);
+	if (dsack) {
+		t->stats.dsacks_in++;
+		hf_tcp_rack_dsack(c);
+	}
+	if (hf_tcp_tail_acked(c, ack, dsack, plain_dup))
+		hf_tcp_cong_tail(c);
+	if (hf_tcp_rack_look(t, c, in->now))
+		hf_tcp_recover(t, c, in->now);
+}
+
 /* Fifth. */
 static enum hf_tcp_outcome check_ack(struct hf_tcp_in *in, struct hf_tcp_conn *c)
 {
@@ -146,20 +180,21 @@ static enum hf_tcp_outcome check_ack(struct hf_tcp_in *in, struct hf_tcp_conn *c
 	hf_tcp_heard(t, c, in->now);
 	if (acked_new) {
 		advance(in, c);
-	} else if (is_duplicate(in, c) && hf_tcp_cong_dup(c)) {
-		t->stats.fast_retransmits++;
-		c->rexmit_now = true;
-		c->partial_seen = false;
-		hf_trace(t->trace, in->now, (uint32_t)c->info.ref, HF_TRACE_FAST_REXMIT, 0,
-			c->snd_una, 0);
+	} else if (!c->sack_ok && is_duplicate(in, c) && hf_tcp_cong_dup(c)) {
+		hf_tcp_sent_head_lost(t, c);
+		hf_tcp_recover(t, c, in->now);
 	}
 	if (c->state == HF_TCP_S_CLOSED)
 		return HF_TCP_O_ACK;
+	if (c->sack_ok)
+		hear_of_sent(in, c);
 	if (!hf_seq_lt(ack, c->snd_una))
 		update_window(in, c, acked_new);
 	if (hf_tcp_has_output(c))
 		hf_tcp_want_out(t, c);
 	hf_tcp_rexmit_update(t, c, in->now);
+	if (acked_new)
+		hf_tcp_tail_arm(t, c, in->now);
 	return GO_ON;
 }
 
@@ -169,6 +204,7 @@ enum hf_tcp_outcome hf_tcp_conn_input(struct hf_tcp_in *in, struct hf_tcp_conn *
 	static enum hf_tcp_outcome (*const step[])(struct hf_tcp_in *, struct hf_tcp_conn *) = {
 		check_sequence, check_rst, check_syn, check_ack, hf_tcp_rcv_text};
 	enum hf_tcp_outcome o = GO_ON;
+	hf_tcpopt_parse(in->p->options, &in->opt);
 	for (unsigned i = 0; i < HF_ARRAY_LEN(step) && o == GO_ON; i++)
 		o = step[i](in, c);
 	return o;

@@ -1,8 +1,7 @@
 /* timer.c -- a connection has one timer and three deadlines. Moving a deadline is a store; the
  * timer is only re-armed when a deadline comes nearer, and when it fires too early it looks for the
  * next one. So the usual case, an ACK that pushes the retransmission into the future, costs
- * nothing. RTO as in RFC 6298: one round trip measured at a time, never over a retransmission
- * (Karn). */
+ * nothing. RTO as in RFC 6298: measured once per round trip, never over a retransmission (Karn). */
 #include "lib/tcp/tcp_conn.h"
 
 void hf_tcp_arm(struct hf_tcp *t, struct hf_tcp_conn *c, enum hf_tcp_due which, hf_ns at)
@@ -40,7 +39,7 @@ void hf_tcp_rtt_sample(struct hf_tcp_conn *c, hf_ns rtt)
 void hf_tcp_rexmit_update(struct hf_tcp *t, struct hf_tcp_conn *c, hf_ns now)
 {
 	bool queued = c->snd.len > 0 || hf_tcp_fin_owed(c);
-	if (c->snd_nxt != c->snd_una) { /* in flight: RFC 6298 5.1 */
+	if (hf_tcp_sent_len(c, 0) > 0) { /* in flight: RFC 6298 5.1 */
 		if (c->persisting || c->due[HF_TCP_DUE_REXMIT] == HF_NS_NEVER)
 			hf_tcp_arm(t, c, HF_TCP_DUE_REXMIT, now + c->info.rto_ns);
 		c->persisting = false;
@@ -85,7 +84,18 @@ static void probe_window(struct hf_tcp *t, struct hf_tcp_conn *c, hf_ns now)
 		now + HF_MIN(c->info.rto_ns << c->persist_backoff, HF_TCP_RTO_MAX));
 }
 
-/* RFC 6298 5.4 to 5.6. Everything unacknowledged is sent again, beginning at snd_una. */
+void hf_tcp_recover(struct hf_tcp *t, struct hf_tcp_conn *c, hf_ns now)
+{
+	if (!hf_tcp_cong_lost(c))
+		return;
+	t->stats.fast_retransmits++;
+	c->rexmit_now = true;
+	c->partial_seen = c->tail_now = false;
+	hf_tcp_disarm(c, HF_TCP_DUE_TAIL);
+	hf_trace(t->trace, now, (uint32_t)c->info.ref, HF_TRACE_FAST_REXMIT, 0, c->snd_una, 0);
+}
+
+/* RFC 6298 5.4 to 5.6. What is lost is sent again, beginning at snd_una. */
 static void retransmit(struct hf_tcp *t, struct hf_tcp_conn *c, hf_ns now)
 {
 	if (c->rexmit_cnt == HF_TCP_REXMIT_MAX) {
@@ -95,10 +105,12 @@ static void retransmit(struct hf_tcp *t, struct hf_tcp_conn *c, hf_ns now)
 	t->stats.timeouts++;
 	hf_trace(t->trace, now, (uint32_t)c->info.ref, HF_TRACE_RTO, c->rexmit_cnt, c->snd_una, 0);
 	hf_tcp_cong_timeout(c);
+	hf_tcp_rack_timeout(c, now);
 	c->rexmit_cnt++;
-	c->snd_nxt = c->snd_una;
-	c->snd_cursor = (struct hf_cursor){0};
-	c->timing = c->rexmit_now = false;
+	c->rexmit_now = true;
+	c->tail_now = c->tail_out = false;
+	hf_tcp_disarm(c, HF_TCP_DUE_TAIL);
+	hf_tcp_disarm(c, HF_TCP_DUE_REORDER);
 	c->info.rto_ns = clamp_rto(2 * c->info.rto_ns);
 	hf_tcp_rexmit_update(t, c, now);
 	hf_tcp_want_out(t, c);
@@ -110,6 +122,26 @@ static void rexmit_due(struct hf_tcp *t, struct hf_tcp_conn *c, hf_ns now)
 		probe_window(t, c, now);
 	else
 		retransmit(t, c, now);
+}
+
+/* RFC 8985 7.3: the retransmission waits for what the probe brings. */
+static void tail_due(struct hf_tcp *t, struct hf_tcp_conn *c, hf_ns now)
+{
+	if (hf_tcp_sent_len(c, 0) == 0)
+		return;
+	t->stats.tail_probes++;
+	c->tail_now = true;
+	hf_tcp_arm(t, c, HF_TCP_DUE_REXMIT, now + c->info.rto_ns);
+	hf_tcp_want_out(t, c);
+}
+
+static void reorder_due(struct hf_tcp *t, struct hf_tcp_conn *c, hf_ns now)
+{
+	if (!hf_tcp_rack_look(t, c, now))
+		return;
+	hf_tcp_recover(t, c, now);
+	hf_tcp_rexmit_update(t, c, now);
+	hf_tcp_want_out(t, c);
 }
 
 static void ack_due(struct hf_tcp *t, struct hf_tcp_conn *c, hf_ns now)
@@ -137,6 +169,8 @@ static void life_due(struct hf_tcp *t, struct hf_tcp_conn *c, hf_ns now)
 static void conn_due(struct hf_tcp *t, struct hf_tcp_conn *c, hf_ns now)
 {
 	static void (*const act[HF_TCP_DUE_CNT])(struct hf_tcp *, struct hf_tcp_conn *, hf_ns) = {
+		[HF_TCP_DUE_TAIL] = tail_due,
+		[HF_TCP_DUE_REORDER] = reorder_due,
 		[HF_TCP_DUE_REXMIT] = rexmit_due,
 		[HF_TCP_DUE_ACK] = ack_due,
 		[HF_TCP_DUE_LIFE] = life_due,

@@ -110,12 +110,27 @@ static void expected(const struct world *w, uint16_t sport, uint32_t *seq, uint3
 	}
 }
 
-enum { SEQ_OFF = 1, ACK_OFF = 2, OPTIONS = 4, LONG = 8, WINDOW = 16 };
+enum { SEQ_OFF = 1, ACK_OFF = 2, OPTIONS = 4, LONG = 8, WINDOW = 16, SACKS = 32 };
+
+/* Blocks around what is in flight below `ack`, so that they are often possible. */
+static size_t sack_option(struct script *s, uint32_t ack, uint8_t *opt)
+{
+	uint32_t cnt = 1 + next(s, 1) % 4;
+	struct hf_writer w = hf_writer(opt, 40);
+	hf_writer_u16(&w, HF_TCPOPT_NOP << 8 | HF_TCPOPT_NOP);
+	hf_writer_u16(&w, HF_TCPOPT_SACK << 8 | (2 + 8 * cnt));
+	for (uint32_t i = 0; i < cnt; i++) {
+		uint32_t left = ack - next(s, 2) % 20000;
+		hf_writer_u32(&w, left);
+		hf_writer_u32(&w, left + next(s, 2) % 6000);
+	}
+	return w.len;
+}
 
 static void built_segment(struct world *w, struct script *s)
 {
 	static struct packet p;
-	uint8_t payload[1460];
+	uint8_t payload[1460], sack[40];
 	uint32_t how = next(s, 1), options_len;
 	struct packet_spec spec = {.window = 8192, .payload = payload};
 	spec.sport = (uint16_t)(1 + next(s, 1) % FLOWS);
@@ -131,7 +146,12 @@ static void built_segment(struct world *w, struct script *s)
 		spec.payload_len = next(s, 2) % (sizeof(payload) + 1);
 	else
 		spec.payload_len = next(s, 1) % 16;
-	if (how & OPTIONS) {
+	if (how & SACKS) {
+		spec.tcp_options_len = sack_option(s, spec.ack, sack);
+		spec.tcp_options = sack;
+		if (how & ACK_OFF) /* of some of it */
+			spec.ack -= next(s, 2) % 20000;
+	} else if (how & OPTIONS) {
 		options_len = next(s, 1) % 11 * 4;
 		if ((size_t)(s->end - s->p) < options_len)
 			return;

@@ -42,6 +42,13 @@ HF_UNUSED static uint32_t tcp_check_conn(const struct hf_tcp *t, const struct hf
 	HF_ASSERT(c->info.end == HF_TCP_END_NONE);
 	HF_ASSERT(hf_seq_le(c->snd_una, c->snd_nxt) && hf_seq_le(c->snd_nxt, c->snd_max));
 	HF_ASSERT(c->snd_max - c->snd_una <= queued);
+	HF_ASSERT(c->run_cnt <= HF_TCP_RUN_MAX && (c->run_cnt == 0) == (c->snd_nxt == c->snd_una));
+	for (uint32_t i = 0; i < c->run_cnt; i++) { /* without gaps from snd_una to snd_nxt */
+		HF_ASSERT(i > 0 ||
+			  (c->run[i].seq == c->snd_una && !(c->run[i].fate & HF_TCP_RUN_SACKED)));
+		HF_ASSERT(hf_seq_lt(c->run[i].seq, hf_tcp_run_end(c, i)));
+	}
+	HF_ASSERT(c->sack_ok ? c->dup_cnt == 0 : hf_tcp_sent_len(c, HF_TCP_RUN_SACKED) == 0);
 	HF_ASSERT(c->cwnd >= c->info.mss && c->info.mss >= HF_TCP_MSS_MIN);
 	HF_ASSERT(c->rcv_held <= t->cfg.rcv_wnd_max + 1u);
 	HF_ASSERT(c->info.eof || hf_seq_le(c->rcv_nxt, c->rcv_edge));

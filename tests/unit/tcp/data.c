@@ -33,14 +33,25 @@ RIG_TEST(first_bytes_are_acknowledged_at_once)
 }
 
 /* Past the handshake. */
-static void settle(struct rig *r)
+static void settle_opened(struct rig *r)
 {
-	rig_open(r);
 	in_range(r, 1, 20001);
 	drain(r);
 	assert_int_equal(rig_read(r, 20000), 20000);
 	drain(r);
 	rig_events(r);
+}
+
+static void settle(struct rig *r)
+{
+	rig_open(r);
+	settle_opened(r);
+}
+
+static void settle_sack(struct rig *r)
+{
+	rig_open_sack(r, 0);
+	settle_opened(r);
 }
 
 RIG_TEST(later_every_second_segment_or_40_ms)
@@ -87,7 +98,7 @@ RIG_TEST(old_bytes_are_acknowledged_again)
 /* ---- order ------------------------------------------------------------------------------------- */
 RIG_TEST(each_early_segment_owes_a_duplicate_ack)
 {
-	settle(r);
+	settle_sack(r);
 	for (uint32_t i = 1; i <= 5; i++)
 		IN(OUT_OF_ORDER, "A", .seq = 20001 + 1000 * i, .ack = 1, .len = 1000);
 	assert_int_equal(rig_events(r), 0);
@@ -109,7 +120,7 @@ RIG_TEST(each_early_segment_owes_a_duplicate_ack)
 RIG_TEST(sack_blocks_latest_first_at_most_four)
 {
 	static const uint32_t at[] = {10, 30, 50, 70, 90, 20};
-	rig_open(r);
+	rig_open_sack(r, 0);
 	for (size_t i = 0; i < HF_ARRAY_LEN(at); i++) {
 		IN(OUT_OF_ORDER, "A", .seq = at[i], .ack = 1, .len = 5);
 		OUT("A", .seq = 1, .ack = 1);
@@ -353,7 +364,7 @@ static void early_bytes_give_way(void **state)
 	static uint8_t bytes[2032];
 	(void)state;
 	rig_init_with(r, &rig_cfg_default, 32);
-	rig_open(r);
+	rig_open_sack(r, 0);
 	for (uint32_t i = 0; i < 3; i++)
 		IN(OUT_OF_ORDER, "A", .seq = 3000 + 1000 * 2 * i, .ack = 1, .len = 1000);
 	drain(r);

@@ -478,7 +478,7 @@ RIG_TEST(sequence_numbers_wrap)
 	OUT("SA", .ack = 1);
 	IN(HALF_RST, "R", .seq = 1);
 	r->now += (hf_ns)(uint32_t)(0u - 900 - r->iss) * 4000;
-	rig_open(r);
+	rig_open_sack(r, 0);
 	assert_in_range(0u - r->iss, 800, 900);
 	IN(OUT_OF_ORDER, "A", .seq = 1001, .ack = 1, .len = 1000);
 	OUT("A", .seq = 1, .ack = 1);
@@ -491,6 +491,8 @@ RIG_TEST(sequence_numbers_wrap)
 	OUT("A", .seq = 1 + MSS, .ack = 2001, .len = MSS);
 	OUT("A", .seq = 1 + 2 * MSS, .ack = 2001, .len = 3000 - 2 * MSS);
 	IN(ACK, "A", .seq = 2001, .ack = 1 + MSS);
+	rig_wait(r, 100 * MS);
+	OUT("PA", .seq = 3001 - MSS, .ack = 2001, .len = MSS);
 	rig_wait(r, 5 * SEC);
 	OUT("A", .seq = 1 + MSS, .ack = 2001, .len = MSS);
 	IN(ACK, "A", .seq = 2001, .ack = 3001);

@@ -18,7 +18,8 @@ struct flight {
 
 struct client {
 	uint16_t port;
-	bool scaled, sacks, established, fin_sent, fin_acked, fin_got, closes_first;
+	bool scaled, sacks, dsacks, reneges, established, fin_sent, fin_acked, fin_got,
+		closes_first;
 	uint8_t scale; /* of our window, as seen by the server; its own is in peer_scale */
 	uint8_t peer_scale;
 	uint32_t mss, iss, irs;
@@ -29,6 +30,9 @@ struct client {
 	uint64_t taken;              /* by its user: the rest closes the window */
 	uint32_t buf;
 	uint64_t edge; /* promised */
+	uint64_t high,
+		latest;    /* the end of all that came, and where the latest early piece began */
+	uint64_t twice[2]; /* bytes that came again, to be told once; empty: none */
 	uint32_t dups;
 	hf_ns timer, rto, ack_at, user_at;
 	uint8_t have[STREAM_MAX];
@@ -84,12 +88,72 @@ static void put_on_wire(struct world *w, bool to_us, const struct packet *p)
 	}
 }
 
+/* ---- what the client has beyond a gap (RFC 2018, 2883) ------------------------------------------ */
+static void put_block(struct hf_writer *o, const struct client *c, uint64_t left, uint64_t right)
+{
+	hf_writer_u32(o, c->irs + 1 + (uint32_t)left);
+	hf_writer_u32(o, c->irs + 1 + (uint32_t)right);
+}
+
+/* The run of bytes around off. */
+static void run_around(const struct client *c, uint64_t off, uint64_t *left, uint64_t *right)
+{
+	*left = *right = off;
+	while (*left > c->got && c->have[*left - 1])
+		--*left;
+	while (*right < c->high && c->have[*right])
+		++*right;
+}
+
+static void put_sacks(struct hf_writer *o, struct client *c)
+{
+	uint64_t left, right, first = UINT64_MAX, off = c->got;
+	size_t cnt_at = o->len + 3;
+	uint32_t cnt = 0;
+	hf_writer_u16(o, 1 << 8 | 1);
+	hf_writer_u16(o, 5 << 8);
+	if (c->twice[0] < c->twice[1]) {
+		put_block(o, c, c->twice[0], c->twice[1]);
+		c->twice[0] = c->twice[1];
+		cnt++;
+	}
+	if (c->latest > c->got && c->latest < c->high && c->have[c->latest]) {
+		run_around(c, c->latest, &left, &right);
+		put_block(o, c, left, right);
+		first = left;
+		cnt++;
+	}
+	while (cnt < 4 && off < c->high) {
+		if (!c->have[off]) {
+			off++;
+			continue;
+		}
+		run_around(c, off, &left, &right);
+		off = right;
+		if (left == first)
+			continue;
+		put_block(o, c, left, right);
+		cnt++;
+	}
+	o->p[cnt_at] = (uint8_t)(2 + 8 * cnt);
+	if (cnt == 0)
+		o->len = cnt_at - 3;
+}
+
+/* RFC 2018 8: it may throw away what it only SACKed. */
+static void renege(struct client *c)
+{
+	memset(c->have + c->got, 0, c->high - c->got);
+	c->high = c->got;
+}
+
 /* ---- the client -------------------------------------------------------------------------------- */
 static void client_send(
 	struct world *w, struct client *c, const char *flags, uint64_t off, uint32_t len)
 {
 	struct packet p;
-	uint8_t payload[1500], opt[12];
+	uint8_t payload[1500], opt[40];
+	struct hf_writer o = hf_writer(opt, sizeof(opt));
 	uint64_t room = c->taken + c->buf - c->got;
 	struct packet_spec s = {.sport = c->port, .tcp_flags = rig_flags(flags)};
 	bool syn = s.tcp_flags & HF_TCP_SYN;
@@ -114,6 +178,11 @@ static void client_send(
 			memcpy(opt + n, sack, 4), n += 4;
 		s.tcp_options = opt;
 		s.tcp_options_len = n;
+	}
+	if (!syn && c->sacks && len == 0) {
+		put_sacks(&o, c);
+		s.tcp_options = opt;
+		s.tcp_options_len = o.len;
 	}
 	packet_tcp(&p, &s);
 	put_on_wire(w, true, &p);
@@ -219,13 +288,19 @@ static void client_text(struct world *w, struct client *c, const struct hf_packe
 	int32_t rel = (int32_t)(p->seq - (c->irs + 1 + (uint32_t)c->got));
 	uint64_t off = c->got + (uint64_t)(int64_t)rel, before = c->got;
 	bool must_ack = rel != 0;
+	if (c->dsacks && rel < 0 && p->payload.len > 0 && off < c->want) {
+		c->twice[0] = off;
+		c->twice[1] = off + p->payload.len;
+	}
+	if (rel > 0 && p->payload.len > 0)
+		c->latest = off;
 	for (size_t i = 0; i < p->payload.len; i++, off++) {
 		if (rel < 0 && off + 1 > UINT64_MAX - 70000)
 			continue; /* before the stream began: a keep-alive's number */
 		assert_true(off < c->want);
 		assert_int_equal(p->payload.p[i], rig_byte(off));
 		if (off >= c->got && off < c->edge)
-			c->have[off] = 1;
+			c->have[off] = 1, c->high = HF_MAX(c->high, off + 1);
 		else
 			must_ack = true;
 	}
@@ -283,6 +358,8 @@ static void client_user(struct world *w, struct client *c)
 {
 	uint64_t was = c->edge;
 	c->user_at = w->r->now + (below(w, 20) ? below(w, 40) : below(w, 3000)) * MS;
+	if (c->reneges && below(w, 10) == 0)
+		renege(c);
 	c->taken += some_of(w, c->got - c->taken, 3 * c->buf);
 	if (c->established && !c->fin_got && c->taken + c->buf - was > c->buf / 2)
 		client_send(w, c, "A", HF_MIN(c->max, c->una + c->peer_wnd), 0);
@@ -317,7 +394,9 @@ static void client_init(struct world *w, uint32_t i)
 	c->port = (uint16_t)(10000 + i);
 	c->mss = mss[below(w, HF_ARRAY_LEN(mss))];
 	c->scaled = below(w, 2);
-	c->sacks = below(w, 2);
+	c->sacks = below(w, 3);
+	c->dsacks = c->sacks && below(w, 2);
+	c->reneges = c->sacks && below(w, 4) == 0;
 	c->scale = c->scaled ? (uint8_t)below(w, 5) : 0;
 	c->buf = 2000 + below(w, below(w, 2) ? 65535u << c->scale : 20000);
 	c->iss = below(w, 4) ? (uint32_t)test_rand(&w->seed) : 0u - below(w, 100000);

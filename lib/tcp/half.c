@@ -39,7 +39,7 @@ static hf_ns time_left(const struct hf_tcp_half *h, hf_ns now)
 static void enter_level(struct hf_tcp *t, struct hf_tcp_half *h, uint32_t level, hf_ns now)
 {
 	hf_ns due = now + level_len(t, level) + TICK;
-	h->level = (uint8_t)level;
+	h->level = level & 15;
 	h->due = tick_of(due);
 	hf_tcp_list_push(&t->half_level[level], h);
 	if (!hf_timer_armed(&t->half_timer[level]))
@@ -73,8 +73,8 @@ static uint32_t first_window(const struct hf_tcp *t)
 }
 
 /* Each option is answered on its own, and only if the peer offered it. The window of a SYN is never
- * scaled (RFC 7323 2.2). */
-static void send_syn_ack(struct hf_tcp *t, const struct hf_tcp_half *h)
+ * scaled (RFC 7323 2.2). syn: the one that is answered; NULL: none came, it is time (stamp.c). */
+static void send_syn_ack(struct hf_tcp *t, const struct hf_tcp_half *h, const struct hf_tcp_in *syn)
 {
 	struct hf_tcp_seg s = {
 		.flow = h->flow,
@@ -86,6 +86,8 @@ static void send_syn_ack(struct hf_tcp *t, const struct hf_tcp_half *h)
 		.scale = h->scale == HF_TCP_NO_SCALE ? HF_TCP_NO_SCALE : t->rcv_scale,
 		.sack_permitted = h->sack_ok,
 	};
+	if (syn)
+		hf_tcp_stamp_answer(syn, &s);
 	hf_tcp_next_hop(t, h->port, h->mac, s.mac);
 	hf_tcp_reply(t, h->port, &s);
 }
@@ -105,7 +107,7 @@ uint32_t hf_tcp_half_expire(struct hf_tcp *t, uint32_t level, hf_ns now, uint32_
 		}
 		hf_tcp_list_remove(list, h);
 		enter_level(t, h, level + 1, now);
-		send_syn_ack(t, h);
+		send_syn_ack(t, h, NULL);
 		t->stats.syn_ack_again++;
 	}
 	h = hf_tcp_list_first(list);
@@ -149,14 +151,13 @@ static bool chunks_are_short(const struct hf_tcp *t)
 
 static void remember_options(struct hf_tcp_half *h, const struct hf_tcp_in *in)
 {
-	uint32_t mss, scale;
-	struct hf_tcpopt o;
-	hf_tcpopt_parse(in->p->options, &o);
-	mss = o.mss ? o.mss : HF_TCP_MSS_DEFAULT;
-	scale = o.has_wscale ? HF_MIN(o.wscale, HF_TCP_SCALE_MAX) : HF_TCP_NO_SCALE;
+	const struct hf_tcpopt *o = &in->opt;
+	uint32_t mss = o->mss ? o->mss : HF_TCP_MSS_DEFAULT;
+	uint32_t scale = o->has_wscale ? HF_MIN(o->wscale, HF_TCP_SCALE_MAX) : HF_TCP_NO_SCALE;
 	h->mss = (uint16_t)HF_MIN(HF_MAX(mss, HF_TCP_MSS_MIN), in->t->side[in->port].mss);
 	h->scale = scale & 15u;
-	h->sack_ok = o.sack_permitted;
+	h->sack_ok = o->sack_permitted;
+	h->ts_ok = o->has_timestamps;
 }
 
 static enum hf_tcp_outcome syn_input(struct hf_tcp_in *in, const uint32_t *iss_min)
@@ -183,7 +184,7 @@ static enum hf_tcp_outcome syn_input(struct hf_tcp_in *in, const uint32_t *iss_m
 	t->stats.half_open++;
 	enter_level(t, h, 0, in->now);
 	hf_trace(t->trace, in->now, UINT32_MAX, HF_TRACE_SYN, in->port, h->irs, h->iss);
-	send_syn_ack(t, h);
+	send_syn_ack(t, h, in);
 	return HF_TCP_O_SYN_NEW;
 }
 
@@ -249,6 +250,8 @@ static struct hf_tcp_conn *half_promote(
 			.rto_ns = h->level > 0 ? HF_TCP_RTO_SYN_LOST : HF_TCP_RTO_FIRST},
 	};
 	memcpy(c->mac, h->mac, sizeof(c->mac));
+	if (h->ts_ok && in->opt.has_timestamps)
+		hf_tcp_stamp_open(in, c);
 	hf_tcp_state_open(c);
 	hf_tcp_cong_open(c, h->level);
 	if (h->level == 0) /* the SYN-ACK measured a round trip, to a tick */
@@ -298,7 +301,7 @@ enum hf_tcp_outcome hf_tcp_half_input(struct hf_tcp_in *in, struct hf_tcp_half *
 		return HF_TCP_O_RST_INEXACT;
 	}
 	if (flags & HF_TCP_SYN && !(flags & HF_TCP_ACK) && in->seq == h->irs) {
-		send_syn_ack(in->t, h);
+		send_syn_ack(in->t, h, in);
 		return HF_TCP_O_SYN_AGAIN;
 	}
 	if (!inside) {

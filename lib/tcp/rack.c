@@ -6,10 +6,10 @@
  * others three duplicate ACKs count (congestion.c). RFC 8985, 2883. */
 #include "lib/tcp/tcp_conn.h"
 
-#define DUP_THRESH 3u            /* RFC 8985 4 */
-#define REO_PERSIST 16u          /* recoveries without a DSACK, RFC 8985 6.2 step 4 */
-#define PTO_UNKNOWN HF_NS_S      /* no round trip measured yet, RFC 8985 7.2 */
-#define PTO_MIN (2 * HF_NS_MS)   /* two ticks of the wheel */
+#define DUP_THRESH 3u                  /* RFC 8985 4 */
+#define REO_PERSIST 16u                /* recoveries without a DSACK, RFC 8985 6.2 step 4 */
+#define PTO_UNKNOWN HF_NS_S            /* no round trip measured yet, RFC 8985 7.2 */
+#define PTO_MIN (2 * HF_NS_MS)         /* two ticks of the wheel */
 #define PEER_ACK_DELAY (40 * HF_NS_MS) /* of a lone segment: what Linux and we ourselves take */
 
 /* RACK_sent_after of RFC 8985 6.2: sent later, or in the same turn and behind. */
@@ -20,8 +20,7 @@ static bool sent_after(uint32_t at, uint32_t end, uint32_t other_at, uint32_t ot
 
 /* ---- arrivals ---- */
 /* Steps 1 to 3. A retransmission acknowledged sooner than ever was not it, but the original. */
-void hf_tcp_rack_arrived(
-	struct hf_tcp_conn *c, const struct hf_tcp_run *r, uint32_t end, hf_ns now)
+void hf_tcp_rack_arrived(struct hf_tcp_conn *c, const struct hf_tcp_run *r, uint32_t end, hf_ns now)
 {
 	uint32_t rtt_us = hf_tcp_us(now) - r->at_us;
 	bool again = r->fate & HF_TCP_RUN_AGAIN;

@@ -65,8 +65,8 @@ static uint64_t cost_of_joining(const struct hf_tcp_conn *c, uint32_t i)
 	const struct hf_tcp_run *a = &c->run[i], *b = &c->run[i + 1];
 	uint32_t a_len = b->seq - a->seq, b_len = hf_tcp_run_end(c, i + 1) - b->seq;
 	if (hf_tcp_in_flight(a) && hf_tcp_in_flight(b))
-		return hf_seq_max(a->at_us, b->at_us) - (hf_seq_lt(a->at_us, b->at_us) ? a->at_us
-										: b->at_us);
+		return hf_seq_max(a->at_us, b->at_us) -
+		       (hf_seq_lt(a->at_us, b->at_us) ? a->at_us : b->at_us);
 	if (hf_tcp_in_flight(a))
 		return (uint64_t)b_len << 32;
 	return (uint64_t)(hf_tcp_in_flight(b) || a->fate & SACKED ? a_len : b_len) << 32;
@@ -154,8 +154,7 @@ void hf_tcp_sent_sacked(
 	struct hf_tcp *t, struct hf_tcp_conn *c, uint32_t left, uint32_t right, hf_ns now)
 {
 	uint32_t i = 0, from, to;
-	if (!hf_seq_lt(c->snd_una, left) || !hf_seq_lt(left, right) ||
-		hf_seq_lt(c->snd_nxt, right))
+	if (!hf_seq_lt(c->snd_una, left) || !hf_seq_lt(left, right) || hf_seq_lt(c->snd_nxt, right))
 		return;
 	while (hf_seq_le(hf_tcp_run_end(c, i), left))
 		i++;

@@ -25,7 +25,8 @@
  * flight are chunks of the worker's hf_bufs. Units: ns, bytes; sequence numbers as on the wire.
  * Errors: peer -> outcome or end reason, counted; short of memory -> the window stays closed.
  * Specs: RFC 9293 (3.10.7 in its order: tcp_input.c), 6298, 5681, 6582, 2018, 2883, 6675, 8985,
- * 7323 (scaling), 6528. Start reading at tcp_input.c. */
+ * 7323,
+ * 6528. Start reading at tcp_input.c. */
 #ifndef HF_TCP_TCP_H
 #define HF_TCP_TCP_H
 

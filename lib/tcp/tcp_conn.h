@@ -21,6 +21,7 @@
 #define HF_TCP_MSS_DEFAULT 536u /* RFC 9293 3.7.1: the peer offered no MSS option */
 #define HF_TCP_MSS_MIN 64u   /* what a peer asks below this only makes us work (CVE-2019-11479) */
 #define HF_TCP_MTU_MIN 576u  /* RFC 791 3.1: what every host must accept */
+#define HF_TCP_STAMP_LEN 12u /* timestamps and two bytes that align them (RFC 7323 A) */
 #define HF_TCP_SCALE_MAX 14u /* RFC 7323 2.3 */
 #define HF_TCP_NO_SCALE 15u  /* window scaling was not negotiated */
 
@@ -128,6 +129,7 @@ struct HF_ALIGNED(HF_CACHE_LINE) hf_tcp_conn {
 	uint8_t ooo_cnt;         /* chunks in ooo_head */
 	bool fin_known : 1;      /* the peer's FIN was seen, perhaps ahead of its time */
 	bool sack_ok : 1;
+	bool ts_ok : 1;
 	bool recovering : 1; /* fast recovery, RFC 6582 */
 	bool partial_seen : 1;
 	bool persisting : 1; /* DUE_REXMIT probes a zero window */
@@ -170,6 +172,10 @@ struct HF_ALIGNED(HF_CACHE_LINE) hf_tcp_conn {
 	uint32_t rack_at_us, rack_end; /* RACK.xmit_ts, .end_seq: of the latest sent that arrived */
 	uint32_t rack_rtt_us, min_rtt_us;
 	uint32_t rack_fack, dsack_round;
+	/* timestamps, named as in RFC 7323 */
+	uint32_t ts_recent, last_ack_sent;
+	uint32_t ts_off; /* our clock's, of this flow */
+	hf_ns ts_recent_at;
 	uint32_t tail_end; /* TLP.end_seq */
 };
 static_assert(
@@ -185,7 +191,8 @@ struct hf_tcp_half {
 	uint16_t due; /* half.c: coarse ticks, modulo 2^16 */
 	uint8_t mac[HF_ETH_ADDR_LEN];
 	uint8_t scale : 4, port : 3, sack_ok : 1; /* scale: the peer's, or HF_TCP_NO_SCALE */
-	uint8_t level;                            /* SYN-ACKs sent again */
+	uint8_t level : 4;                        /* SYN-ACKs sent again */
+	uint8_t ts_ok : 1;                        /* the SYN had timestamps */
 };
 static_assert(sizeof(struct hf_tcp_half) <= 64, "a flood of SYNs costs a cache line each");
 static_assert(HF_TCP_PORT_MAX <= 8, "hf_tcp_half.port");
@@ -216,6 +223,8 @@ struct hf_tcp_seg {
 	uint16_t window;
 	uint8_t flags;
 	uint8_t mac[HF_ETH_ADDR_LEN]; /* next hop */
+	bool ts_ok;                   /* carries timestamps */
+	uint32_t ts_val, ts_ecr;
 	/* options of a SYN-ACK */
 	uint16_t mss;  /* 0: none */
 	uint8_t scale; /* HF_TCP_NO_SCALE: none */
@@ -261,7 +270,7 @@ struct hf_tcp_in {
 	hf_ns now;
 	uint32_t conn; /* whose it was found to be; UINT32_MAX: no connection's */
 	struct hf_flow_key flow;
-	struct hf_tcpopt opt; /* of a connection's segment */
+	struct hf_tcpopt opt;
 	/* what is left of it after trimming to the window */
 	uint32_t seq;
 	struct hf_span payload;
@@ -291,6 +300,21 @@ bool hf_tcp_fin_owed(const struct hf_tcp_conn *c);
 
 /* ---- tcp_input.c ---- */
 enum hf_tcp_outcome hf_tcp_conn_input(struct hf_tcp_in *in, struct hf_tcp_conn *c);
+
+/* ---- stamp.c ---- */
+/* The offset of a flow's clock, and what the clock shows (RFC 7323 5.4). */
+uint32_t hf_tcp_stamp_off(const struct hf_tcp *t, const struct hf_flow_key *k);
+uint32_t hf_tcp_stamp(uint32_t off, hf_ns now);
+/* The timestamps of a segment that answers this one. */
+void hf_tcp_stamp_answer(const struct hf_tcp_in *in, struct hf_tcp_seg *s);
+void hf_tcp_stamp_open(struct hf_tcp_in *in, struct hf_tcp_conn *c);
+/* What keeps a connection's segment from being looked at: HF_TCP_O_PAWS or _TS_MISSING; else
+ * HF_TCP_OUTCOME_CNT. */
+enum hf_tcp_outcome hf_tcp_stamp_check(struct hf_tcp_in *in, struct hf_tcp_conn *c);
+/* The segment was acceptable: what we echo from now on. */
+void hf_tcp_stamp_take(const struct hf_tcp_in *in, struct hf_tcp_conn *c);
+/* The round trip that an ACK's echo measured, or HF_NS_NEVER. */
+hf_ns hf_tcp_stamp_rtt(const struct hf_tcp_in *in, const struct hf_tcp_conn *c);
 
 /* ---- half.c ---- */
 /* LISTEN and CLOSED: RFC 9293 3.10.7.1 and .2. iss_min: the ISN must lie beyond (RFC 9293 3.6.1).

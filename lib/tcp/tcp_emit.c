@@ -38,11 +38,21 @@ static void write_syn_options(struct hf_writer *w, const struct hf_tcp_seg *s)
 	}
 }
 
+/* RFC 7323 3.2, laid out as in its appendix A */
+static void write_stamps(struct hf_writer *w, const struct hf_tcp_seg *s)
+{
+	hf_writer_u16(w, HF_TCPOPT_NOP << 8 | HF_TCPOPT_NOP);
+	hf_writer_u8(w, HF_TCPOPT_TIMESTAMPS);
+	hf_writer_u8(w, 10);
+	hf_writer_u32(w, s->ts_val);
+	hf_writer_u32(w, s->ts_ecr);
+}
+
 /* RFC 2018 3 */
 static void write_sack(struct hf_writer *w, const struct hf_tcp_conn *c)
 {
 	uint32_t block[SACK_MAX][2];
-	uint32_t cnt = hf_tcp_sack_blocks(c, block, SACK_MAX);
+	uint32_t cnt = hf_tcp_sack_blocks(c, block, c->ts_ok ? SACK_MAX - 1 : SACK_MAX);
 	if (cnt == 0)
 		return;
 	hf_writer_u16(w, HF_TCPOPT_NOP << 8 | HF_TCPOPT_NOP);
@@ -105,7 +115,9 @@ static uint32_t build(struct hf_tcp *t, uint32_t port, const struct hf_tcp_seg *
 	size_t tcp_at, tcp_len;
 	if (s->flags & HF_TCP_SYN)
 		write_syn_options(&o, s);
-	else if (say && say->sack && c->sack_ok)
+	if (s->ts_ok)
+		write_stamps(&o, s);
+	if (say && say->sack && c->sack_ok)
 		write_sack(&o, c);
 	tcp_len = HF_TCP_HDR_LEN + o.len + payload_len;
 	hf_wire_eth_ip(
@@ -166,6 +178,7 @@ void hf_tcp_reply_ack(const struct hf_tcp_in *in, uint32_t seq, uint32_t ack)
 		.ack = ack,
 		.window = (uint16_t)HF_MIN(in->t->cfg.rcv_wnd_max, (uint32_t)UINT16_MAX),
 		.flags = HF_TCP_ACK};
+	hf_tcp_stamp_answer(in, &s);
 	hf_tcp_next_hop(in->t, in->port, in->p->eth_src, s.mac);
 	hf_tcp_reply(in->t, in->port, &s);
 }
@@ -368,6 +381,12 @@ static uint32_t emit_conn(
 	last = data && s.seq + s.len == c->snd_una + (uint32_t)c->snd.len;
 	seg = seg_of(t, c, s.seq, HF_TCP_ACK | (s.fin ? HF_TCP_FIN : 0) | (last ? HF_TCP_PSH : 0));
 	seg.window = offer_window(t, c);
+	if (c->ts_ok) {
+		seg.ts_ok = true;
+		seg.ts_val = hf_tcp_stamp(c->ts_off, now);
+		seg.ts_ecr = c->ts_recent;
+		c->last_ack_sent = c->rcv_nxt;
+	}
 	frame_len = build(t, port, &seg, c, &s, f);
 	hf_trace(t->trace, now, (uint32_t)c->info.ref, HF_TRACE_SEG_OUT, seg.flags, s.seq, s.len);
 	if (s.probe)

@@ -38,6 +38,17 @@ static enum hf_tcp_outcome check_sequence(struct hf_tcp_in *in, struct hf_tcp_co
 	return old ? HF_TCP_O_OLD : HF_TCP_O_OUTSIDE;
 }
 
+/* Before that, PAWS (RFC 7323 5.3); behind it, what we will echo. */
+static enum hf_tcp_outcome check_stamps(struct hf_tcp_in *in, struct hf_tcp_conn *c)
+{
+	enum hf_tcp_outcome o = hf_tcp_stamp_check(in, c);
+	if (o == GO_ON)
+		o = check_sequence(in, c);
+	if (o == GO_ON)
+		hf_tcp_stamp_take(in, c);
+	return o;
+}
+
 /* Second. RFC 5961 3.2: only the exact number resets. (Third, security, is nobody's any more.) */
 static enum hf_tcp_outcome check_rst(struct hf_tcp_in *in, struct hf_tcp_conn *c)
 {
@@ -93,6 +104,8 @@ static void advance(struct hf_tcp_in *in, struct hf_tcp_conn *c)
 	uint32_t text_len = (uint32_t)HF_MIN((size_t)len, c->snd.len);
 	bool partial_before = !c->sack_ok && c->recovering && c->partial_seen;
 	hf_ns rtt = hf_tcp_sent_acked(t, c, in->p->ack, in->now);
+	if (rtt == HF_NS_NEVER) /* the echo tells which of two it was (RFC 7323 4.1) */
+		rtt = hf_tcp_stamp_rtt(in, c);
 	if (rtt != HF_NS_NEVER && hf_seq_lt(c->rtt_seq, in->p->ack)) {
 		hf_tcp_rtt_sample(c, rtt);
 		c->rtt_seq = c->snd_nxt;
@@ -202,9 +215,8 @@ static enum hf_tcp_outcome check_ack(struct hf_tcp_in *in, struct hf_tcp_conn *c
 enum hf_tcp_outcome hf_tcp_conn_input(struct hf_tcp_in *in, struct hf_tcp_conn *c)
 {
 	static enum hf_tcp_outcome (*const step[])(struct hf_tcp_in *, struct hf_tcp_conn *) = {
-		check_sequence, check_rst, check_syn, check_ack, hf_tcp_rcv_text};
+		check_stamps, check_rst, check_syn, check_ack, hf_tcp_rcv_text};
 	enum hf_tcp_outcome o = GO_ON;
-	hf_tcpopt_parse(in->p->options, &in->opt);
 	for (unsigned i = 0; i < HF_ARRAY_LEN(step) && o == GO_ON; i++)
 		o = step[i](in, c);
 	return o;
@@ -253,6 +265,7 @@ enum hf_tcp_outcome hf_tcp_input(
 		.payload = p->payload,
 		.fin = p->tcp_flags & HF_TCP_FIN};
 	enum hf_tcp_outcome o;
+	hf_tcpopt_parse(p->options, &in.opt);
 	HF_ASSERT(port < HF_TCP_PORT_MAX && t->side[port].mss > 0);
 	o = dispatch(&in);
 	t->stats.segments_in++;

@@ -49,7 +49,7 @@ HF_UNUSED static uint32_t tcp_check_conn(const struct hf_tcp *t, const struct hf
 		HF_ASSERT(hf_seq_lt(c->run[i].seq, hf_tcp_run_end(c, i)));
 	}
 	HF_ASSERT(c->sack_ok ? c->dup_cnt == 0 : hf_tcp_sent_len(c, HF_TCP_RUN_SACKED) == 0);
-	HF_ASSERT(c->cwnd >= c->info.mss && c->info.mss >= HF_TCP_MSS_MIN);
+	HF_ASSERT(c->cwnd >= c->info.mss && c->info.mss >= HF_TCP_MSS_MIN - HF_TCP_STAMP_LEN);
 	HF_ASSERT(c->rcv_held <= t->cfg.rcv_wnd_max + 1u);
 	HF_ASSERT(c->info.eof || hf_seq_le(c->rcv_nxt, c->rcv_edge));
 	HF_ASSERT(!c->fin_known || c->info.eof || hf_seq_le(c->rcv_nxt, c->fin_seq));

@@ -18,7 +18,7 @@ struct flight {
 
 struct client {
 	uint16_t port;
-	bool scaled, sacks, dsacks, reneges, established, fin_sent, fin_acked, fin_got,
+	bool scaled, sacks, dsacks, reneges, stamps, established, fin_sent, fin_acked, fin_got,
 		closes_first;
 	uint8_t scale; /* of our window, as seen by the server; its own is in peer_scale */
 	uint8_t peer_scale;
@@ -31,8 +31,10 @@ struct client {
 	uint32_t buf;
 	uint64_t edge; /* promised */
 	uint64_t high,
-		latest;    /* the end of all that came, and where the latest early piece began */
-	uint64_t twice[2]; /* bytes that came again, to be told once; empty: none */
+		latest;     /* the end of all that came, and where the latest early piece began */
+	uint32_t ts_recent; /* what it echoes */
+	uint64_t acked;     /* the last it said that it has */
+	uint64_t twice[2];  /* bytes that came again, to be told once; empty: none */
 	uint32_t dups;
 	hf_ns timer, rto, ack_at, user_at;
 	uint8_t have[STREAM_MAX];
@@ -105,6 +107,14 @@ static void run_around(const struct client *c, uint64_t off, uint64_t *left, uin
 		++*right;
 }
 
+static void put_stamps(struct hf_writer *o, const struct client *c, hf_ns now)
+{
+	hf_writer_u16(o, 1 << 8 | 1);
+	hf_writer_u16(o, 8 << 8 | 10);
+	hf_writer_u32(o, c->iss + (uint32_t)(now / MS)); /* any clock will do */
+	hf_writer_u32(o, c->ts_recent);
+}
+
 static void put_sacks(struct hf_writer *o, struct client *c)
 {
 	uint64_t left, right, first = UINT64_MAX, off = c->got;
@@ -123,7 +133,7 @@ static void put_sacks(struct hf_writer *o, struct client *c)
 		first = left;
 		cnt++;
 	}
-	while (cnt < 4 && off < c->high) {
+	while (cnt < (c->stamps ? 3u : 4u) && off < c->high) {
 		if (!c->have[off]) {
 			off++;
 			continue;
@@ -169,21 +179,20 @@ static void client_send(
 	if (syn) {
 		const uint8_t mss[4] = {2, 4, (uint8_t)(c->mss >> 8), (uint8_t)c->mss};
 		const uint8_t scale[4] = {OPT_WSCALE(c->scale)}, sack[4] = {OPT_SACK};
-		size_t n = 0;
 		if (c->mss != 536)
-			memcpy(opt + n, mss, 4), n += 4;
+			hf_writer_bytes(&o, mss, 4);
 		if (c->scaled)
-			memcpy(opt + n, scale, 4), n += 4;
+			hf_writer_bytes(&o, scale, 4);
 		if (c->sacks)
-			memcpy(opt + n, sack, 4), n += 4;
-		s.tcp_options = opt;
-		s.tcp_options_len = n;
+			hf_writer_bytes(&o, sack, 4);
 	}
-	if (!syn && c->sacks && len == 0) {
+	if (c->stamps)
+		put_stamps(&o, c, w->r->now);
+	if (!syn && c->sacks && len == 0)
 		put_sacks(&o, c);
-		s.tcp_options = opt;
-		s.tcp_options_len = o.len;
-	}
+	s.tcp_options = opt;
+	s.tcp_options_len = o.len;
+	c->acked = c->got;
 	packet_tcp(&p, &s);
 	put_on_wire(w, true, &p);
 	c->ack_at = HF_NS_NEVER;
@@ -334,7 +343,10 @@ static void client_input(struct world *w, struct client *c, const struct packet 
 			hf_tcpopt_parse(p.options, &o);
 			assert_true(o.has_wscale == c->scaled && o.sack_permitted == c->sacks);
 			c->established = true;
+			c->stamps &= o.has_timestamps; /* not in one that the clock repeated */
+			c->mss -= c->stamps ? 12 : 0;
 			c->irs = p.seq;
+			c->ts_recent = o.ts_val;
 			c->peer_scale = o.wscale;
 			c->scale = c->scaled ? c->scale : 0;
 			c->peer_wnd = p.window;
@@ -348,7 +360,12 @@ static void client_input(struct world *w, struct client *c, const struct packet 
 	}
 	if (!c->established)
 		return;
-	assert_true(c->sacks || p.options.len == 0);
+	hf_tcpopt_parse(p.options, &o);
+	assert_true(c->sacks || o.sack_cnt == 0);
+	assert_int_equal(o.has_timestamps, c->stamps);
+	if (c->stamps && (int32_t)(o.ts_val - c->ts_recent) >= 0 &&
+		(int32_t)(p.seq - (c->irs + 1 + (uint32_t)c->acked)) <= 0)
+		c->ts_recent = o.ts_val;
 	assert_true(p.payload.len <= c->mss);
 	client_acked(w, c, &p);
 	client_text(w, c, &p);
@@ -395,6 +412,7 @@ static void client_init(struct world *w, uint32_t i)
 	c->mss = mss[below(w, HF_ARRAY_LEN(mss))];
 	c->scaled = below(w, 2);
 	c->sacks = below(w, 3);
+	c->stamps = below(w, 2);
 	c->dsacks = c->sacks && below(w, 2);
 	c->reneges = c->sacks && below(w, 4) == 0;
 	c->scale = c->scaled ? (uint8_t)below(w, 5) : 0;

@@ -1,9 +1,10 @@
-/* congestion.c -- how much may be in flight. cwnd opens by what is acknowledged, halves when a loss
- * is told, and falls to one segment when only the clock tells. What counts against it is what is
+/* congestion.c -- how much may be in flight. cwnd opens fast up to where the last loss was, then along
+ * a cubic curve around that place, or as Reno would if that is faster; it falls to seven tenths when a
+ * loss is told, and to one segment when only the clock tells. What counts against it is what is
  * neither SACKed nor lost (RFC 6675's pipe). A peer without SACK says by each duplicate ACK that one
  * segment arrived, so that many are counted as if they were SACKed: that is what NewReno's inflating
  * and deflating comes to. Byte counting as in RFC 3465, so that one ACK for many segments opens as
- * much as many ACKs would, within reason. RFC 5681, 6582, 6675, 6928, 3042. */
+ * much as many ACKs would, within reason. RFC 9438, 5681, 6582, 6675, 6928, 3042. */
 #include "lib/tcp/tcp_conn.h"
 
 #define DUP_MAX 3u          /* RFC 5681 3.2 */
@@ -11,6 +12,8 @@
 #define ABC_LIMIT 2u        /* segments per ACK, RFC 3465 2.2 */
 #define IW_SEGMENTS 10u     /* RFC 6928 2 */
 #define IW_LEN 14600u
+#define CUBIC_MS_MAX 50000 /* the curve is far above any window by then */
+#define BETA(len) ((uint32_t)((uint64_t)(len)*7 / 10)) /* RFC 9438 4.6 */
 
 static uint32_t initial_window(const struct hf_tcp_conn *c)
 {
@@ -23,11 +26,16 @@ static uint32_t flight_now(const struct hf_tcp_conn *c)
 	return c->snd_nxt - c->snd_una;
 }
 
-/* RFC 5681 3.1 (4). What limited transmit sent beyond cwnd does not count. */
-static uint32_t half_flight(const struct hf_tcp_conn *c)
+/* RFC 9438 4.6 and 4.7: what is left after a loss, and where the curve shall level off; a flow that
+ * did not get as far as last time makes room for others. cwnd stands for the flight, as 4.6 allows
+ * to who lets it grow only where it is used: a short flight says nothing about the path. */
+static void give_way(struct hf_tcp_conn *c)
 {
-	uint32_t flight = HF_MIN(flight_now(c), c->cwnd);
-	return HF_MAX(flight / 2, 2u * c->info.mss);
+	uint32_t cwnd = c->cwnd;
+	c->w_max = cwnd < c->w_max ? BETA(cwnd) + (cwnd - BETA(cwnd)) / 2 : cwnd;
+	c->cwnd_prior = cwnd;
+	c->ssthresh = HF_MAX(BETA(cwnd), 2u * c->info.mss);
+	c->epoch_at = 0;
 }
 
 /* RFC 6928 2: one lost SYN-ACK may be an accident, two are congestion. */
@@ -46,20 +54,71 @@ uint32_t hf_tcp_cong_room(const struct hf_tcp_conn *c)
 	return c->cwnd > pipe ? c->cwnd - pipe : 0;
 }
 
-/* RFC 5681 3.1: slow start below ssthresh, else about one segment per round trip. A window that
- * the application did not use says nothing about the path and does not grow (RFC 2861 3). */
-static void grow(struct hf_tcp_conn *c, uint32_t acked_len, uint32_t flight)
+/* ---- growing ---- */
+static uint32_t cube_root(uint64_t v)
+{
+	uint64_t root = 0;
+	for (int bit = 21; bit >= 0; bit--) {
+		uint64_t with = root | 1ull << bit;
+		if (with * with * with <= v)
+			root = with;
+	}
+	return (uint32_t)root;
+}
+
+/* RFC 9438 4.2: the time from here to w_max, in ms: (W_max - cwnd) / C, third root. */
+static void begin_epoch(struct hf_tcp_conn *c, hf_ns now)
+{
+	uint32_t below = c->w_max > c->cwnd ? c->w_max - c->cwnd : 0;
+	c->epoch_at = now;
+	c->w_max = HF_MAX(c->w_max, c->cwnd);
+	c->w_est = c->cwnd;
+	c->k_ms = cube_root((uint64_t)below * 2500000000u / c->info.mss);
+}
+
+/* RFC 9438 4.2: W_cubic at this time since the epoch began; C is 0.4 segments per cubic second. */
+static int64_t cubic_at(const struct hf_tcp_conn *c, hf_ns since)
+{
+	int64_t ms = (int64_t)HF_MIN(since / HF_NS_MS, (hf_ns)INT32_MAX) - c->k_ms;
+	ms = HF_MAX(HF_MIN(ms, CUBIC_MS_MAX), -CUBIC_MS_MAX);
+	return (int64_t)c->w_max + ms * ms * ms * 4 / 1000 * c->info.mss / 10000000;
+}
+
+/* RFC 9438 4.3: what Reno would have, were it to fall to seven tenths as well. */
+static void grow_as_reno(struct hf_tcp_conn *c, uint32_t len)
+{
+	uint64_t add = (uint64_t)c->info.mss * len / c->cwnd;
+	c->w_est += (uint32_t)(c->w_est < c->cwnd_prior ? add * 9 / 17 : add);
+}
+
+static uint32_t cubic_growth(struct hf_tcp_conn *c, uint32_t len, hf_ns now)
+{
+	int64_t target, cwnd = c->cwnd;
+	if (c->epoch_at == 0)
+		begin_epoch(c, now);
+	grow_as_reno(c, len);
+	if (cubic_at(c, now - c->epoch_at) < c->w_est)
+		return c->w_est > c->cwnd ? c->w_est - c->cwnd : 0;
+	target = cubic_at(c, now - c->epoch_at + c->info.srtt_ns);
+	target = HF_MIN(HF_MAX(target, cwnd), cwnd * 3 / 2);
+	return (uint32_t)((target - cwnd) * len / cwnd);
+}
+
+/* Slow start below ssthresh (RFC 5681 3.1), else CUBIC. A window that the application or the peer did
+ * not let be used says nothing about the path and does not grow (RFC 7661 1). */
+static void grow(struct hf_tcp_conn *c, uint32_t acked_len, uint32_t flight, hf_ns now)
 {
 	uint32_t mss = c->info.mss;
 	uint32_t limit = hf_seq_lt(c->snd_una, c->recover) ? 1 : ABC_LIMIT; /* RFC 3465 2.3 */
 	uint32_t len = HF_MIN(acked_len, limit * mss);
-	if (flight < c->cwnd / 2)
-		return;
 	if (c->cwnd >= c->ssthresh)
-		len = HF_MAX((uint32_t)((uint64_t)mss * len / c->cwnd), 1u);
+		len = flight + 2 * mss > c->cwnd ? cubic_growth(c, acked_len, now) : 0;
+	else if (flight < c->cwnd / 2)
+		len = 0;
 	c->cwnd = HF_MIN(c->cwnd + len, CWND_MAX);
 }
 
+/* ---- acknowledgements ---- */
 /* RFC 6582 3.2 (3): what is in flight and one more, so that no burst follows. With SACK there is
  * none to fear: the pipe was kept full all along. */
 static void recovered(struct hf_tcp_conn *c)
@@ -81,11 +140,11 @@ static void deflate(struct hf_tcp_conn *c, uint32_t len)
 	c->dup_cnt = (uint8_t)(c->dup_cnt - HF_MIN((uint32_t)c->dup_cnt, cnt > 0 ? cnt - 1 : 0));
 }
 
-bool hf_tcp_cong_acked(struct hf_tcp_conn *c, uint32_t len, uint32_t flight)
+bool hf_tcp_cong_acked(struct hf_tcp_conn *c, uint32_t len, uint32_t flight, hf_ns now)
 {
 	if (!c->recovering) {
 		c->dup_cnt = 0;
-		grow(c, len, flight);
+		grow(c, len, flight, now);
 		return false;
 	}
 	if (!hf_seq_lt(c->snd_una, c->recover)) {
@@ -107,7 +166,7 @@ bool hf_tcp_cong_lost(struct hf_tcp_conn *c)
 {
 	if (c->recovering || hf_seq_lt(c->snd_una, c->recover))
 		return false;
-	c->ssthresh = half_flight(c);
+	give_way(c);
 	c->cwnd = c->ssthresh;
 	c->recover = c->snd_nxt;
 	c->recovering = true;
@@ -117,14 +176,14 @@ bool hf_tcp_cong_lost(struct hf_tcp_conn *c)
 /* A loss that is repaired already. */
 void hf_tcp_cong_tail(struct hf_tcp_conn *c)
 {
-	c->ssthresh = HF_MAX(c->cwnd / 2, 2u * c->info.mss);
+	give_way(c);
 	c->cwnd = c->ssthresh;
 }
 
 void hf_tcp_cong_timeout(struct hf_tcp_conn *c)
 {
 	if (c->rexmit_cnt == 0) /* RFC 5681 3.1: held while the same segment times out again */
-		c->ssthresh = half_flight(c);
+		give_way(c);
 	c->cwnd = c->info.mss;
 	c->recover = c->snd_nxt; /* RFC 6582 3.2 (4) */
 	c->recovering = false;
@@ -134,5 +193,6 @@ void hf_tcp_cong_timeout(struct hf_tcp_conn *c)
 /* RFC 5681 4.1: after a pause of more than an RTO the path is as unknown as at the start. */
 void hf_tcp_cong_idle(struct hf_tcp_conn *c)
 {
+	c->epoch_at = 0; /* the curve does not climb while nobody sends (RFC 9438 5.8) */
 	c->cwnd = HF_MIN(c->cwnd, initial_window(c));
 }

@@ -119,7 +119,9 @@ void hf_tcp_rack_recovered(struct hf_tcp_conn *c)
 }
 
 /* ---- the tail ---- */
-/* RFC 8985 7.2; a probe never comes later than the retransmission would. */
+/* RFC 8985 7.2, but counted from when the flight's end was sent and not from the ACK that told of its
+ * other parts: that says nothing of the end being late. A probe never comes later than the
+ * retransmission would. */
 void hf_tcp_tail_arm(struct hf_tcp *t, struct hf_tcp_conn *c, hf_ns now)
 {
 	hf_ns pto = c->info.srtt_ns ? HF_MAX(2 * c->info.srtt_ns, PTO_MIN) : PTO_UNKNOWN;
@@ -130,7 +132,8 @@ void hf_tcp_tail_arm(struct hf_tcp *t, struct hf_tcp_conn *c, hf_ns now)
 		return;
 	if (out <= c->info.mss)
 		pto += PEER_ACK_DELAY;
-	hf_tcp_arm(t, c, HF_TCP_DUE_TAIL, HF_MIN(now + pto, c->due[HF_TCP_DUE_REXMIT]));
+	pto = HF_MAX(c->sent_at + pto, now + PTO_MIN);
+	hf_tcp_arm(t, c, HF_TCP_DUE_TAIL, HF_MIN(pto, c->due[HF_TCP_DUE_REXMIT]));
 }
 
 /* RFC 8985 7.3 */

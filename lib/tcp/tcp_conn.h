@@ -172,6 +172,9 @@ struct HF_ALIGNED(HF_CACHE_LINE) hf_tcp_conn {
 	uint32_t rack_at_us, rack_end; /* RACK.xmit_ts, .end_seq: of the latest sent that arrived */
 	uint32_t rack_rtt_us, min_rtt_us;
 	uint32_t rack_fack, dsack_round;
+	/* CUBIC, named as in RFC 9438, bytes */
+	uint32_t w_max, w_est, cwnd_prior, k_ms;
+	hf_ns epoch_at; /* 0: begins with the next ACK */
 	/* timestamps, named as in RFC 7323 */
 	uint32_t ts_recent, last_ack_sent;
 	uint32_t ts_off; /* our clock's, of this flow */
@@ -179,7 +182,7 @@ struct HF_ALIGNED(HF_CACHE_LINE) hf_tcp_conn {
 	uint32_t tail_end; /* TLP.end_seq */
 };
 static_assert(
-	sizeof(struct hf_tcp_conn) == 10 * HF_CACHE_LINE, "an idle connection is mostly this");
+	sizeof(struct hf_tcp_conn) == 11 * HF_CACHE_LINE, "an idle connection is mostly this");
 static_assert(offsetof(struct hf_tcp_conn, probe_cnt) == HF_CACHE_LINE, "what follows is rarer");
 
 /* ---- before and after ---- */
@@ -407,7 +410,8 @@ void hf_tcp_cong_open(struct hf_tcp_conn *c, uint32_t syn_ack_lost_cnt);
 /* What the window of congestion lets out now. */
 uint32_t hf_tcp_cong_room(const struct hf_tcp_conn *c);
 /* snd_una moved by len; flight is what was outstanding before. True: without SACK, a hole is next. */
-HF_MUST_CHECK bool hf_tcp_cong_acked(struct hf_tcp_conn *c, uint32_t len, uint32_t flight);
+HF_MUST_CHECK bool hf_tcp_cong_acked(
+	struct hf_tcp_conn *c, uint32_t len, uint32_t flight, hf_ns now);
 /* A duplicate ACK from a peer without SACK. True: it is the third, the segment at snd_una is lost. */
 HF_MUST_CHECK bool hf_tcp_cong_dup(struct hf_tcp_conn *c);
 /* Something is lost. True: recovery begins. */

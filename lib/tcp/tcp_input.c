@@ -118,7 +118,7 @@ static void advance(struct hf_tcp_in *in, struct hf_tcp_conn *c)
 	c->info.bytes_out += text_len;
 	t->stats.bytes_out += text_len;
 	c->tail_now = false;
-	c->rexmit_now = hf_tcp_cong_acked(c, len, flight);
+	c->rexmit_now = hf_tcp_cong_acked(c, len, flight, in->now);
 	if (c->rexmit_now)
 		hf_tcp_sent_head_lost(t, c);
 	c->partial_seen = c->recovering;

@@ -116,11 +116,11 @@ RIG_TEST(after_a_timeout_everything_is_sent_again_slowly)
 	OUT("A", .seq = 1, .ack = 1, .len = MSS);
 	SILENT();
 	assert_int_equal(rig_conn(r)->cwnd, MSS);
-	assert_int_equal(rig_conn(r)->ssthresh, 5 * MSS);
+	assert_int_equal(rig_conn(r)->ssthresh, 7 * MSS);
 	rig_wait(r, 410 * MS); /* the same segment again: ssthresh stays (RFC 5681 3.1) */
 	OUT("A", .seq = 1, .ack = 1, .len = MSS);
 	SILENT();
-	assert_int_equal(rig_conn(r)->ssthresh, 5 * MSS);
+	assert_int_equal(rig_conn(r)->ssthresh, 7 * MSS);
 	IN(ACK, "A", .seq = 1, .ack = 1 + MSS);
 	OUT("A", .seq = 1 + MSS, .ack = 1, .len = MSS);
 	OUT("A", .seq = 1 + 2 * MSS, .ack = 1, .len = MSS);
@@ -156,18 +156,18 @@ RIG_TEST(third_duplicate_ack_sends_the_hole)
 	IN(ACK, "A", .seq = 1, .ack = 1);
 	OUT("A", .seq = 1, .ack = 1, .len = MSS);
 	SILENT();
-	assert_int_equal(rig_conn(r)->ssthresh, 5 * MSS);
+	assert_int_equal(rig_conn(r)->ssthresh, 7 * MSS);
 	assert_int_equal(rig_stat(r, fast_retransmits), 1);
-	for (uint32_t i = 4; i <= 9; i++) { /* inflation: 5 + 3 + 4 > 12 from the eighth on */
+	for (uint32_t i = 4; i <= 9; i++) { /* 12 are out, less than 7 of them on their way */
 		IN(ACK, "A", .seq = 1, .ack = 1);
-		if (i >= 8)
-			OUT("A", .seq = 1 + (12 + i - 8) * MSS, .ack = 1, .len = MSS);
+		if (i >= 6)
+			OUT("A", .seq = 1 + (12 + i - 6) * MSS, .ack = 1, .len = MSS);
 		SILENT();
 	}
 	IN(ACK, "A", .seq = 1, .ack = 1 + 12 * MSS); /* full: deflate */
 	assert_false(rig_conn(r)->recovering);
-	assert_int_equal(rig_conn(r)->cwnd, 3 * MSS); /* what is in flight and one more */
-	OUT("A", .seq = 1 + 14 * MSS, .ack = 1, .len = MSS);
+	assert_int_equal(rig_conn(r)->cwnd, 5 * MSS); /* what is in flight and one more */
+	OUT("A", .seq = 1 + 16 * MSS, .ack = 1, .len = MSS);
 	SILENT();
 	assert_int_equal(rig_stat(r, timeouts), 0);
 }
@@ -179,10 +179,11 @@ RIG_TEST(partial_ack_sends_the_next_hole)
 		IN(ACK, "A", .seq = 1, .ack = 1);
 	OUT("A", .seq = 1, .ack = 1, .len = MSS);
 	SILENT();
-	assert_int_equal(rig_conn(r)->cwnd, 5 * MSS);
+	assert_int_equal(rig_conn(r)->cwnd, 7 * MSS);
 	assert_int_equal(hf_tcp_cong_room(rig_conn(r)), 0);
-	IN(ACK, "A", .seq = 1, .ack = 1 + 3 * MSS);         /* the fourth is missing, too */
-	OUT("A", .seq = 1 + 3 * MSS, .ack = 1, .len = MSS); /* one out for one in */
+	IN(ACK, "A", .seq = 1, .ack = 1 + 3 * MSS); /* the fourth is missing, too */
+	OUT("A", .seq = 1 + 3 * MSS, .ack = 1, .len = MSS);
+	OUT("A", .seq = 1 + 10 * MSS, .ack = 1, .len = MSS); /* 7 are out, one of them has come */
 	SILENT();
 	assert_true(rig_conn(r)->recovering);
 	IN(ACK, "A", .seq = 1, .ack = 1 + 10 * MSS);

@@ -208,6 +208,10 @@ check:
 test:
 	$(Q)tests/run all
 
+##  diff-rsa       batch engines against libcrypto: 100 keys of each shape, 1,000 ciphertexts each (half an hour)
+diff-rsa: $(B)/tests/diff/pk_random
+	$(Q)$< long
+
 ##  sim            the simulation; SEEDS (200) seeds at each grade of wire, under ASan and UBSan
 sim:
 	$(Q)$(MAKE) -s SAN=1 build/san/sim
@@ -251,6 +255,6 @@ help:
 	@echo "make targets (SAN=1 builds with ASan and UBSan into build/san, V=1 shows commands):"; \
 	grep -hE '^##' $(MAKEFILE_LIST) | sed 's/^##//'
 
-.PHONY: all objects unit check test sim fuzz bench-pk bench-sym run clean config-files format help
+.PHONY: all objects unit check test diff-rsa sim fuzz bench-pk bench-sym run clean config-files format help
 
 -include $(shell find $(B) -name '*.d' -not -path '$(B)/san/*' -not -path '$(B)/fuzz/*' 2>/dev/null)

@@ -119,6 +119,8 @@ $(B)/hfbench: $(call obj,$(wildcard bench/hfbench/*.c)) $(call archive,base)
 
 $(B)/bench-pk: $(call obj,$(wildcard bench/pk/*.c) drivers/drivers.c) $(B)/libdrivers.a $(pure_libs) $(call archive,os)
 	$(link) -lIPSec_MB -lcrypto -lm -lpthread
+$(B)/timing: $(call obj,$(wildcard tests/timing/*.c)) $(B)/libdrivers.a $(pure_libs) $(call archive,os)
+	$(link) -lIPSec_MB -lcrypto -lm -lpthread
 $(B)/bench-sym: $(call obj,$(wildcard bench/sym/*.c)) $(B)/libdrivers.a $(call libs_of,crypto) $(call archive,os)
 	$(link) -lIPSec_MB -lcrypto -lpthread
 
@@ -208,6 +210,11 @@ check:
 test:
 	$(Q)tests/run all
 
+##  timing         does time tell what was decrypted? 1,000,000 samples of each row, into bench/results (an hour)
+timing: $(B)/timing
+	@mkdir -p bench/results
+	$(Q)$< -o bench/results/timing.json
+
 ##  diff-rsa       batch engines against libcrypto: 100 keys of each shape, 1,000 ciphertexts each (half an hour)
 diff-rsa: $(B)/tests/diff/pk_random
 	$(Q)$< long
@@ -255,6 +262,6 @@ help:
 	@echo "make targets (SAN=1 builds with ASan and UBSan into build/san, V=1 shows commands):"; \
 	grep -hE '^##' $(MAKEFILE_LIST) | sed 's/^##//'
 
-.PHONY: all objects unit check test diff-rsa sim fuzz bench-pk bench-sym run clean config-files format help
+.PHONY: all objects unit check test timing diff-rsa sim fuzz bench-pk bench-sym run clean config-files format help
 
 -include $(shell find $(B) -name '*.d' -not -path '$(B)/san/*' -not -path '$(B)/fuzz/*' 2>/dev/null)

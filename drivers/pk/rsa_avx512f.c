@@ -358,7 +358,7 @@ static void aid(const struct hf_rsa_lanes *l, uint64_t *out, const uint64_t *m)
 	hf_wipe(sum, sizeof(sum));
 }
 
-static const struct hf_rsa_core core = {
+const struct hf_rsa_core hf_rsa_core_avx512f = {
 	.shape = shape,
 	.aid = aid,
 	.encode = encode,
@@ -380,7 +380,7 @@ static bool probe(void)
 
 static int init(void *ctx)
 {
-	hf_rsa_batch_init(ctx, &core);
+	hf_rsa_batch_init(ctx, &hf_rsa_core_avx512f);
 	return 0;
 }
 

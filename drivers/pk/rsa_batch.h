@@ -60,6 +60,8 @@ struct hf_rsa_core {
 	uint32_t step_products; /* of digits: what a step of about 10 us computes */
 };
 
+extern const struct hf_rsa_core hf_rsa_core_ifma, hf_rsa_core_avx512f;
+
 /* out = entry window[lane] of the table in each lane; vector i of entry e is table[i * HF_RSA_TABLE + e]. */
 void hf_rsa_select(struct hf_rsa_vec *out, const struct hf_rsa_vec *table,
 	const struct hf_rsa_vec *window, uint32_t vec_cnt);

@@ -294,7 +294,7 @@ static void decode(uint64_t *digits, uint32_t cnt)
 	(void)cnt;
 }
 
-static const struct hf_rsa_core core = {
+const struct hf_rsa_core hf_rsa_core_ifma = {
 	.shape = shape,
 	.aid = aid,
 	.encode = encode,
@@ -312,7 +312,7 @@ static bool probe(void)
 
 static int init(void *ctx)
 {
-	hf_rsa_batch_init(ctx, &core);
+	hf_rsa_batch_init(ctx, &hf_rsa_core_ifma);
 	return 0;
 }
 

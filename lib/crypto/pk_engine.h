@@ -101,6 +101,8 @@ enum hf_pk_cost {
  *     well inside the normal range, and why they hold for any input.
  *   - Every entry sets MXCSR to one fixed value (round to nearest, all exceptions masked, nothing
  *     flushed) and restores the caller's, so no mode set elsewhere changes a result or a time.
+ *   - `make timing` measures it on the processor at hand for operands of every class: zero, one, ones,
+ *     the ends of a digit, random.
  * Whoever will not rely on that writes `crypto: {float: off}`, and such engines are not used. */
 struct hf_pk_engine {
 	const char *name;

@@ -7,7 +7,10 @@
 
 #define ARP_HTYPE_ETHERNET 1u
 #define IP4_FRAGMENT_MASK 0x3fffu /* more-fragments flag and offset (RFC 791 3.1) */
+#define IP4_OFFSET_MASK 0x1fffu
 #define ICMP_ECHO_REQUEST 8u
+#define ICMP_UNREACHABLE 3u
+#define ICMP_TOO_BIG 4u /* code: fragmentation needed and DF set */
 
 /* What the header parsers need to know beside the bytes. */
 struct context {
@@ -45,6 +48,38 @@ static enum hf_net_verdict parse_tcp(struct hf_span segment, const struct contex
 	return HF_NET_OK;
 }
 
+static struct hf_addr addr_of_ip4(struct hf_span s)
+{
+	return hf_addr_v4(
+		(uint32_t)s.p[0] << 24 | (uint32_t)s.p[1] << 16 | (uint32_t)s.p[2] << 8 | s.p[3]);
+}
+
+/* RFC 792: behind the message's header the IP header of what was too big and 8 bytes of its payload;
+ * RFC 1191 4: where the next hop's MTU is. It must be ours to be of interest, and it must have been
+ * sent from where the message arrives. */
+static enum hf_net_verdict parse_too_big(struct hf_reader *r, const struct context *c)
+{
+	struct hf_packet *out = c->out;
+	struct hf_span src, dst;
+	struct hf_addr arrived_at = out->dst;
+	uint8_t version_ihl, proto;
+	uint16_t fragment;
+	if (hf_reader_skip(r, 2) || hf_reader_u16(r, &out->mtu) || hf_reader_u8(r, &version_ihl) ||
+		hf_reader_skip(r, 5) || hf_reader_u16(r, &fragment) || hf_reader_skip(r, 1) ||
+		hf_reader_u8(r, &proto) || hf_reader_skip(r, 2) || hf_reader_bytes(r, 4, &src) ||
+		hf_reader_bytes(r, 4, &dst))
+		return HF_NET_ICMP_QUOTE;
+	if (version_ihl >> 4 != 4 || (version_ihl & 15) * 4u < HF_IP4_HDR_LEN ||
+		hf_reader_skip(r, (version_ihl & 15) * 4u - HF_IP4_HDR_LEN) ||
+		fragment & IP4_OFFSET_MASK || proto != HF_IP_TCP || hf_reader_u16(r, &out->dport) ||
+		hf_reader_u16(r, &out->sport) || hf_reader_u32(r, &out->seq))
+		return HF_NET_ICMP_QUOTE;
+	out->kind = HF_PACKET_TOO_BIG;
+	out->src = addr_of_ip4(dst);
+	out->dst = addr_of_ip4(src);
+	return hf_addr_eq(&out->dst, &arrived_at) ? HF_NET_OK : HF_NET_ICMP_QUOTE;
+}
+
 /* RFC 792. Devices do not look into ICMP, so its checksum is always ours to verify. */
 static enum hf_net_verdict parse_icmp(struct hf_span message, const struct context *c)
 {
@@ -53,6 +88,8 @@ static enum hf_net_verdict parse_icmp(struct hf_span message, const struct conte
 	if (hf_reader_u8(&r, &type) || hf_reader_u8(&r, &code) || hf_reader_skip(&r, 2) ||
 		hf_reader_left(&r) < 4 || !csum_is_good(hf_csum(message.p, message.len)))
 		return HF_NET_ICMP_BAD_SUM;
+	if (type == ICMP_UNREACHABLE && code == ICMP_TOO_BIG)
+		return parse_too_big(&r, c);
 	if (type != ICMP_ECHO_REQUEST || code != 0)
 		return HF_NET_ICMP_IGNORED;
 	c->out->kind = HF_PACKET_ECHO;
@@ -77,12 +114,6 @@ static enum hf_net_verdict parse_ip_payload(
 static bool ip4_is_host(const uint8_t addr[4])
 {
 	return addr[0] != 0 && addr[0] != 127 && addr[0] < 224;
-}
-
-static struct hf_addr addr_of_ip4(struct hf_span s)
-{
-	return hf_addr_v4(
-		(uint32_t)s.p[0] << 24 | (uint32_t)s.p[1] << 16 | (uint32_t)s.p[2] << 8 | s.p[3]);
 }
 
 /* RFC 791 3.1. Options are skipped unread; bytes behind total_len are Ethernet's padding. */

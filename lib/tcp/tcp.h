@@ -26,7 +26,7 @@
  * Errors: peer -> outcome or end reason, counted; short of memory -> the window stays closed.
  * Specs: RFC 9293 (3.10.7 in its order: tcp_input.c), 6298, 5681, 6582, 2018, 2883, 6675, 8985,
  * 7323,
- * 6528. Start reading at tcp_input.c. */
+ * 9438, 1191, 4821, 6528. Start reading at tcp_input.c. */
 #ifndef HF_TCP_TCP_H
 #define HF_TCP_TCP_H
 
@@ -114,6 +114,9 @@ void hf_tcp_drain(struct hf_tcp *t, bool on);
 /* One segment. p and its spans are only read during the call. */
 enum hf_tcp_outcome hf_tcp_input(
 	struct hf_tcp *t, uint32_t port, const struct hf_packet *p, hf_ns now);
+
+/* An ICMP message that a segment of ours was too big. True: its connection believes it. */
+bool hf_tcp_too_big(struct hf_tcp *t, const struct hf_packet *p, hf_ns now);
 
 /* Runs what is due; at most `max` timers, so that a turn stays bounded. Returns how many. */
 uint32_t hf_tcp_timers(struct hf_tcp *t, hf_ns now, uint32_t max);

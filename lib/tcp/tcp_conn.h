@@ -6,6 +6,7 @@
  *   rcv.c        bytes in: reassembly, the window we offer, when to acknowledge
  *   tcp_emit.c   what to say next, and one segment built from it; replies without a connection
  *   sent.c       what is in flight and what became of it        rack.c   which of it is lost
+ *   pmtu.c       how long a segment may be
  *   congestion.c how much to say        timer.c  when to say it again        state.c  what state
  *   tcp.c        memory, user calls, life and end of a slot
  *
@@ -31,6 +32,7 @@
 #define HF_TCP_RTO_SYN_LOST (3 * HF_NS_S) /* RFC 6298 5.7 */
 /* 200 ms doubled 8 times is 102 s, the patience that RFC 9293 3.8.3 asks for (R2, SHLD-11). */
 #define HF_TCP_REXMIT_MAX 8u
+#define HF_TCP_BLACK_HOLE_TIMEOUTS 2u           /* of full segments in a row: try shorter ones */
 #define HF_TCP_PROBE_MAX 8u                     /* probes in a row that nobody answered */
 #define HF_TCP_KEEP_INTERVAL_MAX (10 * HF_NS_S) /* between keep-alive probes */
 
@@ -404,6 +406,10 @@ void hf_tcp_tail_sent(struct hf_tcp_conn *c, bool again);
 /* True: the probe repaired a loss. */
 HF_MUST_CHECK bool hf_tcp_tail_acked(
 	struct hf_tcp_conn *c, uint32_t ack, bool dsack, bool plain_dup);
+
+/* ---- pmtu.c ---- */
+/* The retransmission timer has fired, rexmit_cnt times in a row. */
+void hf_tcp_pmtu_timeout(struct hf_tcp *t, struct hf_tcp_conn *c);
 
 /* ---- congestion.c ---- */
 void hf_tcp_cong_open(struct hf_tcp_conn *c, uint32_t syn_ack_lost_cnt);

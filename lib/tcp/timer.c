@@ -107,6 +107,7 @@ static void retransmit(struct hf_tcp *t, struct hf_tcp_conn *c, hf_ns now)
 	hf_tcp_cong_timeout(c);
 	hf_tcp_rack_timeout(c, now);
 	c->rexmit_cnt++;
+	hf_tcp_pmtu_timeout(t, c);
 	c->rexmit_now = true;
 	c->tail_now = c->tail_out = false;
 	hf_tcp_disarm(c, HF_TCP_DUE_TAIL);

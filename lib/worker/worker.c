@@ -127,12 +127,19 @@ static enum hf_net_verdict hand_over(
 	return HF_NET_CROSSED;
 }
 
-/* An answer to ARP comes to one queue, but every worker must know the gateway. */
-static void share_arp(struct hf_worker *w, uint32_t port, const struct hf_frame *f)
+/* To all the others: an answer to ARP, because every worker must know the gateway; an ICMP error,
+ * because a device that spreads flows does not look at what it quotes. */
+static void share(struct hf_worker *w, uint32_t port, const struct hf_frame *f)
 {
 	for (uint32_t i = 0; i < w->cfg.worker_cnt; i++)
 		if (i != w->cfg.index)
 			(void)hand_over(w, i, port, f);
+}
+
+static bool concerns_all(const struct hf_worker_port *p, const struct hf_packet *pkt)
+{
+	return (pkt->kind == HF_PACKET_ARP && pkt->arp_op == HF_ARP_REPLY) ||
+	       (pkt->kind == HF_PACKET_TOO_BIG && p->port->info.rss);
 }
 
 static enum hf_net_verdict frame_in(struct hf_worker *w, uint32_t port, const struct hf_frame *f)
@@ -147,14 +154,17 @@ static enum hf_net_verdict frame_in(struct hf_worker *w, uint32_t port, const st
 		v = hf_net_accept(&p->host, &pkt);
 	if (v != HF_NET_OK)
 		return v;
-	if (pkt.kind == HF_PACKET_ARP && pkt.arp_op == HF_ARP_REPLY &&
-		!(f->flags & HF_FRAME_CROSSED))
-		share_arp(w, port, f);
-	if (pkt.kind != HF_PACKET_TCP)
+	if (concerns_all(p, &pkt) && !(f->flags & HF_FRAME_CROSSED))
+		share(w, port, f);
+	if (pkt.kind == HF_PACKET_ARP || pkt.kind == HF_PACKET_ECHO)
 		return reply(w, p, &pkt);
 	owner = owner_of(w, p, &pkt);
 	if (owner != w->cfg.index)
 		return hand_over(w, owner, port, f);
+	if (pkt.kind == HF_PACKET_TOO_BIG) {
+		hf_tcp_too_big(w->tcp, &pkt, w->now);
+		return HF_NET_ICMP_TOO_BIG;
+	}
 	hf_tcp_input(w->tcp, port, &pkt, w->now);
 	return HF_NET_TCP;
 }

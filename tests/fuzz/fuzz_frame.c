@@ -46,6 +46,8 @@ static void check_packet(const struct hf_packet *p, const struct hf_frame *f)
 	HF_ASSERT(hf_wire_mac_is_host(p->eth_src));
 	if (p->kind == HF_PACKET_ARP)
 		return;
+	if (p->kind == HF_PACKET_TOO_BIG)
+		return;
 	HF_ASSERT(is_within(p->payload, f));
 	if (p->kind != HF_PACKET_TCP)
 		return;
@@ -89,7 +91,7 @@ static void answer(const struct hf_packet *p, unsigned choice)
 	if (choice & FROM_GATEWAY)
 		host.gateway = p->src;
 	v = hf_net_accept(&host, p);
-	if (v != HF_NET_OK || p->kind == HF_PACKET_TCP)
+	if (v != HF_NET_OK || p->kind == HF_PACKET_TCP || p->kind == HF_PACKET_TOO_BIG)
 		return;
 	v = hf_net_reply(&host, p, choice & NO_TX_FRAME ? NULL : &out);
 	HF_ASSERT(v != HF_NET_OK && v < HF_NET_VERDICT_CNT);

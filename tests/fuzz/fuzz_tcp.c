@@ -165,6 +165,21 @@ static void built_segment(struct world *w, struct script *s)
 	input(w, &p.frame);
 }
 
+/* A router's word about what is in flight, or about anything. */
+static void too_big(struct world *w, struct script *s)
+{
+	struct hf_packet p = {.kind = HF_PACKET_TOO_BIG,
+		.src = hf_addr_v4(PACKET_PEER_IP),
+		.dst = hf_addr_v4(PACKET_OUR_IP),
+		.sport = (uint16_t)(1 + next(s, 1) % FLOWS),
+		.dport = 443};
+	uint32_t seq;
+	expected(w, p.sport, &seq, &p.seq);
+	p.seq -= next(s, 2) % 16384;
+	p.mtu = (uint16_t)next(s, 2);
+	hf_tcp_too_big(w->t, &p, w->now);
+}
+
 /* ---- segments out ------------------------------------------------------------------------------ */
 static void check_segment(const struct world *w, const struct hf_frame *f)
 {
@@ -361,7 +376,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		uint32_t op = next(&s, 1);
 		switch (op % 16) {
 		case 0:
-			raw_frame(&world, &s);
+			if (op & 16)
+				too_big(&world, &s);
+			else
+				raw_frame(&world, &s);
 			break;
 		case 1:
 			surroundings(&world, &s);

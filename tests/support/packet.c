@@ -93,6 +93,27 @@ void packet_echo(struct packet *p, const struct packet_spec *s)
 	put16(icmp + 2, 0xffffu & ~packet_csum(0, icmp, len));
 }
 
+void packet_too_big(struct packet *p, uint32_t router, uint16_t mtu, const struct packet_spec *s)
+{
+	struct packet_spec outer = {.src = router, .dst = s->src ? s->src : PACKET_OUR_IP};
+	uint8_t *icmp = ip4(p, &outer, 1, 36), *quote = icmp + 8;
+	memset(icmp, 0, 36);
+	icmp[0] = 3;
+	icmp[1] = 4;
+	put16(icmp + 6, mtu);
+	quote[0] = 0x45;
+	put16(quote + 2, 1500);
+	put16(quote + 6, 0x4000);
+	quote[8] = 63;
+	quote[9] = 6;
+	put32(quote + 12, outer.dst);
+	put32(quote + 16, s->dst ? s->dst : PACKET_PEER_IP);
+	put16(quote + 20, s->sport ? s->sport : 443);
+	put16(quote + 22, s->dport ? s->dport : 40000);
+	put32(quote + 24, s->seq);
+	put16(icmp + 2, 0xffffu & ~packet_csum(0, icmp, 36));
+}
+
 void packet_arp(struct packet *p, unsigned op, const uint8_t eth_dst[6], uint32_t sender_ip,
 	uint32_t target_ip)
 {

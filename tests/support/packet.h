@@ -32,6 +32,9 @@ extern const uint8_t packet_our_mac[6], packet_peer_mac[6];
 /* Complete frames with right lengths and checksums. */
 void packet_tcp(struct packet *p, const struct packet_spec *s);
 void packet_echo(struct packet *p, const struct packet_spec *s); /* payload behind type..checksum */
+/* "Fragmentation needed" from a router, about a segment of ours: s->src, s->sport etc. as the segment
+ * had them (0: 10.0.0.1:443 -> 10.0.0.2:40000), s->seq its number. */
+void packet_too_big(struct packet *p, uint32_t router, uint16_t mtu, const struct packet_spec *s);
 void packet_arp(struct packet *p, unsigned op, const uint8_t eth_dst[6], uint32_t sender_ip,
 	uint32_t target_ip);
 /* Recomputes the IPv4 header checksum after a test has changed the header. */

@@ -241,6 +241,55 @@ static void ethernet_types(void **state)
 	assert_int_equal(verdict_of(&p), HF_NET_ETH_SOURCE);
 }
 
+/* RFC 1191: what is quoted counts, whoever sent the message. */
+static void too_big_messages(void **state)
+{
+	struct packet p;
+	struct hf_packet out;
+	struct packet_spec s = {.sport = 443, .dport = 555, .seq = 0x12345678};
+	struct hf_addr us = hf_addr_v4(PACKET_OUR_IP), peer = hf_addr_v4(PACKET_PEER_IP);
+	(void)state;
+	packet_too_big(&p, 0xc0a80001u, 1280, &s);
+	assert_int_equal(hf_net_parse(&p.frame, false, &out), HF_NET_OK);
+	assert_int_equal(out.kind, HF_PACKET_TOO_BIG);
+	assert_true(hf_addr_eq(&out.src, &peer) && hf_addr_eq(&out.dst, &us));
+	assert_int_equal(out.sport, 555);
+	assert_int_equal(out.dport, 443);
+	assert_int_equal(out.seq, 0x12345678);
+	assert_int_equal(out.mtu, 1280);
+	p.bytes[L4 + 20] ^= 1; /* a bit of the quote: the sum is of all */
+	assert_int_equal(hf_net_parse(&p.frame, true, &out), HF_NET_ICMP_BAD_SUM);
+}
+
+/* Bytes of the quote that make it something else; the checksum is put right. */
+static void quotes_that_are_not_ours(void **state)
+{
+	static const struct {
+		uint32_t at;
+		uint8_t byte;
+	} cases[] = {
+		{8, 0x65},  /* another version */
+		{8, 0x44},  /* a header too short */
+		{8, 0x46},  /* a header that leaves no room for what is behind */
+		{15, 1},    /* a fragment that is not the first */
+		{17, 17},   /* UDP */
+		{23, 0x99}, /* sent from elsewhere */
+	};
+	(void)state;
+	for (size_t i = 0; i < HF_ARRAY_LEN(cases); i++) {
+		struct packet p;
+		struct hf_packet out;
+		uint16_t sum;
+		packet_too_big(&p, 0xc0a80001u, 1280, &(struct packet_spec){.seq = 1});
+		p.bytes[L4 + cases[i].at] = cases[i].byte;
+		p.bytes[L4 + 2] = p.bytes[L4 + 3] = 0;
+		sum = (uint16_t)~packet_csum(0, p.bytes + L4, 36);
+		p.bytes[L4 + 2] = (uint8_t)(sum >> 8);
+		p.bytes[L4 + 3] = (uint8_t)sum;
+		assert_int_equal(hf_net_parse(&p.frame, false, &out), HF_NET_ICMP_QUOTE);
+	}
+}
+
 static void echo_requests(void **state)
 {
 	struct packet p;
@@ -332,6 +381,8 @@ int main(void)
 		cmocka_unit_test(ip_checksum_by_flags),
 		cmocka_unit_test(one_wrong_byte),
 		cmocka_unit_test(ethernet_types),
+		cmocka_unit_test(too_big_messages),
+		cmocka_unit_test(quotes_that_are_not_ours),
 		cmocka_unit_test(echo_requests),
 		cmocka_unit_test(arp_fields),
 		cmocka_unit_test(names_and_rows_cover_all_outcomes),

@@ -292,10 +292,10 @@ RIG_TEST(a_timeout_keeps_the_scoreboard_a_second_one_does_not)
 	SILENT();
 	assert_int_equal(rig_conn(r)->cwnd, MSS);
 	rig_wait(r, 5 * SEC);
-	OUT("A", .seq = AT(0), .ack = 1, .len = MSS);
-	ACK(AT(1)); /* it had thrown the others away */
-	OUT("A", .seq = AT(1), .ack = 1, .len = MSS);
-	OUT("A", .seq = AT(2), .ack = 1, .len = MSS);
+	OUT("A", .seq = AT(0), .ack = 1, .len = 1360); /* shorter than before (pmtu.c) */
+	ACK(1361);                                     /* it had thrown the others away */
+	OUT("A", .seq = 1361, .ack = 1, .len = 1360);
+	OUT("A", .seq = 2721, .ack = 1, .len = 1360);
 	assert_int_equal(rig_stat(r, timeouts), 2);
 }
 

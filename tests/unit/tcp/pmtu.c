@@ -1,0 +1,182 @@
+/* pmtu.c -- segments too long for the path: what routers say and when they are believed, and routers
+ * that say nothing. RFC 1191, 5927, 4821. */
+#include "tests/unit/tcp/rig.h"
+
+#define ROUTER 0xc0a80001u
+#define AT(i) (1 + (i)*MSS)
+
+static bool too_big_of(struct rig *r, uint16_t sport, uint32_t seq, uint16_t mtu)
+{
+	struct packet p;
+	struct hf_packet parsed;
+	bool believed;
+	packet_too_big(&p, ROUTER, mtu, &(struct packet_spec){.dport = sport, .seq = r->iss + seq});
+	assert_int_equal(hf_net_parse(&p.frame, true, &parsed), HF_NET_OK);
+	believed = hf_tcp_too_big(r->t, &parsed, r->now);
+	rig_check(r);
+	return believed;
+}
+
+static bool too_big(struct rig *r, uint32_t seq, uint16_t mtu)
+{
+	return too_big_of(r, r->sport, seq, mtu);
+}
+
+/* Ten segments in flight. */
+static void in_flight(struct rig *r)
+{
+	rig_open(r);
+	rig_write(r, 20 * MSS);
+	for (uint32_t i = 0; i < 10; i++)
+		OUT("A", .seq = AT(i), .ack = 1, .len = MSS);
+	SILENT();
+}
+
+/* ---- routers that speak (RFC 1191) ------------------------------------------------------------- */
+/* Sent again at once, shorter, and not taken for congestion (6.4). */
+RIG_TEST(what_was_too_big_goes_again_shorter)
+{
+	in_flight(r);
+	assert_true(too_big(r, AT(0), 1300));
+	assert_int_equal(rig_conn(r)->info.mss, 1260);
+	assert_int_equal(rig_conn(r)->cwnd, 10 * MSS);
+	for (uint32_t i = 0; i < 11; i++)
+		OUT("A", .seq = 1 + 1260 * i, .ack = 1, .len = 1260);
+	assert_int_equal(rig_stat(r, pmtu_shortened), 1);
+	assert_int_equal(rig_stat(r, timeouts), 0);
+	assert_false(too_big(r, AT(1), 1300)); /* the next one says nothing new */
+	assert_int_equal(rig_stat(r, pmtu_ignored), 1);
+	IN(ACK, "A", .seq = 1, .ack = AT(10));
+	while (rig_emit(r))
+		assert_true(r->out.payload.len <= 1260);
+}
+
+RIG_TEST(only_what_is_behind_it_goes_again)
+{
+	in_flight(r);
+	assert_true(too_big(r, AT(0) + 3, 1400)); /* the burst is one stretch */
+	while (rig_emit(r))
+		;
+	IN(ACK, "A", .seq = 1, .ack = AT(10));
+	rig_wait(r, MS);
+	while (rig_emit(r))
+		;
+	assert_true(rig_conn(r)->snd_nxt - r->iss > AT(10));
+	assert_true(too_big(r, rig_conn(r)->snd_una - r->iss, 1200));
+	OUT("A", .seq = AT(10), .ack = 1, .len = 1160);
+}
+
+RIG_TEST(timestamps_take_their_part)
+{
+	const uint8_t ts[] = {1, 1, 8, 10, 0, 0, 0, 9, 0, 0, 0, 0};
+	IN(SYN_NEW, "S", OPTS(OPT_MSS, 1, 1, 8, 10, 0, 0, 0, 9, 0, 0, 0, 0));
+	OUT("SA", .ack = 1);
+	IN(OPENED, "A", .seq = 1, .ack = 1, .opt = ts, .opt_len = sizeof(ts));
+	rig_events(r);
+	rig_write(r, 5000);
+	while (rig_emit(r))
+		;
+	assert_true(too_big(r, 1, 1300));
+	OUT("A", .seq = 1, .ack = 1, .len = 1300 - 52);
+}
+
+/* Old routers do not say how long a segment may be (RFC 1191 5): down a step at a time. */
+RIG_TEST(routers_that_do_not_say)
+{
+	in_flight(r);
+	assert_true(too_big(r, AT(0), 0));
+	assert_int_equal(rig_conn(r)->info.mss, 1400 - 40);
+	assert_true(too_big(r, AT(0), 0));
+	assert_int_equal(rig_conn(r)->info.mss, 1280 - 40);
+	assert_true(too_big(r, AT(0), 0));
+	assert_int_equal(rig_conn(r)->info.mss, 576 - 40);
+	assert_false(too_big(r, AT(0), 0));
+}
+
+/* ---- attackers (RFC 5927 7) -------------------------------------------------------------------- */
+RIG_TEST(who_does_not_know_what_is_in_flight_is_not_believed)
+{
+	in_flight(r);
+	assert_false(too_big(r, 0, 600));           /* before */
+	assert_false(too_big(r, AT(10), 600));      /* not sent yet */
+	assert_false(too_big(r, 0x80000000u, 600)); /* anywhere */
+	assert_false(too_big_of(r, 1, AT(0), 600)); /* another flow */
+	assert_int_equal(rig_conn(r)->info.mss, MSS);
+	assert_int_equal(rig_stat(r, pmtu_ignored), 4);
+	IN(ACK, "A", .seq = 1, .ack = AT(10));
+	assert_false(too_big(r, AT(9), 600)); /* arrived, hence not too big */
+}
+
+RIG_TEST(nobody_makes_us_send_crumbs)
+{
+	in_flight(r);
+	assert_true(too_big(r, AT(0), 68));
+	assert_int_equal(rig_conn(r)->info.mss, 576 - 40);
+	assert_false(too_big(r, AT(0), 1));
+}
+
+RIG_TEST(half_open_and_time_wait_do_not_care)
+{
+	IN(SYN_NEW, "S", OPTS(OPT_MSS));
+	r->iss = 0;
+	OUT("SA", .ack = 1);
+	assert_false(too_big(r, 0, 600));
+	IN(OPENED, "A", .seq = 1, .ack = 1);
+	rig_events(r);
+	hf_tcp_shutdown(r->t, r->conn, r->now);
+	OUT("FA", .seq = 1, .ack = 1);
+	IN(FIN, "FA", .seq = 1, .ack = 2);
+	OUT("A", .seq = 2, .ack = 2);
+	rig_events(r);
+	assert_false(too_big(r, 1, 600));
+}
+
+/* ---- routers that are silent (RFC 4821 7.7) ---------------------------------------------------- */
+/* Every segment above the MTU vanishes: two timeouts a step, and the stream goes on. */
+RIG_TEST(a_black_hole_is_left)
+{
+	in_flight(r);
+	for (uint32_t i = 0; i < 60 && rig_conn(r)->info.mss + 40u > 1280; i++) {
+		rig_wait(r, 250 * MS);
+		while (rig_emit(r))
+			;
+	}
+	assert_int_equal(rig_conn(r)->info.mss, 1240);
+	assert_int_equal(rig_stat(r, pmtu_black_holes), 2);
+	assert_int_equal(rig_stat(r, timeouts), 4);
+	IN(ACK, "A", .seq = 1, .ack = 1241);
+	OUT("A", .seq = 1241, .ack = 1, .len = 1240);
+	assert_int_equal(rig_events(r), HF_TCP_EV_WRITABLE);
+}
+
+/* Short segments that are lost tell nothing of the path's MTU. */
+RIG_TEST(short_segments_stay)
+{
+	rig_open(r);
+	rig_write(r, 700);
+	while (rig_emit(r))
+		;
+	for (uint32_t i = 0; i < 10; i++) {
+		rig_wait(r, SEC);
+		while (rig_emit(r))
+			;
+	}
+	assert_true(rig_stat(r, timeouts) > 3);
+	assert_int_equal(rig_conn(r)->info.mss, MSS);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_was_too_big_goes_again_shorter),
+		cmocka_unit_test(only_what_is_behind_it_goes_again),
+		cmocka_unit_test(timestamps_take_their_part),
+		cmocka_unit_test(routers_that_do_not_say),
+		cmocka_unit_test(who_does_not_know_what_is_in_flight_is_not_believed),
+		cmocka_unit_test(nobody_makes_us_send_crumbs),
+		cmocka_unit_test(half_open_and_time_wait_do_not_care),
+		cmocka_unit_test(a_black_hole_is_left),
+		cmocka_unit_test(short_segments_stay),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

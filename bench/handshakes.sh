@@ -2,7 +2,7 @@
 # handshakes.sh -- what batches are worth through the whole appliance: full handshakes with RSA key
 # exchange, the appliance with its best engines (A) against itself with HF_CPU=libcrypto (B), in
 # alternation, each started anew: what else the machine does meets both, and what counts is the
-# median of the rounds' ratios. The server's worker has core 0, backend and client core 1.
+# median of the rounds' ratios. The server's worker has the last core, backend and client the first.
 #   bench/handshakes.sh [ROUNDS [SECONDS]]      default 7 rounds of 4 s each
 #   CPU=avx512f    the engines of A (the best)     CLIENTS=64
 # First a closed loop, for the highest rate of each. Then an open loop at 1.3 times libcrypto's rate:
@@ -13,6 +13,7 @@
 set -uo pipefail
 . "$(dirname "$0")/../deploy/lib.sh"
 cd "$farm_root" || exit 1
+server_core=$(($(nproc) - 1))
 rounds=${1:-7} seconds=${2:-4} cpu=${CPU:-} clients=${CLIENTS:-64}
 [ "$(nproc)" -ge 2 ] || farm_fail "needs two cores, one for the server and one for the client"
 make --no-print-directory -j"$(nproc)" all || exit 1
@@ -22,7 +23,7 @@ start() {
 	rm -f "$FARM_STATS" "$FARM_DIR/web.sock"
 	HF_CPU=$1 farm_appliance
 	farm_start echo setpriv --reuid "$FARM_RELAY_USER" --regid nogroup --clear-groups \
-		taskset -c 1 "$FARM_BIN/hfecho" "$FARM_DIR/web.sock"
+		taskset -c 0 "$FARM_BIN/hfecho" "$FARM_DIR/web.sock"
 	backend=$FARM_LAST
 	farm_wait 10 farm_stat_is worker endpoints 1 || farm_fail "the backend does not attach"
 }
@@ -32,7 +33,7 @@ stop() { farm_stop "$backend" "$FARM_PID"; }
 # load ARGUMENT...: prints rate, latencies, the client's share of its core; then what the appliance
 # says of the run.
 load() {
-	farm_in_client taskset -c 1 "$FARM_BIN/hfbench" -q -d "$seconds" --sni "$FARM_SNI" \
+	farm_in_client taskset -c 0 "$FARM_BIN/hfbench" -q -d "$seconds" --sni "$FARM_SNI" \
 		--cipher AES128-GCM-SHA256 --ca "$FARM_CA" --close rst --json "$FARM_DIR/load.json" \
 		"$@" "$FARM_ADDRESS:$FARM_PORT" >"$FARM_DIR/load.log" ||
 		{ cat "$FARM_DIR/load.log" >&2; farm_fail "connections failed"; }
@@ -77,7 +78,8 @@ table() { # TITLE FILE of lines "A.. B.."
 }
 
 farm_begin
-farm_config
+FARM_WORKERS="1
+  cores: [$server_core]" farm_config
 cat >>"$FARM_DIR/handfast.yaml" <<-END
 	tls:
 	  suites: [TLS_RSA_WITH_AES_128_GCM_SHA256]

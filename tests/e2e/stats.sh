@@ -97,6 +97,27 @@ for cause in "rx", "tls", "sym", "tx":
 assert gap["pk_step"]["count"] + gap["pk_whole"]["count"] > 0, gap'
 }
 
+# An open loop starts what it was told to, a hundred a second for two seconds; and with room for one at
+# a time and a rate that nobody bears, those who wait count from when they were meant to start.
+open_loop() {
+	local json=$FARM_DIR/open.json
+	farm_in_client "$FARM_BIN/hfbench" -q --rate 100 -n 200 --sni "$FARM_SNI" --json "$json" \
+		"$FARM_ADDRESS:$FARM_PORT" >/dev/null || return
+	python3 -c '
+import json, sys
+m = json.load(open(sys.argv[1]))
+assert m["started"] == m["handshakes"] == m["start_delay_ms"]["count"] == 200 and m["missed"] == 0, m
+assert m["seconds"] > 1.2, m' "$json" || return
+	farm_in_client "$FARM_BIN/hfbench" -q --rate 100000 -c 1 -n 100 --sni "$FARM_SNI" --json "$json" \
+		"$FARM_ADDRESS:$FARM_PORT" >/dev/null || return
+	python3 -c '
+import json, sys
+m = json.load(open(sys.argv[1]))
+assert m["handshakes"] == 100, m
+assert m["handshake_ms"]["max"] > 900 * m["seconds"] and m["start_delay_ms"]["p50"] > 300 * m["seconds"], m' \
+		"$json"
+}
+
 # What the README says to look at is there.
 readme_counters() {
 	local name
@@ -117,6 +138,7 @@ check "time between two looks at the port, by cause" gaps_have_causes
 check "every module in DPDK telemetry" telemetry_small
 check "a failed handshake is told with client and reason" failure_named
 check "a refused offer is listed with its fingerprint, and explained" failure_explained
+check "hfbench in an open loop" open_loop
 check "every counter named in the README exists" readme_counters
 check_not "an unknown command is refused" bash -c \
 	"echo nonsense | socat -t 5 - UNIX-CONNECT:$FARM_STATS | grep -v error"

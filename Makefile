@@ -233,6 +233,7 @@ fuzz:
 bench-pk: $(B)/bench-pk
 	@mkdir -p bench/results
 	$(Q)$(B)/bench-pk --pairs $(or $(PAIRS),300) --out bench/results/pk.json $(BENCH)
+	$(Q)deploy/install bench
 	$(Q)bench/pk/plot.sh bench/results/pk.json
 
 ##  bench-sym      symmetric jobs against OpenSSL's EVP, in turns: a table, and bench/results/sym.json

@@ -6,7 +6,7 @@ set -eu
 results=$1 base=${1%.*}
 data=$(mktemp)
 trap 'rm -f "$data"' EXIT
-sed -nE 's/.*"kernel":"([^"]*)","bits":([0-9]+),"primes":([0-9]+),"fill":([0-9]+),.*"ratio_vs_two_prime_median":([0-9.]+),.*/\1 \2 \3 \4 \5/p' \
+sed -nE 's/.*"kernel":"([^" ]*)","bits":([0-9]+),"primes":([0-9]+),"fill":([0-9]+),.*"ratio_vs_two_prime_median":([0-9.]+),.*/\1 \2 \3 \4 \5/p' \
 	"$results" >"$data"
 [ -s "$data" ] || { echo "plot.sh: no rows in $results" >&2; exit 1; }
 lines=$(awk '!seen[$1 $2 $3]++ {

@@ -97,6 +97,23 @@ for cause in "rx", "tls", "sym", "tx":
 assert gap["pk_step"]["count"] + gap["pk_whole"]["count"] > 0, gap'
 }
 
+# Who computes with private keys, and how: each engine by name and size of key, the one that has worked
+# among them, and each that batches with the fill from which it does.
+engines_shown() {
+	"$FARM_BIN/hfctl" -s "$FARM_STATS" stats --json | python3 -c '
+import json, sys
+all = json.load(sys.stdin)
+rows = {(s["labels"]["engine"], s["labels"]["bits"]): s["rows"] for s in all if s["module"] == "pk_engine"}
+pk = [s["rows"] for s in all if s["module"] == "pk"][0]
+assert ("libcrypto", "2048") in rows, list(rows)
+assert sum(r["ops"] for r in rows.values()) == pk["scalar_ops"] + pk["batch_ops"] > 0, rows
+for (engine, bits), r in rows.items():
+    assert r["ops"] == r["wait_ns"]["count"] and r["faults"] == 0, (engine, bits, r)
+    assert r["batches"] == r["fill"]["count"], (engine, bits, r)
+    assert engine == "libcrypto" or r["crossover"]["count"] == 1, (engine, bits, r)
+assert pk["cancelled"] == pk["engines_off"] == 0, pk'
+}
+
 # An open loop starts what it was told to, a hundred a second for two seconds; and with room for one at
 # a time and a rate that nobody bears, those who wait count from when they were meant to start.
 open_loop() {
@@ -138,6 +155,7 @@ check "time between two looks at the port, by cause" gaps_have_causes
 check "every module in DPDK telemetry" telemetry_small
 check "a failed handshake is told with client and reason" failure_named
 check "a refused offer is listed with its fingerprint, and explained" failure_explained
+check "engines of private keys, by size of key" engines_shown
 check "hfbench in an open loop" open_loop
 check "every counter named in the README exists" readme_counters
 check_not "an unknown command is refused" bash -c \

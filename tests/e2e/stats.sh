@@ -106,11 +106,11 @@ all = json.load(sys.stdin)
 rows = {(s["labels"]["engine"], s["labels"]["bits"]): s["rows"] for s in all if s["module"] == "pk_engine"}
 pk = [s["rows"] for s in all if s["module"] == "pk"][0]
 assert ("libcrypto", "2048") in rows, list(rows)
-assert sum(r["ops"] for r in rows.values()) == pk["scalar_ops"] + pk["batch_ops"] > 0, rows
+assert sum(r["ops"] for r in rows.values()) >= pk["scalar_ops"] + pk["batch_ops"] > 0, rows
 for (engine, bits), r in rows.items():
     assert r["ops"] == r["wait_ns"]["count"] and r["faults"] == 0, (engine, bits, r)
     assert r["batches"] == r["fill"]["count"], (engine, bits, r)
-    assert engine == "libcrypto" or r["crossover"]["count"] == 1, (engine, bits, r)
+    assert not engine.startswith("rsa_") or r["crossover"]["count"] == 1, (engine, bits, r)
 assert pk["cancelled"] == pk["engines_off"] == 0, pk'
 }
 

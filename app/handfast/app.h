@@ -6,6 +6,7 @@
  *   site_load.c  from the options to one generation of the site: certificates, keys, names
  *   tickets.c    ticket keys: random, from a fleet's secret, or from a file; when they turn
  *   commands.c   what the daemon shows and does on its command socket
+ *   hosts.c      handshakes by host and kind, certificates and their ends
  *   hellos.c     the last failures and what a ClientHello would get
  *   control.c    the command socket: one request line, text or JSON
  *   telemetry.c  which row table lies where, DPDK telemetry, the last words of a panic
@@ -17,6 +18,7 @@
 
 #include <stdatomic.h>
 #include <stdio.h>
+#include "app/handfast/hosts.h"
 #include "drivers/port/dpdk.h"
 #include "lib/config/config.h"
 #include "lib/os/os.h"
@@ -122,7 +124,8 @@ uint32_t hf_serve_sources(const struct hf_app *app, struct hf_stats_source *v, u
 
 /* ---- telemetry.c ---- */
 
-#define HF_APP_SOURCES_MAX (HF_WORKER_MAX * (HF_WORKER_TABLES_MAX + 20u))
+#define HF_APP_SOURCES_MAX \
+	(HF_WORKER_MAX * (HF_WORKER_TABLES_MAX + 20u) + HF_HOSTS_KIND_MAX + HF_HOSTS_CERT_MAX)
 
 /* Every row table of the daemon, labelled; the devices' counters are brought up to date. */
 uint32_t hf_app_sources(struct hf_app *app, struct hf_stats_source *v, uint32_t max);

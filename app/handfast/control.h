@@ -18,7 +18,7 @@
 #define HF_CONTROL_LINE_MAX (33u * 1024u) /* a ClientHello of 16 KB in hexadecimal */
 #define HF_CONTROL_ASK_NS (5 * HF_NS_S)
 #define HF_CONTROL_READ_NS (60 * HF_NS_S)
-#define HF_CONTROL_SOURCES_MAX 4096u
+#define HF_CONTROL_SOURCES_MAX 8192u
 
 /* What the program lends. Each writes its answer to out, "error: ..." included. A command whose
  * operation is NULL does not exist; sources must be there. */

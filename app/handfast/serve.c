@@ -54,7 +54,6 @@ static int site_next(struct hf_app *app, const struct hf_config *cfg, struct hf_
 	struct hf_serve *sv = app->serve;
 	struct hf_loaded_site *s =
 		hf_site_load(cfg, sv->generation + 1, app->worker_cnt, &sv->key_id, errs);
-
 	struct hf_tickets_source *t = hf_tickets_source_load(cfg, errs);
 
 	if (!s || !t) {
@@ -63,8 +62,10 @@ static int site_next(struct hf_app *app, const struct hf_config *cfg, struct hf_
 		return -1;
 	}
 	sv->generation++;
+	sv->stats.generations++;
 	s->older = sv->sites;
 	sv->sites = s;
+	hf_hosts_take(&sv->hosts, cfg, s);
 	order_all(app, &(struct hf_order){.kind = HF_ORDER_SITE, .site = s->site});
 	hf_tickets_use(sv->tickets, t);
 	return 0;
@@ -124,6 +125,7 @@ static void site_free(struct hf_serve *sv, uint64_t generation)
 		return;
 	*at = s->older;
 	hf_site_unload(s);
+	sv->stats.generations--;
 	hf_log(HF_LOG_DEBUG, "site", "generation %llu is gone", (unsigned long long)generation);
 }
 
@@ -145,14 +147,16 @@ int hf_serve_reload(struct hf_app *app, FILE *out)
 		return -1;
 	}
 	sv->stats.reloads++;
+	fprintf(out, "generation %llu: %u listeners, %u certificates\n",
+		(unsigned long long)sv->generation, next.listeners_cnt, next.certificates_cnt);
+	(void)hf_config_write_changes(out, &app->cfg, &next);
+	hf_hosts_changes(out, &app->cfg, sv->sites->older, &next, sv->sites);
 	if (sv->start_cfg.mem)
 		hf_config_free(&app->cfg);
 	else
 		sv->start_cfg = app->cfg; /* stays: the plan points into it */
 	app->cfg = next;
 	hf_log_set_level((enum hf_log_level)app->cfg.process.log_level);
-	fprintf(out, "generation %llu: %u listeners, %u certificates\n",
-		(unsigned long long)sv->generation, next.listeners_cnt, next.certificates_cnt);
 	return 0;
 }
 
@@ -394,6 +398,8 @@ int hf_serve_open(struct hf_app *app)
 	if (!sv)
 		return -1;
 	app->serve = sv;
+	if (pthread_mutex_init(&sv->hosts.lock, NULL))
+		return -1;
 	sv->tickets = hf_tickets_open(app->plan.sym);
 	if (!sv->tickets) {
 		hf_log(HF_LOG_ERROR, "main", "no memory for ticket keys; free some");
@@ -425,6 +431,7 @@ void hf_serve_run(struct hf_app *app)
 		events(app);
 		wall_clock(app);
 		tickets(app);
+		hf_hosts_watch(&sv->hosts, hf_os_wall_ns() / HF_NS_S);
 		for (int i = 0; i < n; i++) {
 			if (ev[i].data.fd == app->signal_fd && !signals(app))
 				return;
@@ -448,17 +455,20 @@ static const struct hf_stat_table table = {"control", rows, HF_ARRAY_LEN(rows)};
 
 uint32_t hf_serve_sources(const struct hf_app *app, struct hf_stats_source *v, uint32_t max)
 {
-	const struct hf_serve *sv = app->serve;
+	const struct hf_tls_kind *kind[HF_WORKER_MAX];
+	struct hf_serve *sv = app->serve;
 	uint32_t cnt = 0;
 
 	if (!sv || !sv->links || max < 2 + app->worker_cnt)
 		return 0;
 	v[cnt++] = (struct hf_stats_source){&table, &sv->stats, {{0}}};
 	v[cnt++] = (struct hf_stats_source){&hf_links_stat_table, hf_links_stats(sv->links), {{0}}};
-	for (uint32_t i = 0; i < app->worker_cnt; i++)
+	for (uint32_t i = 0; i < app->worker_cnt; i++) {
 		v[cnt++] = (struct hf_stats_source){&hf_link_stat_table,
 			hf_links_worker_stats(sv->links, i), {{"worker", app->worker[i].label}}};
-	return cnt;
+		kind[i] = hf_worker_kinds(app->worker[i].w);
+	}
+	return cnt + hf_hosts_sources(&sv->hosts, kind, app->worker_cnt, v + cnt, max - cnt);
 }
 
 void hf_serve_close(struct hf_app *app)

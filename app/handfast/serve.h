@@ -34,6 +34,7 @@ struct hf_serve {
 	struct hf_tickets *tickets;
 	uint64_t tickets_generation; /* that workers are copying; 0: they have */
 	uint64_t wall_ns;            /* as the workers were told */
+	struct hf_hosts hosts;
 	struct hf_links *links;
 	struct hf_links_backend backend[HF_LINKS_BACKEND_MAX];
 	bool closing[HF_ENDPOINT_MAX];                      /* workers were told to let go of it */

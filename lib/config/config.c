@@ -375,3 +375,74 @@ int hf_config_check_reload(
 	}
 	return errs->cnt == had ? 0 : -1;
 }
+
+/* ---- what a reload changes ---- */
+
+static void value_text(const struct hf_config_row *row, const void *v, char out[24])
+{
+	hf_ns ns;
+	uint32_t n;
+	if (row->type == HF_TYPE_DURATION) {
+		memcpy(&ns, v, sizeof(ns));
+		hf_config_duration_text(ns, out);
+	} else {
+		memcpy(&n, v, sizeof(n));
+		snprintf(out, 24, "%u", n);
+	}
+}
+
+/* Numbers are shown, of the rest that it is another. */
+static void write_change(FILE *out, const char *place, const struct hf_config_row *row,
+	const void *was, const void *is)
+{
+	char from[24], to[24];
+	if (row->list || (row->type != HF_TYPE_DURATION && row->type != HF_TYPE_U32)) {
+		fprintf(out, "  %s.%s: changed\n", place, row->key);
+		return;
+	}
+	value_text(row, was, from);
+	value_text(row, is, to);
+	fprintf(out, "  %s.%s: %s, was %s\n", place, row->key, to, from);
+}
+
+static uint32_t write_elem(FILE *out, const struct hf_config *now,
+	const struct hf_config_section *s, const uint8_t *is)
+{
+	uint32_t i = find_namesake(now, s, is), cnt = 0;
+	const uint8_t *was;
+	char place[HF_CONFIG_PATH_LEN];
+	snprintf(place, sizeof(place), "%s%s%s", s->key, s->list ? " " : "",
+		s->list ? elem_name(is, s) : "");
+	if (i == UINT32_MAX) {
+		fprintf(out, "  %s: new\n", place);
+		return 1;
+	}
+	was = hf_config_elem(now, s, i);
+	for (uint32_t r = 0; r < s->row_cnt; r++) {
+		const struct hf_config_row *row = &s->row[r];
+		if (same_value(row, was + row->off, is + row->off))
+			continue;
+		write_change(out, place, row, was + row->off, is + row->off);
+		cnt++;
+	}
+	return cnt;
+}
+
+uint32_t hf_config_write_changes(
+	FILE *out, const struct hf_config *now, const struct hf_config *next)
+{
+	uint32_t cnt = 0, s, i;
+	for (s = 0; s < HF_SECTION_CNT; s++) {
+		const struct hf_config_section *sec = &hf_config_sections[s];
+		for (i = 0; i < hf_config_elem_cnt(next, sec); i++)
+			cnt += write_elem(out, now, sec, hf_config_elem(next, sec, i));
+		for (i = 0; i < hf_config_elem_cnt(now, sec); i++) {
+			const void *gone = hf_config_elem(now, sec, i);
+			if (find_namesake(next, sec, gone) != UINT32_MAX)
+				continue;
+			fprintf(out, "  %s %s: gone\n", sec->key, elem_name(gone, sec));
+			cnt++;
+		}
+	}
+	return cnt;
+}

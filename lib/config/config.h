@@ -143,6 +143,9 @@ HF_MUST_CHECK int hf_config_check_machine(struct hf_config *cfg, struct hf_confi
 /* Adds an error for every option that differs and cannot change without a restart. */
 HF_MUST_CHECK int hf_config_check_reload(
 	const struct hf_config *now, const struct hf_config *next, struct hf_config_errors *errs);
+/* A line for each option and element that differs: what a reload takes. Returns how many. */
+uint32_t hf_config_write_changes(
+	FILE *out, const struct hf_config *now, const struct hf_config *next);
 void hf_config_free(struct hf_config *cfg);
 
 /* Adds an error of the program's own about one option: field is the address of that option inside

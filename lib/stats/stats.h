@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include "lib/base/stat.h"
 
-#define HF_STATS_LABELS 3
+#define HF_STATS_LABELS 6
 
 struct hf_stats_label {
 	const char *key, *value; /* key NULL: none */

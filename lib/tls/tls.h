@@ -76,6 +76,7 @@ struct hf_tls_vhost {
 	const struct hf_tls_cert *cert;
 	const struct hf_span *alpn; /* in our order of preference; none = no ALPN */
 	uint32_t alpn_cnt;
+	uint32_t id; /* control's number of this host, kept over reloads: for hf_tls_kind */
 };
 
 /* Handshakes and jobs of one worker that point into a site generation. */
@@ -93,6 +94,21 @@ struct hf_tls_site {
 	uint32_t suite_cnt;
 	struct hf_tls_use *use; /* one per worker, each written by that worker alone */
 };
+
+/* Handshakes done, by what was agreed: a slot for each combination that came up. Written by the
+ * worker; others may read: a key, once seen, stays. Full: counted in stats.kinds_full alone. */
+#define HF_TLS_KIND_CNT 512u
+struct hf_tls_kind {
+	uint64_t key; /* 0: free; else hf_tls_kind_key */
+	uint64_t cnt;
+};
+struct hf_tls_kind_key {
+	uint32_t host; /* hf_tls_vhost.id */
+	uint16_t version, suite;
+	uint8_t key_type; /* enum hf_pk_type */
+	bool resumed;
+};
+struct hf_tls_kind_key hf_tls_kind_read(uint64_t key);
 
 /* ---- one worker's engine ---- */
 struct hf_tls_stats {
@@ -149,6 +165,7 @@ struct hf_tls_ctx {
 	uint64_t next_keys_id;
 	hf_ns now; /* of the latest call that was told */
 	struct hf_tls_stats stats;
+	struct hf_tls_kind kind[HF_TLS_KIND_CNT];
 };
 size_t hf_tls_ctx_footprint(uint32_t hs_cnt, uint32_t session_cnt);
 void hf_tls_ctx_init(struct hf_tls_ctx *x, void *mem, uint32_t hs_cnt, uint32_t session_cnt);

@@ -109,6 +109,7 @@ void hf_tls_ctx_init(struct hf_tls_ctx *x, void *mem, uint32_t hs_cnt, uint32_t 
 	x->next_keys_id = 1;
 	x->now = 0;
 	x->stats = (struct hf_tls_stats){0};
+	memset(x->kind, 0, sizeof(x->kind));
 }
 
 void hf_tls_open(struct hf_tls_ctx *x, struct hf_tls *t, const struct hf_tls_site *site,
@@ -164,6 +165,7 @@ void hf_tls_established(struct hf_tls_ctx *x, struct hf_tls *t)
 	hf_hist_add(&x->stats.handshake_ns, x->now - t->opened_at);
 	if (!t->hs->choice.resumed)
 		hf_hist_add(&x->stats.key_exchange_ns, x->now - t->hs->key_at);
+	hf_tls_kind_count(x, t);
 	hf_tls_resume_keep(x, t);
 	hf_trace(x->trace, x->now, (uint32_t)t->owner, HF_TRACE_TLS_DONE, t->suite, 0, 0);
 }

@@ -261,6 +261,10 @@ HF_MUST_CHECK unsigned hf_tls_record_send(struct hf_tls_call *c);
 void hf_tls_record_sealed(struct hf_tls_ctx *x, struct hf_tls *t, struct hf_sym_job *job);
 void hf_tls_record_out_drop(struct hf_tls_ctx *x, struct hf_tls *t); /* gives t->out back */
 
+/* ---- kind.c ---- */
+/* Counts the handshake that has just succeeded. */
+void hf_tls_kind_count(struct hf_tls_ctx *x, const struct hf_tls *t);
+
 /* ---- tls_hs.c ---- */
 HF_MUST_CHECK bool hf_tls_hs_take(struct hf_tls_ctx *x, struct hf_tls *t);
 /* The whole of our last flight is on its way. */

@@ -751,6 +751,11 @@ uint32_t hf_worker_tables(struct hf_worker *w, struct hf_worker_table v[HF_WORKE
 	return cnt;
 }
 
+const struct hf_tls_kind *hf_worker_kinds(const struct hf_worker *w)
+{
+	return w->tls.kind;
+}
+
 const struct hf_trace *hf_worker_trace(const struct hf_worker *w)
 {
 	return &w->trace;

@@ -174,6 +174,8 @@ struct hf_worker_table {
 };
 #define HF_WORKER_TABLES_MAX (6u + HF_PK_ENGINE_MAX * HF_PK_CLASS_CNT)
 uint32_t hf_worker_tables(struct hf_worker *w, struct hf_worker_table v[HF_WORKER_TABLES_MAX]);
+/* [HF_TLS_KIND_CNT], read racily */
+const struct hf_tls_kind *hf_worker_kinds(const struct hf_worker *w);
 const struct hf_trace *hf_worker_trace(const struct hf_worker *w);
 
 /* Simulation and tests: asserts what must always hold (pool accounting, frames in = sum of

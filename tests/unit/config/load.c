@@ -308,6 +308,35 @@ static void reload_takes_what_it_can(void **state)
 	assert_string_equal(reload_error("ports:", "timeouts: {idle: 10s}\nports:"), "");
 }
 
+static void reload_tells_what_changes(void **state)
+{
+	struct hf_config
+		now = parse(minimal),
+		next = parse(
+			"ports:\n  - {name: wan0, device: net_null0, addresses: [10.9.0.1/24]}\n"
+			"listeners:\n  - {name: www, address: 10.9.0.1:444, certificates: [three], "
+			"backend: web}\n"
+			"certificates:\n  - {name: three, chain: a, key: b}\n"
+			"backends:\n  - {name: web, socket: web.sock, uid: 1000}\n"
+			"timeouts: {idle: 10s}\n");
+	char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+	(void)state;
+	assert_int_equal(hf_config_write_changes(out, &now, &now), 0);
+	assert_true(hf_config_write_changes(out, &now, &next) >= 6);
+	fclose(out);
+	assert_non_null(strstr(text, "  listeners www.address: changed\n"));
+	assert_non_null(strstr(text, "  listeners www.certificates: changed\n"));
+	assert_non_null(strstr(text, "  certificates three: new\n"));
+	assert_non_null(strstr(text, "  certificates one: gone\n"));
+	assert_non_null(strstr(text, "  certificates two: gone\n"));
+	assert_non_null(strstr(text, "  timeouts.idle: 10s, was 2m\n"));
+	free(text);
+	hf_config_free(&now);
+	hf_config_free(&next);
+}
+
 static void reload_refuses_what_needs_a_restart(void **state)
 {
 	(void)state;
@@ -385,6 +414,7 @@ int main(void)
 		cmocka_unit_test(errors_beyond_the_room_are_counted),
 		cmocka_unit_test(fields_lead_back_to_their_place),
 		cmocka_unit_test(reload_takes_what_it_can),
+		cmocka_unit_test(reload_tells_what_changes),
 		cmocka_unit_test(reload_refuses_what_needs_a_restart),
 		cmocka_unit_test(generated_files_are_fresh),
 	};

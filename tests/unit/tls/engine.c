@@ -950,6 +950,28 @@ static void rows_name_the_counters(void **state)
 	assert_string_equal(hf_tls_suite_name(0x0a0a), "unknown");
 }
 
+/* Every handshake that succeeded is in exactly one row. */
+static void kinds_add_up(void **state)
+{
+	uint64_t sum = 0, resumed = 0;
+
+	(void)state;
+	for (uint32_t i = 0; i < HF_TLS_KIND_CNT; i++) {
+		const struct hf_tls_kind *k = &rig.x.kind[i];
+		struct hf_tls_kind_key key = hf_tls_kind_read(k->key);
+
+		if (k->key == 0)
+			continue;
+		assert_int_equal(key.version, 0x0303);
+		assert_int_equal(key.key_type, HF_PK_RSA);
+		assert_string_not_equal(hf_tls_suite_name(key.suite), "unknown");
+		sum += k->cnt;
+		resumed += key.resumed ? k->cnt : 0;
+	}
+	assert_int_equal(sum + rig.x.stats.kinds_full, rig.x.stats.reason[HF_TLS_R_OK]);
+	assert_true(sum > resumed && resumed > 0);
+}
+
 static void every_reason_was_seen(void **state)
 {
 	(void)state;
@@ -1879,6 +1901,7 @@ int main(void)
 		cmocka_unit_test(truncation),
 		cmocka_unit_test(nothing_after_close),
 		cmocka_unit_test(renegotiation_is_refused),
+		cmocka_unit_test(kinds_add_up),
 	};
 
 	return cmocka_run_group_tests_name("engine", tests, setup, teardown);

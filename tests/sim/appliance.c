@@ -16,6 +16,7 @@
 #define POISON 0xdb
 #define QUARANTINE 64u /* overwritten generations stay that long, to be read by mistake */
 #define TIGHT_CLIENT_MAX 64u
+#define TICKETS_EVERY 256u /* generations */
 #define DEATH_MAX 3u
 #define TRACE_CNT 1024u
 #define TRACE_LONG_CNT (1u << 22) /* a whole run's, when somebody wants to see it */
@@ -63,6 +64,7 @@ struct subject {
 	size_t chain_len;
 	struct generation *live, *quarantine[QUARANTINE];
 	uint64_t generation;
+	struct hf_tls_tickets *tickets; /* until every worker has copied them */
 };
 
 static void *take_memory(size_t len)
@@ -156,6 +158,32 @@ static void reload(struct subject *s)
 	struct generation *g = generation_new(s);
 	for (uint32_t w = 0; w < s->worker_cnt; w++)
 		order(s, w, &(struct hf_order){.kind = HF_ORDER_SITE, .site = g->site});
+}
+
+/* New ticket keys, those of before and those to come among them, again and again. */
+static void turn_keys(struct subject *s)
+{
+	uint64_t number = s->generation / TICKETS_EVERY;
+	if (s->generation % TICKETS_EVERY != 2) /* the first turn's */
+		return;
+	s->tickets = take_memory(sizeof(*s->tickets));
+	*s->tickets =
+		(struct hf_tls_tickets){.generation = number + 1, .key_cnt = 3, .lifetime_s = 3600};
+	for (uint32_t i = 0; i < 3; i++) {
+		struct hf_tls_ticket_key *k = &s->tickets->key[i];
+		memset(k, (int)(number + (i == 2 ? 1 : 3 - i)), sizeof(*k));
+		k->name[0] = HF_TLS_TICKET_NAME_VERSION;
+	}
+	for (uint32_t w = 0; w < s->worker_cnt; w++)
+		order(s, w, &(struct hf_order){.kind = HF_ORDER_TICKETS, .tickets = s->tickets});
+}
+
+static void keys_taken(struct subject *s)
+{
+	for (uint32_t w = 0; s->tickets != NULL && w < s->worker_cnt; w++)
+		HF_ASSERT(hf_worker_tickets(s->worker[w]) == s->tickets->generation);
+	free(s->tickets);
+	s->tickets = NULL;
 }
 
 /* ---- endpoints -------------------------------------------------------------------------------- */
@@ -257,7 +285,9 @@ static hf_ns appliance_turn(struct subject *s, hf_ns now)
 		if (s->asleep[w])
 			hf_worker_wake(s->worker[w]);
 	reload(s);
+	turn_keys(s);
 	poll_all(s, now);
+	keys_taken(s);
 	events(s);
 	workers = poll_all(s, now);
 	events(s);
@@ -324,7 +354,7 @@ static uint64_t appliance_frames(const struct subject *s)
 static bool may_stay(const char *gauge)
 {
 	static const char *const names[] = {
-		"endpoints", "site_generation", "draining", "queued_max", "burst_max"};
+		"endpoints", "site_generation", "draining", "queued_max", "burst_max", "sessions"};
 	for (size_t i = 0; i < HF_ARRAY_LEN(names); i++)
 		if (strcmp(gauge, names[i]) == 0)
 			return true;
@@ -368,6 +398,14 @@ static bool tls_may_fail(uint32_t reason)
 	       reason == HF_TLS_R_TIMED_OUT || reason == HF_TLS_R_STALLED;
 }
 
+/* What clients that only come back as they were can meet: keys that have gone, too small a cache, the
+ * other worker. */
+static bool session_may_miss(uint32_t what)
+{
+	return what <= HF_TLS_RESUME_ID || what == HF_TLS_RESUME_TICKET_KEY ||
+	       what == HF_TLS_RESUME_ID_WORKER || what == HF_TLS_RESUME_ID_GONE;
+}
+
 static uint32_t appliance_reasons(
 	const struct subject *s, struct subject_reason v[SUBJECT_REASON_MAX])
 {
@@ -390,6 +428,8 @@ static uint32_t appliance_reasons(
 		HF_ASSERT(tcp->end[HF_TCP_END_ABORTED] <=
 			  w->timeout_linger + w->timeout_backend + w->truncated +
 				  w->streams_reset_in + w->streams_lost);
+		for (uint32_t r = 0; r < HF_TLS_RESUME_CNT; r++)
+			HF_ASSERT(session_may_miss(r) || tls->resume[r] == 0);
 		for (uint32_t r = 0; r < HF_TLS_REASON_CNT; r++)
 			HF_ASSERT(tls_may_fail(r) || (tls->reason[r] == 0 && tls->fault[r] == 0));
 	}
@@ -473,6 +513,7 @@ static struct hf_worker_cfg roomy(void)
 		.link_chunk_cnt = 2048,
 		.half_open_cnt = 512,
 		.time_wait_cnt = 128,
+		.session_cnt = 64,
 		.pk_job_cnt = 64,
 		.sym_job_cnt = 256,
 		.cross_cnt = 256,
@@ -492,6 +533,7 @@ static struct hf_worker_cfg tight(struct rng *r, uint32_t client_cnt)
 		.link_chunk_cnt = rng_range(r, 12, 150) + 2 * client_cnt,
 		.half_open_cnt = TIGHT_CLIENT_MAX,
 		.time_wait_cnt = rng_range(r, 1, 4),
+		.session_cnt = rng_below(r, 2), /* none, or one place */
 		.pk_job_cnt = rng_range(r, 1, 2),
 		.sym_job_cnt = rng_range(r, 2, 8),
 		.cross_cnt = 4,
@@ -553,6 +595,8 @@ static void worker_open(struct subject *s, uint32_t i, const struct hf_worker_cf
 	struct hf_worker_env env = {.cycles = cycles,
 		.cycles_per_us = 1000,
 		.steer_key = "the same for all",
+		.session_key = "so is this",
+		.wall_ns = 1750000000 * HF_NS_S,
 		.now = now};
 	engines_open(s, &s->engine[i], &env);
 	rng_fill(&s->rng, env.seed, sizeof(env.seed));

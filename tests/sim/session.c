@@ -175,6 +175,13 @@ static struct session *session_new(struct peer *host, const struct session_plan 
 	HF_ASSERT(s->ssl != NULL && s->rbio != NULL && s->wbio != NULL);
 	BIO_set_mem_eof_return(s->rbio, -1); /* empty means "later", not the end */
 	SSL_set_bio(s->ssl, s->rbio, s->wbio);
+	if (plan->no_ticket)
+		SSL_set_options(s->ssl, SSL_OP_NO_TICKET);
+	if (plan->no_ems)
+		SSL_set_options(s->ssl, SSL_OP_NO_EXTENDED_MASTER_SECRET);
+	if (plan->comes_back != NULL && *plan->comes_back != NULL &&
+		SSL_is_init_finished((*plan->comes_back)->ssl))
+		HF_ASSERT(SSL_set_session(s->ssl, SSL_get0_session((*plan->comes_back)->ssl)) == 1);
 	if (plan->cipher != NULL)
 		HF_ASSERT(SSL_set_cipher_list(s->ssl, plan->cipher) == 1);
 	if (server) {
@@ -486,6 +493,11 @@ const struct exchange *session_exchange(const struct session *s)
 uint16_t session_port(const struct session *s)
 {
 	return s->port;
+}
+
+bool session_resumed(const struct session *s)
+{
+	return SSL_session_reused(s->ssl) == 1;
 }
 
 const char *session_cipher(const struct session *s)

@@ -43,6 +43,9 @@ struct session_plan {
 	uint16_t port;
 	SSL_CTX *ctx;
 	const char *cipher; /* TLS 1.2 suite in OpenSSL's words, NULL for the context's own */
+	bool no_ticket, no_ems;
+	/* Clients: an earlier one whose TLS session this one brings, if it has one by then. */
+	struct session *const *comes_back;
 	enum session_end end;
 	uint32_t end_at;     /* pattern bytes received; ABORT, TRUNCATE, VANISH */
 	uint32_t record_max; /* plaintext bytes per record, drawn from 1..record_max */
@@ -75,5 +78,6 @@ const char *session_why(const struct session *s); /* "" when nothing is wrong */
 const struct exchange *session_exchange(const struct session *s);
 uint16_t session_port(const struct session *s);      /* our own */
 const char *session_cipher(const struct session *s); /* negotiated, NULL before */
+bool session_resumed(const struct session *s);
 
 #endif

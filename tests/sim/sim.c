@@ -286,6 +286,7 @@ static int report(const struct seed *all)
 		sum.session_cnt += r->session_cnt;
 		for (int k = 0; k < SESSION_RESULT_CNT; k++)
 			sum.result[k] += r->result[k];
+		sum.resumed += r->resumed;
 		sum.lost_cnt += r->lost_cnt;
 		for (uint32_t k = 0; k < r->reason_cnt; k++) {
 			sum.reason[k].name = r->reason[k].name;
@@ -298,7 +299,8 @@ static int report(const struct seed *all)
 		sum.digest = (sum.digest ^ r->digest) * 0x9e3779b97f4a7c15ull;
 	}
 	done = sum.result[SESSION_DONE] + sum.lost_cnt;
-	printf("%s: %u clients", opt.world.subject->name, sum.session_cnt);
+	printf("%s: %u clients, %u of them resumed", opt.world.subject->name, sum.session_cnt,
+		sum.resumed);
 	for (int k = 0; k < SESSION_RESULT_CNT; k++)
 		if (sum.result[k] != 0)
 			printf(", %u %s", sum.result[k],

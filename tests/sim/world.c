@@ -178,6 +178,16 @@ static enum session_end draw_end(struct rng *r)
 	return end;
 }
 
+/* Later than an earlier one, with its session and so with what that was agreed under. */
+static void come_back(struct client *c, const struct client *before, struct rng *r)
+{
+	c->plan.comes_back = &before->session;
+	c->plan.cipher = before->plan.cipher;
+	c->plan.no_ticket = before->plan.no_ticket;
+	c->plan.no_ems = before->plan.no_ems;
+	c->start = before->start + rng_below(r, 3000000) * HF_NS_US;
+}
+
 static void plan_client(struct world *w, struct client *c, struct rng *r)
 {
 	static const char *const suite[] = {"AES128-SHA", "AES256-SHA", "AES128-SHA256",
@@ -212,6 +222,10 @@ static void plan_client(struct world *w, struct client *c, struct rng *r)
 	}
 	c->host = &w->host[rng_below(r, HOST_CNT)];
 	c->start = rng_below(r, 50000) * HF_NS_US;
+	p->no_ticket = rng_permille(r, 400);
+	p->no_ems = rng_permille(r, 300);
+	if (client_number(w, c) > 0 && rng_permille(r, 400))
+		come_back(c, &w->client[rng_below(r, client_number(w, c))], r);
 }
 
 static void hosts_open(struct world *w, struct rng *r)
@@ -349,6 +363,7 @@ static void judge_client(struct world *w, const struct client *c)
 	struct hf_addr addr = addr4(10 + (uint32_t)(c->host - w->host));
 	w->result->result[r]++;
 	w->result->bytes += x->in + x->out;
+	w->result->resumed += session_resumed(c->session);
 	if (r == SESSION_DONE)
 		return;
 	if (excusable(r) && cls->lost(w->subject, &addr, session_port(c->session))) {

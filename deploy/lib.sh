@@ -198,9 +198,10 @@ farm_cable() {
 	farm_wait 5 grep -q '^up$' "$FARM_DIR/wire.log"
 }
 
-# ---- certificates: root, intermediate, and leaves of RSA-2048, as farms have them ----------------
+# ---- certificates: root, intermediate, and leaves of RSA-2048, as farms have them, or FARM_KEY ----
 farm_sign() { # SUBJECT EXTENSIONS NAME [ISSUER]
-	openssl req -x509 -newkey rsa:2048 -nodes -sha256 -days 30 -config "$FARM_DIR/pki.cnf" \
+	# shellcheck disable=SC2086  # several words
+	openssl req -x509 -newkey ${FARM_KEY:-rsa:2048} -nodes -sha256 -days 30 -config "$FARM_DIR/pki.cnf" \
 		-subj "/O=handfast demo/CN=$1" -extensions "$2" -keyout "$FARM_DIR/$3.key" \
 		-out "$FARM_DIR/$3.crt" ${4:+-CA "$FARM_DIR/$4.crt" -CAkey "$FARM_DIR/$4.key"} \
 		${5:+-addext "$5"} >>"$FARM_DIR/pki.log" 2>&1
@@ -282,7 +283,8 @@ farm_web() {
 	FARM_WEBS+=("$at")
 }
 
-# farm_config: the options of the demo. FARM_DEVICE, FARM_WORKERS and FARM_KEYLOG vary it.
+# farm_config: the options of the demo. FARM_DEVICE, FARM_WORKERS, FARM_KEYLOG and FARM_CERTIFICATES
+# (names with a comma and a space between) vary it.
 farm_config() {
 	cat >"$FARM_DIR/handfast.yaml" <<-END
 		ports:
@@ -292,12 +294,12 @@ farm_config() {
 		listeners:
 		  - name: www
 		    address: $FARM_ADDRESS:$FARM_PORT
-		    certificates: [www]
+		    certificates: [${FARM_CERTIFICATES:-www}]
 		    backend: web
 		certificates:
-		  - name: www
-		    chain: www.pem
-		    key: www.key
+		$(for name in ${FARM_CERTIFICATES:-www}; do
+			printf '  - name: %s\n    chain: %s.pem\n    key: %s.key\n' "${name%,}" "${name%,}" "${name%,}"
+		done)
 		backends:
 		  - name: web
 		    socket: web.sock

@@ -1,6 +1,7 @@
 /* site_load.c -- one generation, built off the data path. Every DNS name of a certificate becomes a
- * virtual host of the listeners that use it; the first certificate of a listener is also its
- * default, the nameless row 0. Arrays are counted first and taken once. */
+ * virtual host of the listeners that use it, with every certificate that answers for it, of whatever
+ * kind of key; the first certificate of a listener is also its default, the nameless row 0. Arrays
+ * are counted first and taken once. */
 #include <errno.h>
 #include <stdlib.h>
 #include "app/handfast/site_load.h"
@@ -40,7 +41,7 @@ static int cert_load(struct hf_loaded_site *s, const struct hf_config *cfg, uint
 	}
 	for (uint32_t w = 0; w < report.warning_cnt; w++)
 		hf_log(HF_LOG_WARN, "site", "certificate %s: %s", c->name, report.warning[w]);
-	s->tls_cert[i] = (struct hf_tls_cert){s->cert[i].list, &s->cert[i].key};
+	s->tls_cert[i] = (struct hf_tls_cert){.list = s->cert[i].list, .key = &s->cert[i].key};
 	return 0;
 }
 
@@ -52,81 +53,168 @@ static struct hf_addr listen_addr(const struct hf_config_endpoint *e)
 	return hf_addr_eq(&e->addr, &any) ? (struct hf_addr){{0}} : e->addr;
 }
 
-static void listener_fill(struct hf_loaded_site *s, const struct hf_config *cfg, uint32_t i,
-	uint32_t *vhost_cnt, uint32_t *alpn_cnt)
+/* How well a certificate answers for a name; "*" is one label (RFC 6125 6.4.3). */
+enum answers { NOT, BY_WILDCARD, EXACTLY };
+
+static enum answers answers_for(const struct hf_pki_cert *cert, const char *name)
 {
-	const struct hf_config_listener *l = &cfg->listeners[i];
-	const struct hf_span *alpn = &s->alpn[*alpn_cnt];
-	static const uint8_t no_key[16]; /* the same name is the same listener in every box */
-	struct hf_tls_vhost *first = &s->vhost[*vhost_cnt], *v = first;
+	const char *dot = strchr(name, '.');
+	enum answers best = NOT;
+
+	for (uint32_t n = 0; n < cert->name_cnt; n++) {
+		if (strcmp(cert->name[n], name) == 0)
+			return EXACTLY;
+		if (cert->name[n][0] == '*' && dot && strcmp(cert->name[n] + 1, dot) == 0)
+			best = BY_WILDCARD;
+	}
+	return best;
+}
+
+/* Arrays as they fill. */
+struct fill {
+	struct hf_loaded_site *s;
+	const struct hf_config_listener *l;
+	struct hf_tls_vhost *vhost; /* the next, and so on */
+	const struct hf_tls_cert **shown;
+	struct hf_tls_protocol *alpn;
+};
+
+static void show(struct fill *f, struct hf_tls_vhost *v, uint32_t index)
+{
+	*f->shown++ = &f->s->tls_cert[index];
+	v->cert_cnt++;
+}
+
+/* A virtual host with all certificates of the listener that answer for the name: those that have it
+ * itself first, each kind in the order of the options. */
+static void vhost_add(struct fill *f, const struct hf_tls_vhost *like, const char *name)
+{
+	const struct hf_config_listener *l = f->l;
+	struct hf_tls_vhost *v = f->vhost++;
+
+	*v = *like;
+	v->cert = f->shown;
+	v->cert_cnt = 0;
+	for (enum answers how = EXACTLY; how > NOT; how--)
+		for (uint32_t c = 0; c < l->certificates.cnt; c++)
+			if (answers_for(&f->s->cert[l->certificates.v[c].index], name) == how)
+				show(f, v, l->certificates.v[c].index);
+}
+
+static bool is_new(const struct hf_tls_vhost *from, const struct hf_tls_vhost *to, const char *name)
+{
+	for (; from < to; from++)
+		if (hf_span_eq(from->name, hf_span(name, strlen(name))))
+			return false;
+	return true;
+}
+
+/* The default shows what the first certificate's first name would, so that it has every kind of key
+ * that the listener has for it. */
+static void vhosts_fill(struct fill *f)
+{
+	const struct hf_config_listener *l = f->l;
+	const struct hf_pki_cert *first = &f->s->cert[l->certificates.v[0].index];
+	struct hf_tls_vhost *begin = f->vhost;
+	struct hf_tls_vhost v = {.alpn = f->alpn, .alpn_cnt = l->alpn.cnt};
 
 	for (uint32_t a = 0; a < l->alpn.cnt; a++)
-		s->alpn[(*alpn_cnt)++] = hf_span(l->alpn.v[a], strlen(l->alpn.v[a]));
-	*v++ = (struct hf_tls_vhost){.cert = &s->tls_cert[l->certificates.v[0].index],
-		.alpn = alpn,
-		.alpn_cnt = l->alpn.cnt};
+		*f->alpn++ = (struct hf_tls_protocol){hf_span(l->alpn.v[a], strlen(l->alpn.v[a])),
+			(uint16_t)(l->alpn_backends.cnt ? l->alpn_backends.v[a].index
+							: l->backend.index)};
+	vhost_add(f, &v, first->name_cnt ? first->name[0] : "");
+	if (begin->cert_cnt == 0)
+		show(f, begin, l->certificates.v[0].index);
 	for (uint32_t c = 0; c < l->certificates.cnt; c++) {
-		uint32_t index = l->certificates.v[c].index;
-		const struct hf_pki_cert *cert = &s->cert[index];
+		const struct hf_pki_cert *cert = &f->s->cert[l->certificates.v[c].index];
 
-		for (uint32_t n = 0; n < cert->name_cnt; n++)
-			*v++ = (struct hf_tls_vhost){
-				.name = hf_span(cert->name[n], strlen(cert->name[n])),
-				.cert = &s->tls_cert[index],
-				.alpn = alpn,
-				.alpn_cnt = l->alpn.cnt};
+		for (uint32_t n = 0; n < cert->name_cnt; n++) {
+			if (!is_new(begin, f->vhost, cert->name[n]))
+				continue;
+			v.name = hf_span(cert->name[n], strlen(cert->name[n]));
+			vhost_add(f, &v, cert->name[n]);
+		}
 	}
-	s->listener[i] = (struct hf_site_listener_spec){
+}
+
+static void listener_fill(struct fill *f, const struct hf_config *cfg, uint32_t i)
+{
+	static const uint8_t no_key[16]; /* the same name is the same listener in every box */
+	const struct hf_config_listener *l = &cfg->listeners[i];
+	const struct hf_tls_vhost *first = f->vhost;
+
+	f->l = l;
+	vhosts_fill(f);
+	f->s->listener[i] = (struct hf_site_listener_spec){
 		.addr = listen_addr(&l->address),
 		.port = l->address.port,
 		.backend = (uint16_t)l->backend.index,
 		.vhost = first,
-		.vhost_cnt = (uint32_t)(v - first),
+		.vhost_cnt = (uint32_t)(f->vhost - first),
 		.context = hf_siphash(no_key, l->name, strlen(l->name)),
+		.strict = l->unknown_name == HF_UNKNOWN_NAME_REFUSE,
 		.linger_ns = l->linger_ns ? l->linger_ns : cfg->timeouts.linger_ns,
 	};
-	*vhost_cnt += (uint32_t)(v - first);
 }
 
 static int arrays(struct hf_loaded_site *s, const struct hf_config *cfg)
 {
-	uint32_t vhost_cnt = 0, alpn_cnt = 0;
+	size_t vhost_cnt = 0, alpn_cnt = 0, shown_cnt = 0;
 
 	for (uint32_t i = 0; i < cfg->listeners_cnt; i++) {
 		const struct hf_config_listener *l = &cfg->listeners[i];
+		size_t cnt = 1; /* at most: names may be in several certificates */
 
-		vhost_cnt++;
-		alpn_cnt += l->alpn.cnt;
 		for (uint32_t c = 0; c < l->certificates.cnt; c++)
-			vhost_cnt += s->cert[l->certificates.v[c].index].name_cnt;
+			cnt += s->cert[l->certificates.v[c].index].name_cnt;
+		vhost_cnt += cnt;
+		shown_cnt += cnt * l->certificates.cnt;
+		alpn_cnt += l->alpn.cnt;
 	}
 	s->vhost = calloc(vhost_cnt, sizeof(*s->vhost));
+	s->shown = calloc(shown_cnt, sizeof(*s->shown));
 	s->alpn = calloc(alpn_cnt + 1, sizeof(*s->alpn));
 	s->listener = calloc(cfg->listeners_cnt, sizeof(*s->listener));
-	s->suite = calloc(cfg->tls.suites.cnt, sizeof(*s->suite));
-	return s->vhost && s->alpn && s->listener && s->suite ? 0 : -1;
+	return s->vhost && s->shown && s->alpn && s->listener ? 0 : -1;
+}
+
+/* What the options call suites and curves has the numbers of the wire. */
+static void preferences(
+	struct hf_loaded_site *s, const struct hf_config *cfg, struct hf_site_spec *spec)
+{
+	static const enum hf_tls_profile profile[] = {[HF_PROFILE_MODERN] = HF_TLS_MODERN,
+		[HF_PROFILE_COMPATIBLE] = HF_TLS_COMPATIBLE,
+		[HF_PROFILE_LEGACY] = HF_TLS_LEGACY};
+
+	spec->suite_cnt = cfg->tls.suites.cnt;
+	for (uint32_t i = 0; i < cfg->tls.suites.cnt; i++)
+		s->suite[i] = (uint16_t)cfg->tls.suites.v[i];
+	if (spec->suite_cnt == 0)
+		spec->suite_cnt = hf_tls_profile(profile[cfg->tls.profile], s->suite);
+	spec->group_cnt = cfg->tls.groups.cnt;
+	for (uint32_t i = 0; i < cfg->tls.groups.cnt; i++)
+		s->group[i] = (uint16_t)cfg->tls.groups.v[i];
+	spec->suite = s->suite;
+	spec->group = s->group;
 }
 
 static int lay_out(struct hf_loaded_site *s, const struct hf_config *cfg, uint64_t generation,
 	uint32_t worker_cnt)
 {
-	uint32_t vhost_cnt = 0, alpn_cnt = 0;
 	struct hf_site_spec spec;
+	struct fill f;
 	size_t len;
 	void *mem;
 
 	if (arrays(s, cfg))
 		return -1;
+	f = (struct fill){.s = s, .vhost = s->vhost, .shown = s->shown, .alpn = s->alpn};
 	for (uint32_t i = 0; i < cfg->listeners_cnt; i++)
-		listener_fill(s, cfg, i, &vhost_cnt, &alpn_cnt);
-	for (uint32_t i = 0; i < cfg->tls.suites.cnt; i++)
-		s->suite[i] = (uint16_t)cfg->tls.suites.v[i];
+		listener_fill(&f, cfg, i);
 	spec = (struct hf_site_spec){
 		.generation = generation,
 		.listener = s->listener,
 		.listener_cnt = cfg->listeners_cnt,
-		.suite = s->suite,
-		.suite_cnt = cfg->tls.suites.cnt,
 		.worker_cnt = worker_cnt,
 		.limits = {.hello_ns = cfg->timeouts.hello_ns,
 			.handshake_ns = cfg->timeouts.handshake_ns,
@@ -134,6 +222,7 @@ static int lay_out(struct hf_loaded_site *s, const struct hf_config *cfg, uint64
 			.idle_ns = cfg->timeouts.idle_ns,
 			.backend_ns = BACKEND_NS},
 	};
+	preferences(s, cfg, &spec);
 	len = HF_ROUND_UP(hf_site_footprint(&spec), (size_t)HF_CACHE_LINE);
 	mem = aligned_alloc(HF_CACHE_LINE, len);
 	if (!mem)
@@ -184,6 +273,6 @@ void hf_site_unload(struct hf_loaded_site *s)
 	free(s->vhost);
 	free(s->alpn);
 	free(s->listener);
-	free(s->suite);
+	free(s->shown);
 	free(s);
 }

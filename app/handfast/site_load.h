@@ -20,10 +20,11 @@ struct hf_loaded_site {
 	struct hf_pki_cert *cert; /* [cert_cnt], as in the options */
 	uint32_t cert_cnt;
 	struct hf_tls_cert *tls_cert;
-	struct hf_tls_vhost *vhost; /* of all listeners, one after the other */
-	struct hf_span *alpn;
+	struct hf_tls_vhost *vhost;       /* of all listeners, one after the other */
+	const struct hf_tls_cert **shown; /* what vhosts point to */
+	struct hf_tls_protocol *alpn;
 	struct hf_site_listener_spec *listener;
-	uint16_t *suite;
+	uint16_t suite[HF_TLS_SUITE_MAX], group[HF_TLS_GROUP_MAX];
 };
 
 /* The driver that reads certificates here. */

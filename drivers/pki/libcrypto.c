@@ -231,19 +231,42 @@ static int read_key(struct load *l)
 	return error;
 }
 
-static int check_key(struct load *l)
+/* What kind of key it is, if it is one that is served. */
+static int key_type(struct load *l, uint8_t *type)
 {
 	const char *path = l->src->key_file;
 	int bits = EVP_PKEY_get_bits(l->key);
-	EVP_PKEY_CTX *x;
-	bool consistent;
+	char curve[64] = "of explicit parameters";
 
+	if (EVP_PKEY_is_a(l->key, "EC")) {
+		(void)EVP_PKEY_get_group_name(l->key, curve, sizeof(curve), NULL);
+		*type = strcmp(curve, SN_X9_62_prime256v1) == 0 ? HF_PK_EC_P256
+			: strcmp(curve, SN_secp384r1) == 0      ? HF_PK_EC_P384
+								: 0;
+		return *type ? 0
+			     : fail(l,
+				       "%s: is an ECDSA key on the curve %s; P-256 and P-384 are "
+				       "served",
+				       path, curve);
+	}
 	if (!EVP_PKEY_is_a(l->key, "RSA"))
-		return fail(l, "%s: is a key of type %s; RSA keys are served", path,
+		return fail(l, "%s: is a key of type %s; RSA and ECDSA keys are served", path,
 			EVP_PKEY_get0_type_name(l->key));
 	if (bits != 2048 && bits != 3072 && bits != 4096)
 		return fail(l, "%s: is an RSA key of %d bits; 2048, 3072 and 4096 are served", path,
 			bits);
+	*type = HF_PK_RSA;
+	return 0;
+}
+
+static int check_key(struct load *l)
+{
+	const char *path = l->src->key_file;
+	EVP_PKEY_CTX *x;
+	bool consistent;
+
+	if (key_type(l, &l->out->key.type))
+		return -1;
 	if (X509_check_private_key(l->cert[0], l->key) != 1) {
 		for (uint32_t i = 1; i < l->cert_cnt; i++)
 			if (X509_check_private_key(l->cert[i], l->key) == 1)
@@ -330,17 +353,25 @@ static bool keep_pkcs8(struct load *l, struct hf_pk_key *k)
 	return p != NULL;
 }
 
+static bool keep_numbers(struct load *l, struct hf_pk_key *k)
+{
+	if (k->type != HF_PK_RSA)
+		return keep_number(l, OSSL_PKEY_PARAM_PRIV_KEY, k->bits / 8u, &k->d);
+	return keep_number(l, OSSL_PKEY_PARAM_RSA_N, 0, &k->n) &&
+	       keep_number(l, OSSL_PKEY_PARAM_RSA_E, 0, &k->e) &&
+	       keep_number(l, OSSL_PKEY_PARAM_RSA_D, k->n.len, &k->d) && keep_primes(l, k);
+}
+
 static int keep_key(struct load *l)
 {
 	struct hf_pk_key *k = &l->out->key;
 
-	*k = (struct hf_pk_key){.id = l->src->key_id, .type = HF_PK_RSA};
+	k->id = l->src->key_id;
 	k->bits = (uint16_t)EVP_PKEY_get_bits(l->key);
-	if (keep_number(l, OSSL_PKEY_PARAM_RSA_N, 0, &k->n) &&
-		keep_number(l, OSSL_PKEY_PARAM_RSA_E, 0, &k->e) &&
-		keep_number(l, OSSL_PKEY_PARAM_RSA_D, k->n.len, &k->d) && keep_primes(l, k) &&
-		keep_pkcs8(l, k))
+	if (keep_numbers(l, k) && keep_pkcs8(l, k))
 		return 0;
+	if (k->type != HF_PK_RSA)
+		return no_room(l, l->src->cert_file);
 	return fail(l,
 		"%s: the key has no two to four primes with their CRT numbers, or does not fit "
 		"into %u bytes with its chain",
@@ -387,13 +418,14 @@ static void check_order(struct load *l)
 	}
 }
 
-/* RFC 5246 7.4.2: for RSA key exchange the key must be allowed to encipher; RFC 5280 4.2.1.12. */
+/* RFC 5246 7.4.2: for RSA key exchange the key must be allowed to encipher; RFC 5280 4.2.1.12; RFC
+ * 8422 5.3. */
 static void check_usage(struct load *l)
 {
 	uint32_t usage = X509_get_key_usage(l->cert[0]); /* all ones without the extension */
 	uint32_t extended = X509_get_extended_key_usage(l->cert[0]);
 
-	if (!(usage & KU_KEY_ENCIPHERMENT))
+	if (!(usage & KU_KEY_ENCIPHERMENT) && l->out->key.type == HF_PK_RSA)
 		warn(l,
 			"%s: key usage without keyEncipherment: clients may refuse RSA key "
 			"exchange",

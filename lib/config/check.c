@@ -267,6 +267,12 @@ static void check_listeners(struct check *c)
 		for (j = 0; j < l->certificates.cnt; j++)
 			resolve(c, certs, &l->certificates.v[j]);
 		resolve(c, backends, &l->backend);
+		for (j = 0; j < l->alpn_backends.cnt; j++)
+			resolve(c, backends, &l->alpn_backends.v[j]);
+		if (l->alpn_backends.cnt && l->alpn_backends.cnt != l->alpn.cnt)
+			ERROR(c, &l->alpn_backends,
+				"name a backend for each protocol of alpn, or none",
+				"%u backends for %u protocols", l->alpn_backends.cnt, l->alpn.cnt);
 		names_twice(c, l->alpn.v, l->alpn.cnt);
 		if (l->linger_ns == 0)
 			l->linger_ns = c->cfg->timeouts.linger_ns;
@@ -336,6 +342,11 @@ void hf_config_check_rules(struct hf_config *cfg, struct hf_config_errors *errs)
 			if (cfg->tls.suites.v[i] == cfg->tls.suites.v[j])
 				ERROR(&c, &cfg->tls.suites.v[i], "keep one",
 					"the suite is in the list already");
+	for (i = 0; i < cfg->tls.groups.cnt; i++)
+		for (j = 0; j < i; j++)
+			if (cfg->tls.groups.v[i] == cfg->tls.groups.v[j])
+				ERROR(&c, &cfg->tls.groups.v[i], "keep one",
+					"the curve is in the list already");
 }
 
 /* ---- this machine ---- */

@@ -18,7 +18,8 @@
 enum hf_pk_type { HF_PK_RSA = 1, HF_PK_EC_P256, HF_PK_EC_P384 };
 
 /* A private key, checked at load (drivers/pki), immutable, in locked memory that is wiped when its
- * site generation ends. All numbers big endian. RSA: primes r_1..r_k with exponents d_i and
+ * site generation ends. All numbers big endian. ECDSA: d is the private key, as long as the order;
+ * the rest of the numbers are empty. RSA: primes r_1..r_k with exponents d_i and
  * coefficients t_i as in RFC 8017 3.2 (t_2 = qInv for two primes).
  *
  * Three or four primes (RFC 8017 version 1; openssl genrsa -primes 3) are shorter primes, and the
@@ -28,7 +29,7 @@ struct hf_pk_key {
 	uint64_t id;  /* from 1, unique in the process, never reused: names it in engines' caches */
 	uint8_t type; /* enum hf_pk_type */
 	uint8_t prime_cnt;
-	uint16_t bits; /* modulus bits */
+	uint16_t bits; /* of the modulus or the order */
 	struct hf_span n, e, d;
 	struct hf_span prime[HF_RSA_PRIME_MAX], exponent[HF_RSA_PRIME_MAX],
 		coefficient[HF_RSA_PRIME_MAX];

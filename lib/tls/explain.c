@@ -102,9 +102,9 @@ void hf_tls_explain(const struct hf_tls_site *site, struct hf_span hello, uint16
 	out->extended_master = c.extended_master;
 	if (out->reason != HF_TLS_R_OK)
 		return;
-	out->cert = c.vhost->cert;
+	out->cert = c.cert;
 	out->suite = c.suite->id;
-	out->group = c.suite->ecdhe ? c.group->id : 0;
-	out->scheme = c.suite->ecdhe ? c.scheme->id : 0;
-	out->alpn = c.alpn;
+	out->group = c.suite->kx == HF_TLS_KX_ECDHE ? c.group->id : 0;
+	out->scheme = c.suite->kx == HF_TLS_KX_ECDHE ? c.scheme->id : 0;
+	out->alpn = c.protocol ? c.protocol->name : hf_span(NULL, 0);
 }

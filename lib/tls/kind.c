@@ -13,8 +13,7 @@ static uint64_t key_of(const struct hf_tls *t)
 	const struct hf_tls_choice *c = &t->hs->choice;
 
 	return (uint64_t)c->vhost->id << 32 | (uint64_t)t->suite << 16 |
-	       (uint64_t)(t->version & 0xff) << 8 | (uint64_t)c->vhost->cert->key->type << 1 |
-	       c->resumed;
+	       (uint64_t)(t->version & 0xff) << 8 | (uint64_t)c->cert->key->type << 1 | c->resumed;
 }
 
 struct hf_tls_kind_key hf_tls_kind_read(uint64_t key)

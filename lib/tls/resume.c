@@ -347,6 +347,7 @@ int hf_tls_resume_choose(struct hf_tls_call *c, const struct hf_tls_hello *h,
 	choice->session_ticket = h->session_ticket && c->x->sealer_cnt > 0;
 	if (choice->resumed) {
 		choice->suite = hf_tls_suite(s->suite);
+		hf_tls_hello_settle(h, choice);
 		choice->session_id = h->session_id; /* of any length, as it is */
 		if (*what == HF_TLS_RESUME_TICKET)  /* good until its key goes */
 			choice->session_ticket &= by != &c->x->sealer[0];

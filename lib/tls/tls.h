@@ -16,8 +16,8 @@
  * alert); an alert is queued where the RFC wants one. Every handshake that ends, well or not, is
  * counted in exactly one stats.reason[]; a fault after it in stats.fault[]. After FAILED the handshake
  * part is kept, idle, until hf_tls_hs_release: the owner may want to tell what the hello was.
- * Specs: RFC 5246, 5746, 6066, 7301, 7627, 8422, 7905, 5077, 7507, 7685, 8701. Start reading at
- * tls_hs.c. */
+ * Specs: RFC 5246, 5746, 6066, 7301, 7366, 7627, 8422, 7905, 5077, 7507, 7685, 8701. Start reading
+ * at tls_hs.c. */
 #ifndef HF_TLS_TLS_H
 #define HF_TLS_TLS_H
 
@@ -69,12 +69,20 @@ struct hf_tls_cert {
 	struct hf_span list; /* certificate_list of RFC 5246 7.4.2 without its own length: (u24 len,
 				DER)* */
 	const struct hf_pk_key *key;
+	uint32_t
+		status_len; /* a CertificateStatus message follows `list` in memory; 0: none does */
+};
+
+struct hf_tls_protocol {
+	struct hf_span name; /* of ALPN */
+	uint16_t pool;       /* the site's: where its streams go */
 };
 
 struct hf_tls_vhost {
 	struct hf_span name; /* "www.example.org", "*.example.org" or empty (default) */
-	const struct hf_tls_cert *cert;
-	const struct hf_span *alpn; /* in our order of preference; none = no ALPN */
+	const struct hf_tls_cert *const *cert; /* the first that suits suite and client is shown */
+	uint32_t cert_cnt;
+	const struct hf_tls_protocol *alpn; /* in our order of preference; none = no ALPN */
 	uint32_t alpn_cnt;
 	uint32_t id; /* control's number of this host, kept over reloads: for hf_tls_kind */
 };
@@ -91,7 +99,9 @@ struct hf_tls_site {
 	const struct hf_tls_vhost *vhost; /* [0] is the default */
 	uint32_t vhost_cnt;
 	const uint16_t *suite; /* in our order of preference */
-	uint32_t suite_cnt;
+	const uint16_t *group; /* NamedCurves, likewise */
+	uint32_t suite_cnt, group_cnt;
+	bool strict;            /* who says no name of ours is refused, not served by the default */
 	struct hf_tls_use *use; /* one per worker, each written by that worker alone */
 };
 
@@ -204,6 +214,7 @@ struct hf_tls {
 	uint8_t reason;   /* enum hf_tls_reason */
 	uint8_t alert_in; /* description of the fatal alert received, with reason PEER_ALERT */
 	uint16_t version, suite;
+	uint16_t plain_max; /* of a record, either way; HF_TLS_RECORD_MAX or what was agreed */
 	hf_ns opened_at, done_at;
 };
 static_assert(sizeof(struct hf_tls) <= 450, "a hundred thousand of them are 45 MB");
@@ -254,7 +265,8 @@ void hf_tls_free(struct hf_tls_ctx *x, struct hf_tls *tls);
 
 /* ---- what is known of the peer, between ESTABLISHED and hf_tls_hs_release ---- */
 struct hf_tls_peer {
-	struct hf_span sni, alpn; /* point into the handshake part */
+	struct hf_span sni;                     /* points into the handshake part */
+	const struct hf_tls_protocol *protocol; /* of ALPN; NULL: none */
 	uint16_t version, suite, client_version;
 	const uint8_t *client_random, *master; /* 32 and 48 bytes: for the NSS key log alone */
 	const struct hf_tls_vhost *vhost;
@@ -271,6 +283,17 @@ uint8_t hf_tls_reason_alert(enum hf_tls_reason r); /* its description; 255: none
 const char *hf_tls_stage_name(uint8_t state);      /* what was waited for */
 const char *hf_tls_alert_name(uint8_t description);
 const char *hf_tls_suite_name(uint16_t suite); /* IANA name or "unknown" */
+
+/* Suites by what they promise, for who would not list them: all of the table that do, best first.
+ * Returns how many; HF_TLS_SUITE_MAX is room for any. */
+enum hf_tls_profile {
+	HF_TLS_MODERN,     /* forward secrecy and AEAD */
+	HF_TLS_COMPATIBLE, /* forward secrecy; CBC, too */
+	HF_TLS_LEGACY,     /* RSA key exchange, too */
+};
+#define HF_TLS_SUITE_MAX 32u
+#define HF_TLS_GROUP_MAX 8u
+uint32_t hf_tls_profile(enum hf_tls_profile profile, uint16_t suite[HF_TLS_SUITE_MAX]);
 extern const struct hf_stat_table hf_tls_stat_table;
 
 #endif

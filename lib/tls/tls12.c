@@ -35,6 +35,14 @@ static void count_name(struct hf_tls_stats *s, enum hf_tls_name_match match)
 	}
 }
 
+static void count_choice(struct hf_tls_stats *s, const struct hf_tls_choice *c)
+{
+	count_name(s, c->name);
+	s->extended_master += c->extended_master;
+	s->encrypt_then_mac += c->encrypt_then_mac;
+	s->stapled += c->status;
+}
+
 /* The message is about to be left: keep what is needed later. */
 static void keep_hello(
 	struct hf_tls *t, const struct hf_tls_hello *h, const struct hf_tls_choice *c)
@@ -42,6 +50,8 @@ static void keep_hello(
 	struct hf_tls_hs *hs = t->hs;
 
 	hs->choice = *c;
+	if (c->plain_max)
+		t->plain_max = c->plain_max;
 	hs->client_version = h->version;
 	memcpy(hs->client_random, h->random.p, HF_TLS_RANDOM_LEN);
 	hs->name_len = (uint8_t)h->name.len;
@@ -66,21 +76,22 @@ static void put_hello(struct hf_tls_ctx *x, struct hf_tls_hs *hs)
 	hf_transcript_put(x->bufs, &hs->log, hf_span(buf, w.len));
 }
 
-/* The Certificate, and ServerHelloDone where there is no key exchange of ours. */
+/* Certificate and CertificateStatus (RFC 6066 8), and ServerHelloDone where there is no key exchange of ours. */
 static void put_certificate(struct hf_tls_ctx *x, struct hf_tls_hs *hs)
 {
 	static const uint8_t done[HF_TLS_MSG_HEAD_LEN] = {HF_TLS_MSG_SERVER_HELLO_DONE};
 	uint8_t buf[HF_TLS_MSG_HEAD_LEN + 3];
 	struct hf_writer w = hf_writer(buf, sizeof(buf));
-	struct hf_span list = hs->choice.vhost->cert->list;
+	struct hf_span list = hs->choice.cert->list;
+	uint32_t status_len = hs->choice.status ? hs->choice.cert->status_len : 0;
 
 	hf_writer_u8(&w, HF_TLS_MSG_CERTIFICATE);
 	hf_writer_u24(&w, (uint32_t)list.len + 3);
 	hf_writer_u24(&w, (uint32_t)list.len);
 	HF_ASSERT(!w.overflow);
 	hf_transcript_put(x->bufs, &hs->log, hf_span(buf, w.len));
-	hf_transcript_put_cert(&hs->log, list);
-	if (hs->choice.suite->ecdhe)
+	hf_transcript_put_cert(&hs->log, hf_span(list.p, list.len + status_len));
+	if (hs->choice.suite->kx == HF_TLS_KX_ECDHE)
 		return; /* nothing leaves before all of it can */
 	hf_transcript_put(x->bufs, &hs->log, hf_span(done, sizeof(done)));
 	hs->send_end = hf_transcript_len(&hs->log);
@@ -105,14 +116,13 @@ static int on_client_hello(struct hf_tls_call *c, struct hf_span body)
 	if (err)
 		return err;
 	err = hf_tls_resume_choose(c, &hello, &choice, &session, &what);
-	if (!err && !choice.resumed && choice.suite->ecdhe)
+	if (!err && !choice.resumed && choice.suite->kx == HF_TLS_KX_ECDHE)
 		err = hf_tls_keys_offer(c, choice.group);
 	if (err <= 0)
 		x->stats.resume[what]++;
 	if (!err) {
 		keep_hello(c->t, &hello, &choice);
-		count_name(&x->stats, choice.name);
-		x->stats.extended_master += choice.extended_master;
+		count_choice(&x->stats, &choice);
 		put_hello(x, hs);
 		if (choice.resumed)
 			hf_tls_keys_resume(c, &session);
@@ -131,8 +141,8 @@ static int on_client_key_exchange(struct hf_tls_call *c, struct hf_span body)
 {
 	struct hf_reader r = hf_reader_of(body);
 	struct hf_span sent;
-	int err = c->t->hs->choice.suite->ecdhe ? hf_reader_vec8(&r, &sent)
-						: hf_reader_vec16(&r, &sent);
+	bool ecdhe = c->t->hs->choice.suite->kx == HF_TLS_KX_ECDHE;
+	int err = ecdhe ? hf_reader_vec8(&r, &sent) : hf_reader_vec16(&r, &sent);
 
 	if (err || hf_reader_left(&r) > 0)
 		return -HF_TLS_R_KEY_EXCHANGE_SYNTAX;

@@ -6,8 +6,13 @@
 #include "lib/tls/tls_hs.h"
 
 #define SCSV_RENEGOTIATION 0x00ffu /* RFC 5746 3.3 */
+#define SCSV_FALLBACK 0x5600u      /* RFC 7507 2 */
 #define LABEL_MAX 63u              /* RFC 1035 2.3.4 */
 #define POINT_UNCOMPRESSED 0       /* RFC 8422 5.1.2 */
+#define MAX_FRAGMENT_UNIT 256u     /* shifted by the code, RFC 6066 4 */
+#define STATUS_OCSP 1u             /* RFC 6066 8 */
+#define GROUP_P256 23u             /* RFC 8422 5.1.1 */
+#define GROUP_P384 24u
 
 enum {
 #define HF_TLS_EXT(number, name, parse) EXT_##name = number,
@@ -15,7 +20,7 @@ enum {
 #undef HF_TLS_EXT
 };
 
-static bool has_u16(struct hf_span list, uint16_t want)
+bool hf_tls_has_u16(struct hf_span list, uint16_t want)
 {
 	struct hf_reader r = hf_reader_of(list);
 	uint16_t v;
@@ -75,6 +80,36 @@ static int parse_server_name(struct hf_tls_hello *h, struct hf_reader *r)
 	return 0;
 }
 
+/* RFC 6066 4: 2^9 to 2^12 as 1 to 4; any other value is fatal. */
+static int parse_max_fragment(struct hf_tls_hello *h, struct hf_reader *r)
+{
+	uint8_t code;
+
+	if (hf_reader_u8(r, &code))
+		return -HF_TLS_R_EXTENSION_SYNTAX;
+	if (code < 1 || code > 4)
+		return -HF_TLS_R_MAX_FRAGMENT;
+	h->plain_max = (uint16_t)(MAX_FRAGMENT_UNIT << code);
+	return 0;
+}
+
+/* RFC 6066 8. Which responders it trusts and with which extensions: there is but one answer. */
+static int parse_status_request(struct hf_tls_hello *h, struct hf_reader *r)
+{
+	struct hf_span responders, extensions;
+	uint8_t type;
+
+	if (hf_reader_u8(r, &type))
+		return -HF_TLS_R_EXTENSION_SYNTAX;
+	if (type != STATUS_OCSP)
+		return hf_reader_skip(
+			r, hf_reader_left(r)); /* of another form, not ours to judge */
+	if (hf_reader_vec16(r, &responders) || hf_reader_vec16(r, &extensions))
+		return -HF_TLS_R_EXTENSION_SYNTAX;
+	h->status_request = true;
+	return 0;
+}
+
 static int parse_alpn(struct hf_tls_hello *h, struct hf_reader *r)
 {
 	struct hf_span name;
@@ -86,6 +121,13 @@ static int parse_alpn(struct hf_tls_hello *h, struct hf_reader *r)
 	while (hf_reader_left(&at) > 0)
 		if (hf_reader_vec8(&at, &name) || name.len == 0)
 			return -HF_TLS_R_EXTENSION_SYNTAX;
+	return 0;
+}
+
+static int parse_encrypt_then_mac(struct hf_tls_hello *h, struct hf_reader *r)
+{
+	(void)r; /* empty, which the caller checks */
+	h->encrypt_then_mac = true;
 	return 0;
 }
 
@@ -210,7 +252,8 @@ int hf_tls_hello_parse(struct hf_span body, struct hf_tls_hello *h)
 		hf_reader_vec16(&r, &h->suites) || h->suites.len == 0 || h->suites.len % 2 ||
 		hf_reader_vec8(&r, &h->compressions) || h->compressions.len == 0)
 		return -HF_TLS_R_HELLO_SYNTAX;
-	h->secure_renegotiation = has_u16(h->suites, SCSV_RENEGOTIATION);
+	h->secure_renegotiation = hf_tls_has_u16(h->suites, SCSV_RENEGOTIATION);
+	h->fallback = hf_tls_has_u16(h->suites, SCSV_FALLBACK);
 	if (hf_reader_left(&r) == 0)
 		return 0; /* RFC 5246 7.4.1.2: extensions may be left out altogether */
 	if (hf_reader_vec16(&r, &all) || hf_reader_left(&r) > 0)
@@ -239,15 +282,13 @@ static bool wildcard_eq(struct hf_span pattern, struct hf_span name)
 	       name_eq(hf_span(pattern.p + 1, pattern.len - 1), name);
 }
 
-static void choose_vhost(
+static void find_vhost(
 	const struct hf_tls_site *site, struct hf_span name, struct hf_tls_choice *out)
 {
 	out->vhost = &site->vhost[0];
 	out->name = HF_TLS_NAME_NONE;
 	if (!name.p)
 		return;
-	/* RFC 6066 3: an unknown name gets the default, and no warning alert, which clients took
-	 * for fatal. */
 	out->name = HF_TLS_NAME_UNKNOWN;
 	for (uint32_t i = 0; i < site->vhost_cnt; i++) {
 		const struct hf_tls_vhost *v = &site->vhost[i];
@@ -261,6 +302,17 @@ static void choose_vhost(
 			out->name = HF_TLS_NAME_WILDCARD;
 		}
 	}
+}
+
+/* RFC 6066 3: an unknown name gets the default or a fatal alert, but no warning, which clients took
+ * for fatal anyway. */
+static int choose_vhost(
+	const struct hf_tls_site *site, struct hf_span name, struct hf_tls_choice *out)
+{
+	find_vhost(site, name, out);
+	if (site->strict && (out->name == HF_TLS_NAME_NONE || out->name == HF_TLS_NAME_UNKNOWN))
+		return -HF_TLS_R_UNKNOWN_NAME;
+	return 0;
 }
 
 static bool has_name(struct hf_span list, struct hf_span want)
@@ -280,42 +332,33 @@ static int choose_alpn(struct hf_span list, struct hf_tls_choice *out)
 	if (!list.p || out->vhost->alpn_cnt == 0)
 		return 0;
 	for (uint32_t i = 0; i < out->vhost->alpn_cnt; i++) {
-		if (has_name(list, out->vhost->alpn[i])) {
-			out->alpn = out->vhost->alpn[i];
+		if (has_name(list, out->vhost->alpn[i].name)) {
+			out->protocol = &out->vhost->alpn[i];
 			return 0;
 		}
 	}
 	return -HF_TLS_R_NO_SHARED_PROTOCOL;
 }
 
-static const struct hf_tls_group groups[] = {{29, HF_GROUP_X25519}, {23, HF_GROUP_P256}};
-
 /* NULL: none in common. RFC 8422 4: a client that says nothing takes any; P-256 is what such old
  * ones know. */
-static const struct hf_tls_group *choose_group(struct hf_span offered)
+static const struct hf_tls_group *choose_group(
+	const struct hf_tls_site *site, struct hf_span offered)
 {
-	for (size_t i = 0; i < HF_ARRAY_LEN(groups); i++)
-		if (offered.p ? has_u16(offered, groups[i].id) : groups[i].group == HF_GROUP_P256)
-			return &groups[i];
+	for (uint32_t i = 0; i < site->group_cnt; i++) {
+		uint16_t id = site->group[i];
+
+		if (offered.p ? hf_tls_has_u16(offered, id) : id == GROUP_P256)
+			return hf_tls_group(id);
+	}
 	return NULL;
 }
 
-static const struct hf_tls_scheme schemes[] = {
-	{0x0401, HF_SHA256}, {0x0501, HF_SHA384}, {0x0601, HF_SHA512}};
-
-/* NULL: none in common. RFC 5246 7.4.1.4.1: a client that says nothing has said SHA-1, and only
- * then is it used. The chain's own signatures are not asked about: there is but one, which a client
- * that dislikes them refuses by itself. */
-static const struct hf_tls_scheme *choose_scheme(struct hf_span offered)
+/* RFC 8422 5.1: the curve of an ECDSA key must be among the client's, if it names any. */
+static bool knows_curve(const struct hf_tls_hello *h, enum hf_pk_type key)
 {
-	static const struct hf_tls_scheme unsaid = {0x0201, HF_SHA1};
-
-	if (!offered.p)
-		return &unsaid;
-	for (size_t i = 0; i < HF_ARRAY_LEN(schemes); i++)
-		if (has_u16(offered, schemes[i].id))
-			return &schemes[i];
-	return NULL;
+	return key == HF_PK_RSA || !h->groups.p ||
+	       hf_tls_has_u16(h->groups, key == HF_PK_EC_P256 ? GROUP_P256 : GROUP_P384);
 }
 
 bool hf_tls_hello_has_suite(
@@ -323,39 +366,97 @@ bool hf_tls_hello_has_suite(
 {
 	for (uint32_t i = 0; i < site->suite_cnt; i++)
 		if (site->suite[i] == suite)
-			return hf_tls_suite(suite) && has_u16(h->suites, suite);
+			return hf_tls_suite(suite) && hf_tls_has_u16(h->suites, suite);
 	return false;
 }
 
-/* The reason tells how near it came. */
-static int choose_suite(
-	const struct hf_tls_site *site, const struct hf_tls_hello *h, struct hf_tls_choice *out)
+/* The first certificate that the suite can use and the client can check. The chain's own signatures
+ * are not asked about: who dislikes them refuses by himself. */
+static int choose_cert(const struct hf_tls_hello *h, struct hf_tls_choice *out)
 {
-	int err = -HF_TLS_R_NO_SHARED_SUITE;
+	int err = -HF_TLS_R_NO_SHARED_KEY_TYPE;
 
-	if (out->vhost->cert->key->type != HF_PK_RSA)
-		return err; /* all that is served decrypts or signs with RSA */
-	out->group = choose_group(h->groups);
-	out->scheme = choose_scheme(h->signatures);
-	for (uint32_t i = 0; i < site->suite_cnt; i++) {
-		out->suite = hf_tls_suite(site->suite[i]);
-		if (!out->suite || !has_u16(h->suites, site->suite[i]))
+	for (uint32_t i = 0; i < out->vhost->cert_cnt; i++) {
+		enum hf_pk_type key = out->vhost->cert[i]->key->type;
+
+		if (out->suite->ecdsa != (key != HF_PK_RSA) || !knows_curve(h, key))
 			continue;
-		if (!out->suite->ecdhe || (out->group && out->scheme))
+		out->cert = out->vhost->cert[i];
+		out->scheme = hf_tls_scheme(key, h->signatures);
+		if (out->scheme || out->suite->kx == HF_TLS_KX_RSA)
 			return 0;
-		err = out->group ? -HF_TLS_R_NO_SHARED_SIGNATURE : -HF_TLS_R_NO_SHARED_GROUP;
+		err = -HF_TLS_R_NO_SHARED_SIGNATURE;
 	}
 	return err;
 }
 
+/* All that the suite needs. */
+static int try_suite(const struct hf_tls_hello *h, struct hf_tls_choice *out)
+{
+	if (out->suite->kx == HF_TLS_KX_ECDHE && !out->group)
+		return -HF_TLS_R_NO_SHARED_GROUP;
+	return choose_cert(h, out);
+}
+
+/* Whoever puts ChaCha20 first among what we serve has no AES in hardware. */
+static bool likes_chacha(const struct hf_tls_hello *h)
+{
+	struct hf_reader r = hf_reader_of(h->suites);
+	const struct hf_tls_suite *s = NULL;
+	uint16_t id;
+
+	while (!s && !hf_reader_u16(&r, &id))
+		s = hf_tls_suite(id);
+	return s && s->cipher == HF_CIPHER_CHACHA20_POLY1305;
+}
+
+/* In our order, or its ChaCha20 suites alone. The reason tells how near it came. */
+static int choose_among(const struct hf_tls_site *site, const struct hf_tls_hello *h,
+	bool chacha_only, struct hf_tls_choice *out)
+{
+	int err = -HF_TLS_R_NO_SHARED_SUITE, tried;
+
+	for (uint32_t i = 0; i < site->suite_cnt; i++) {
+		out->suite = hf_tls_suite(site->suite[i]);
+		if (!out->suite || !hf_tls_has_u16(h->suites, site->suite[i]))
+			continue;
+		if (chacha_only && out->suite->cipher != HF_CIPHER_CHACHA20_POLY1305)
+			continue;
+		tried = try_suite(h, out);
+		if (!tried)
+			return 0;
+		if (err == -HF_TLS_R_NO_SHARED_SUITE || err == -HF_TLS_R_NO_SHARED_KEY_TYPE)
+			err = tried;
+	}
+	return err;
+}
+
+static int choose_suite(
+	const struct hf_tls_site *site, const struct hf_tls_hello *h, struct hf_tls_choice *out)
+{
+	out->group = choose_group(site, h->groups);
+	if (likes_chacha(h) && !choose_among(site, h, true, out))
+		return 0;
+	return choose_among(site, h, false, out);
+}
+
+/* RFC 7366 3: encrypt-then-MAC is for block ciphers. */
+void hf_tls_hello_settle(const struct hf_tls_hello *h, struct hf_tls_choice *c)
+{
+	c->encrypt_then_mac = h->encrypt_then_mac && !hf_cipher_info[c->suite->cipher].aead;
+	c->status = h->status_request && !c->resumed && c->cert->status_len > 0;
+}
+
 /* RFC 8446 4.2.1: where supported_versions is sent it alone counts; else RFC 5246 E.1, whatever is
- * above 1.2 means 1.2. TLS_FALLBACK_SCSV changes nothing: 1.2 is our highest version, so a hello
- * that could be an inappropriate fallback is refused for its version (RFC 7507 3). */
+ * above 1.2 means 1.2. A client that says it has fallen back to an older one was made to, for 1.2 it
+ * would have got (RFC 7507 3). */
 static int check_version(const struct hf_tls_hello *h)
 {
 	if (h->versions.p)
-		return has_u16(h->versions, HF_TLS_12) ? 0 : -HF_TLS_R_NO_SHARED_VERSION;
-	return h->version >= HF_TLS_12 ? 0 : -HF_TLS_R_OLD_VERSION;
+		return hf_tls_has_u16(h->versions, HF_TLS_12) ? 0 : -HF_TLS_R_NO_SHARED_VERSION;
+	if (h->version >= HF_TLS_12)
+		return 0;
+	return h->fallback ? -HF_TLS_R_FALLBACK : -HF_TLS_R_OLD_VERSION;
 }
 
 int hf_tls_hello_choose(
@@ -365,6 +466,7 @@ int hf_tls_hello_choose(
 
 	*out = (struct hf_tls_choice){.point_formats = h->point_formats,
 		.extended_master = h->extended_master,
+		.plain_max = h->plain_max,
 		.session_ticket = h->session_ticket,
 		.secure_renegotiation = h->secure_renegotiation};
 	err = check_version(h);
@@ -372,51 +474,76 @@ int hf_tls_hello_choose(
 		return err;
 	if (!memchr(h->compressions.p, 0, h->compressions.len))
 		return -HF_TLS_R_NO_NULL_COMPRESSION; /* RFC 5246 7.4.1.2 */
-	choose_vhost(site, h->name, out);
-	err = choose_alpn(h->alpn, out);
-	return err ? err : choose_suite(site, h, out);
+	err = choose_vhost(site, h->name, out);
+	if (!err)
+		err = choose_alpn(h->alpn, out);
+	if (!err)
+		err = choose_suite(site, h, out);
+	if (!err)
+		hf_tls_hello_settle(h, out);
+	return err;
 }
 
 /* ---- answer ---- */
 
-static void put_extensions(struct hf_writer *w, const struct hf_tls_choice *c)
+static void put_empty(struct hf_writer *w, bool said, unsigned number)
+{
+	if (!said)
+		return;
+	hf_writer_u16(w, number);
+	hf_writer_u16(w, 0);
+}
+
+/* RFC 6066 4: the client's own value. */
+static void put_max_fragment(struct hf_writer *w, const struct hf_tls_choice *c)
+{
+	if (!c->plain_max)
+		return;
+	hf_writer_u16(w, EXT_max_fragment_length);
+	hf_writer_u16(w, 1);
+	for (unsigned code = 1; code <= 4; code++)
+		if (c->plain_max == MAX_FRAGMENT_UNIT << code)
+			hf_writer_u8(w, code);
+}
+
+static void put_alpn(struct hf_writer *w, const struct hf_tls_protocol *protocol)
 {
 	size_t data, list;
 
+	if (!protocol)
+		return;
+	hf_writer_u16(w, EXT_alpn);
+	data = hf_writer_open(w, 2);
+	list = hf_writer_open(w, 2);
+	hf_writer_u8(w, (unsigned)protocol->name.len);
+	hf_writer_span(w, protocol->name);
+	hf_writer_close(w, list, 2);
+	hf_writer_close(w, data, 2);
+}
+
+static void put_extensions(struct hf_writer *w, const struct hf_tls_choice *c)
+{
 	if (c->secure_renegotiation) {
 		hf_writer_u16(w, EXT_renegotiation_info);
 		hf_writer_u16(w, 1);
 		hf_writer_u8(w, 0);
 	}
 	/* RFC 6066 3: said when the name decided something. */
-	if (c->name == HF_TLS_NAME_EXACT || c->name == HF_TLS_NAME_WILDCARD) {
-		hf_writer_u16(w, EXT_server_name);
-		hf_writer_u16(w, 0);
-	}
+	put_empty(w, c->name == HF_TLS_NAME_EXACT || c->name == HF_TLS_NAME_WILDCARD,
+		EXT_server_name);
+	put_max_fragment(w, c);
+	put_empty(w, c->status, EXT_status_request);
 	/* RFC 8422 5.2: only with a suite that needs it, only to who asked. */
-	if (c->suite->ecdhe && c->point_formats) {
+	if (c->suite->kx == HF_TLS_KX_ECDHE && c->point_formats) {
 		hf_writer_u16(w, EXT_ec_point_formats);
 		hf_writer_u16(w, 2);
 		hf_writer_u8(w, 1);
 		hf_writer_u8(w, POINT_UNCOMPRESSED);
 	}
-	if (c->extended_master) {
-		hf_writer_u16(w, EXT_extended_master_secret);
-		hf_writer_u16(w, 0);
-	}
-	if (c->session_ticket) {
-		hf_writer_u16(w, EXT_session_ticket);
-		hf_writer_u16(w, 0);
-	}
-	if (c->alpn.len > 0) {
-		hf_writer_u16(w, EXT_alpn);
-		data = hf_writer_open(w, 2);
-		list = hf_writer_open(w, 2);
-		hf_writer_u8(w, (unsigned)c->alpn.len);
-		hf_writer_span(w, c->alpn);
-		hf_writer_close(w, list, 2);
-		hf_writer_close(w, data, 2);
-	}
+	put_empty(w, c->encrypt_then_mac, EXT_encrypt_then_mac);
+	put_empty(w, c->extended_master, EXT_extended_master_secret);
+	put_empty(w, c->session_ticket, EXT_session_ticket);
+	put_alpn(w, c->protocol);
 }
 
 /* RFC 5246 7.4.1.3. The session id is the client's where its session goes on, a new one where ours

@@ -115,7 +115,8 @@ void hf_tls_ctx_init(struct hf_tls_ctx *x, void *mem, uint32_t hs_cnt, uint32_t 
 void hf_tls_open(struct hf_tls_ctx *x, struct hf_tls *t, const struct hf_tls_site *site,
 	hf_ref owner, hf_ns now)
 {
-	*t = (struct hf_tls){.site = site, .owner = owner, .opened_at = now};
+	*t = (struct hf_tls){
+		.site = site, .owner = owner, .plain_max = HF_TLS_RECORD_MAX, .opened_at = now};
 	site->use[x->worker].cnt++;
 	x->now = now;
 	x->stats.opened++;
@@ -156,9 +157,16 @@ static void end_handshake(struct hf_tls_ctx *x, struct hf_tls *t, enum hf_tls_re
 	t->reason = (uint8_t)reason;
 }
 
+static void count_weakness(struct hf_tls_stats *s, const struct hf_tls_suite *suite)
+{
+	s->weak_rsa += suite->kx == HF_TLS_KX_RSA;
+	s->weak_cbc += !hf_cipher_info[suite->cipher].aead;
+}
+
 void hf_tls_established(struct hf_tls_ctx *x, struct hf_tls *t)
 {
 	end_handshake(x, t, HF_TLS_R_OK);
+	count_weakness(&x->stats, t->hs->choice.suite);
 	t->state = HF_TLS_ST_DONE;
 	t->standing |= HF_TLS_ESTABLISHED;
 	t->done_at = x->now;
@@ -493,7 +501,7 @@ void hf_tls_peer(const struct hf_tls *t, struct hf_tls_peer *out)
 	if (!hs)
 		return;
 	out->sni = hf_span(hs->name, hs->name_len);
-	out->alpn = hs->choice.alpn;
+	out->protocol = hs->choice.protocol;
 	out->client_version = hs->client_version;
 	out->client_random = hs->client_random;
 	out->master = hs->master;

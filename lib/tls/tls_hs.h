@@ -25,7 +25,7 @@
 /* A ciphertext longer than any modulus served is not an error here: pk answers it like every other
  * bad one. Only what is longer than any RSA key in use is refused by its size. */
 #define HF_TLS_KEY_EXCHANGE_MAX (2u + 2048u)
-#define HF_TLS_POINT_MAX 65u                      /* P-256, RFC 8422 5.4.1 */
+#define HF_TLS_POINT_MAX HF_EC_POINT_MAX
 #define HF_TLS_PARAMS_MAX (4u + HF_TLS_POINT_MAX) /* ServerECDHParams, RFC 8422 5.4 */
 #define HF_TLS_SERVER_KEY_MAX (HF_TLS_MSG_HEAD_LEN + HF_TLS_PARAMS_MAX + 4u + HF_PK_OUT_MAX)
 
@@ -45,7 +45,8 @@ enum { /* HandshakeType, RFC 5246 7.4 */
 	HF_TLS_MSG_SERVER_HELLO_DONE = 14,
 	HF_TLS_MSG_CLIENT_KEY_EXCHANGE = 16,
 	HF_TLS_MSG_FINISHED = 20,
-	HF_TLS_MSG_CCS = 0x100, /* not a message: ChangeCipherSpec's row in the table */
+	HF_TLS_MSG_CERTIFICATE_STATUS = 22, /* RFC 6066 8; the site has it ready made */
+	HF_TLS_MSG_CCS = 0x100,             /* not a message: ChangeCipherSpec's row in the table */
 };
 
 enum { /* AlertDescription */
@@ -78,13 +79,20 @@ enum {
 	HF_TLS_OUT_SEALING, /* the job is with sym */
 };
 
+enum hf_tls_kx {
+	HF_TLS_KX_RSA, /* the client encrypts the premaster secret: no forward secrecy */
+	HF_TLS_KX_ECDHE,
+};
+
 struct hf_tls_suite {
 	uint16_t id;
+	uint8_t kx;     /* enum hf_tls_kx */
+	bool ecdsa;     /* the kind of certificate; else RSA */
 	uint8_t cipher; /* enum hf_cipher */
 	uint8_t hash;   /* of PRF and transcript */
-	bool ecdhe;     /* key exchange, signed; else RSA encrypts the premaster secret */
 	const char *name;
 };
+/* ---- tls_suite.c ---- */
 const struct hf_tls_suite *hf_tls_suite(uint16_t id); /* NULL: not served */
 
 /* What the wire calls curves and signatures, and what pk does. */
@@ -94,8 +102,12 @@ struct hf_tls_group {
 };
 struct hf_tls_scheme {
 	uint16_t id;  /* SignatureAndHashAlgorithm, RFC 5246 7.4.1.4.1 */
-	uint8_t hash; /* enum hf_hash, under PKCS #1 */
+	uint8_t key;  /* enum hf_pk_type */
+	uint8_t hash; /* enum hf_hash; RSA: under PKCS #1 */
 };
+const struct hf_tls_group *hf_tls_group(uint16_t id); /* NULL: not served */
+/* The best for such a key of those offered; offered.p NULL: the client said nothing. */
+const struct hf_tls_scheme *hf_tls_scheme(enum hf_pk_type key, struct hf_span offered);
 
 /* ---- tls_hello.c ---- */
 static inline uint8_t hf_tls_lower(uint8_t c)
@@ -103,13 +115,18 @@ static inline uint8_t hf_tls_lower(uint8_t c)
 	return c >= 'A' && c <= 'Z' ? c | 0x20 : c;
 }
 
+/* Is it in a list of 16-bit numbers as the wire has them? */
+bool hf_tls_has_u16(struct hf_span list, uint16_t want);
+
 /* A ClientHello as parsed: spans point into the message. */
 struct hf_tls_hello {
 	uint16_t version;
 	struct hf_span random, session_id, suites, compressions;
 	/* from extensions; a span with p NULL was not offered */
 	struct hf_span name, alpn, versions, groups, signatures, ticket;
+	uint16_t plain_max; /* by max_fragment_length; 0: not offered */
 	bool point_formats, extended_master, session_ticket, secure_renegotiation;
+	bool encrypt_then_mac, status_request, fallback;
 };
 /* body: the message without its header. 0 or -reason. */
 HF_MUST_CHECK int hf_tls_hello_parse(struct hf_span body, struct hf_tls_hello *out);
@@ -125,23 +142,29 @@ enum hf_tls_name_match {
 struct hf_tls_choice {
 	const struct hf_tls_vhost *vhost;
 	const struct hf_tls_suite *suite;
-	const struct hf_tls_group *group; /* and scheme: for suites with ecdhe */
+	const struct hf_tls_cert *cert;
+	const struct hf_tls_group *group; /* and scheme: for suites with ECDHE */
 	const struct hf_tls_scheme *scheme;
-	struct hf_span alpn; /* the site's; empty: none */
+	const struct hf_tls_protocol *protocol; /* NULL: none */
 	enum hf_tls_name_match name;
+	uint16_t plain_max; /* 0: nothing was agreed */
 	/* session_ticket: one will be sent */
 	bool point_formats, extended_master, session_ticket, secure_renegotiation;
+	bool encrypt_then_mac, status;
 	bool resumed;
 	struct hf_span session_id; /* for the ServerHello */
 };
 HF_MUST_CHECK int hf_tls_hello_choose(
 	const struct hf_tls_site *site, const struct hf_tls_hello *h, struct hf_tls_choice *out);
+/* What hangs on the suite, and on whether a certificate is shown: part of the choice, and again when
+ * a session that goes on has changed it. */
+void hf_tls_hello_settle(const struct hf_tls_hello *h, struct hf_tls_choice *c);
 /* Offered and served, whatever else is needed for a full handshake with it. */
 bool hf_tls_hello_has_suite(
 	const struct hf_tls_site *site, const struct hf_tls_hello *h, uint16_t suite);
-/* Every extension at its largest: 4 + 2 + 32 + 1 + 32 + 2 + 1 + 2, and extensions of 5, 4, 6, 4, 4,
- * 262. */
-#define HF_TLS_SERVER_HELLO_MAX 361u
+/* Every extension at its largest: 4 + 2 + 32 + 1 + 32 + 2 + 1 + 2, and extensions of 5, 4, 5, 4, 6,
+ * 4, 4, 4, 262. */
+#define HF_TLS_SERVER_HELLO_MAX 374u
 void hf_tls_hello_answer(struct hf_writer *w, const struct hf_tls_choice *c,
 	const uint8_t random[HF_TLS_RANDOM_LEN]);
 
@@ -202,7 +225,7 @@ struct hf_tls_hs {
 	uint8_t hash[HF_HASH_MAX]; /* of the transcript at the latest point that needed one */
 	union {                    /* what is signed is out long before keys are cut */
 		uint8_t params[HF_TLS_PARAMS_MAX];
-		uint8_t block[128]; /* key block, RFC 5246 6.3 */
+		uint8_t block[160]; /* key block, RFC 5246 6.3 */
 	};
 	uint8_t params_len, premaster_len;
 	uint8_t verify[HF_TLS_VERIFY_LEN];

@@ -31,37 +31,6 @@ enum {
 	STEP_RESUME_READY,
 };
 
-/* RFC 5246 5: SHA-256, or the suite's own hash where it is stronger. */
-static const struct hf_tls_suite suites[] = {
-	/* clang-format off */
-	{0x002f, HF_CIPHER_AES128_CBC_SHA1,    HF_SHA256, false, "TLS_RSA_WITH_AES_128_CBC_SHA"},
-	{0x0035, HF_CIPHER_AES256_CBC_SHA1,    HF_SHA256, false, "TLS_RSA_WITH_AES_256_CBC_SHA"},
-	{0x003c, HF_CIPHER_AES128_CBC_SHA256,  HF_SHA256, false, "TLS_RSA_WITH_AES_128_CBC_SHA256"},
-	{0x009c, HF_CIPHER_AES128_GCM,         HF_SHA256, false, "TLS_RSA_WITH_AES_128_GCM_SHA256"},
-	{0x009d, HF_CIPHER_AES256_GCM,         HF_SHA384, false, "TLS_RSA_WITH_AES_256_GCM_SHA384"},
-	{0xc013, HF_CIPHER_AES128_CBC_SHA1,    HF_SHA256, true,  "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA"},
-	{0xc014, HF_CIPHER_AES256_CBC_SHA1,    HF_SHA256, true,  "TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA"},
-	{0xc02f, HF_CIPHER_AES128_GCM,         HF_SHA256, true,  "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"},
-	{0xc030, HF_CIPHER_AES256_GCM,         HF_SHA384, true,  "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384"},
-	{0xcca8, HF_CIPHER_CHACHA20_POLY1305,  HF_SHA256, true,  "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256"},
-	/* clang-format on */
-};
-
-const struct hf_tls_suite *hf_tls_suite(uint16_t id)
-{
-	for (size_t i = 0; i < HF_ARRAY_LEN(suites); i++)
-		if (suites[i].id == id)
-			return &suites[i];
-	return NULL;
-}
-
-const char *hf_tls_suite_name(uint16_t id)
-{
-	const struct hf_tls_suite *s = hf_tls_suite(id);
-
-	return s ? s->name : "unknown";
-}
-
 static size_t hash_len(const struct hf_tls_hs *hs)
 {
 	return hs->choice.suite->hash == HF_SHA384 ? 48 : 32;
@@ -202,7 +171,7 @@ void hf_tls_pk_done(struct hf_tls_ctx *x, struct hf_tls *t, struct hf_pk_job *jo
 			hf_tls_fail(x, t, HF_TLS_R_BAD_POINT);
 		} else if (job->status != HF_PK_OK) {
 			hf_tls_fail(x, t, HF_TLS_R_PK_FAILED);
-		} else if (job->op == HF_PK_RSA_SIGN_PKCS1) {
+		} else if (job->op == HF_PK_RSA_SIGN_PKCS1 || job->op == HF_PK_ECDSA_SIGN) {
 			t->hs->signature = job;
 			return;
 		} else {
@@ -245,11 +214,12 @@ static int step_digest(struct hf_tls_call *c)
 static int step_sign(struct hf_tls_call *c)
 {
 	struct hf_tls_hs *hs = c->t->hs;
-	struct hf_pk_job *job = take_pk(c, HF_PK_RSA_SIGN_PKCS1);
+	struct hf_pk_job *job =
+		take_pk(c, hs->choice.suite->ecdsa ? HF_PK_ECDSA_SIGN : HF_PK_RSA_SIGN_PKCS1);
 
 	if (!job)
 		return HF_TLS_WAIT_MEM;
-	job->key = hs->choice.vhost->cert->key;
+	job->key = hs->choice.cert->key;
 	job->hash = hs->choice.scheme->hash;
 	job->in_len = hf_hash_info[job->hash].len;
 	memcpy(job->in, hs->hash, job->in_len);
@@ -290,7 +260,7 @@ static int step_offer(struct hf_tls_call *c)
  * 5246 7.4.7.1); the rest of the handshake never learns which of the two it works with. */
 static void fill_premaster(struct hf_tls_call *c, struct hf_pk_job *job)
 {
-	job->key = c->t->hs->choice.vhost->cert->key;
+	job->key = c->t->hs->choice.cert->key;
 	job->client_version = c->t->hs->client_version;
 	hf_rand_bytes(c->x->rand, job->fallback, sizeof(job->fallback));
 }
@@ -306,7 +276,7 @@ static void fill_derive(struct hf_tls_hs *hs, struct hf_pk_job *job)
 int hf_tls_keys_exchange(struct hf_tls_call *c, struct hf_span sent)
 {
 	struct hf_tls_hs *hs = c->t->hs;
-	bool ecdhe = hs->choice.suite->ecdhe;
+	bool ecdhe = hs->choice.suite->kx == HF_TLS_KX_ECDHE;
 	struct hf_pk_job *job;
 
 	if (!take_jobs(c, 1))
@@ -408,6 +378,7 @@ static int step_install(struct hf_tls_call *c)
 	memcpy(wr->key, cut(&at, info->key_len), info->key_len);
 	memcpy(rd->iv, cut(&at, info->iv_len), info->iv_len);
 	memcpy(wr->iv, cut(&at, info->iv_len), info->iv_len);
+	rd->etm = wr->etm = hs->choice.encrypt_then_mac;
 	rd->id = c->x->next_keys_id++;
 	wr->id = c->x->next_keys_id++;
 	hf_wipe(hs->block, sizeof(hs->block));

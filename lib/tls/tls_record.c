@@ -63,7 +63,7 @@ static int check_header(const struct hf_tls *t, const uint8_t head[HF_TLS_HEADER
 		return first ? no_tls(head) : -HF_TLS_R_NOT_TLS;
 	if (head[1] != HF_TLS_12 >> 8 || (!clear && head[2] != (HF_TLS_12 & 0xff)))
 		return first ? -HF_TLS_R_NOT_TLS : -HF_TLS_R_RECORD_VERSION;
-	if (len > (clear ? HF_TLS_RECORD_MAX : HF_TLS_FRAGMENT_MAX))
+	if (len > (clear ? t->plain_max : t->plain_max + (HF_TLS_FRAGMENT_MAX - HF_TLS_RECORD_MAX)))
 		return -HF_TLS_R_RECORD_OVERFLOW;
 	return 0;
 }
@@ -144,7 +144,7 @@ void hf_tls_record_opened(struct hf_tls_ctx *x, struct hf_tls *t, struct hf_sym_
 		hf_tls_fail(x, t, HF_TLS_R_BAD_RECORD);
 	else if (job->status != HF_SYM_OK)
 		hf_tls_fail(x, t, HF_TLS_R_INTERNAL);
-	else if (job->out_len > HF_TLS_RECORD_MAX)
+	else if (job->out_len > t->plain_max)
 		hf_tls_fail(x, t, HF_TLS_R_RECORD_OVERFLOW);
 }
 
@@ -305,7 +305,7 @@ static bool put_flight(struct hf_tls_call *c)
 	struct hf_tls *t = c->t;
 	struct hf_tls_hs *hs = t->hs;
 	size_t stop = hs->ccs_due ? hs->ccs_at : hs->send_end;
-	uint32_t len = (uint32_t)HF_MIN(stop - hs->sent, HF_TLS_RECORD_MAX);
+	uint32_t len = (uint32_t)HF_MIN(stop - hs->sent, t->plain_max);
 	uint8_t *p;
 
 	if (len == 0)
@@ -434,7 +434,7 @@ int hf_tls_record_data(struct hf_tls_call *c)
 uint8_t *hf_tls_write_begin(struct hf_tls_ctx *x, struct hf_tls *t, const struct hf_tls_io *io,
 	size_t want, size_t *cap)
 {
-	size_t around = overhead(t), room, len = HF_MIN(want, HF_TLS_RECORD_MAX);
+	size_t around = overhead(t), room, len = HF_MIN(want, t->plain_max);
 
 	if (t->state != HF_TLS_ST_DONE || t->out || t->alerts || t->standing & HF_TLS_FAILED)
 		return NULL;

@@ -1,7 +1,8 @@
 /* transcript.h -- the handshake messages of one connection in their order, both directions, without
  * record headers: what Finished and the extended master secret hash (RFC 5246 7.4.9, RFC 7627 3),
  * what incoming messages are parsed from and what outgoing flights are cut from.
- * Offsets count all bytes from the start. The certificate list is not copied: the site holds it.
+ * Offsets count all bytes from the start. The certificate list, and the status behind it, is not
+ * copied: the site holds it.
  * Threads: one worker. Memory: chunks, borrowed as it grows. Errors: chunks short -> the number
  * taken. Private to lib/tls. */
 #ifndef HF_TLS_TRANSCRIPT_H
@@ -28,7 +29,7 @@ HF_MUST_CHECK size_t hf_transcript_add(
 bool hf_transcript_fits(const struct hf_bufs *b, const struct hf_transcript *t, size_t len);
 /* Adds bytes that the caller knows to fit. */
 void hf_transcript_put(struct hf_bufs *b, struct hf_transcript *t, struct hf_span s);
-/* Adds the certificate list by reference; once. */
+/* Adds the certificate list, and what the site has put behind it, by reference; once. */
 void hf_transcript_put_cert(struct hf_transcript *t, struct hf_span list);
 /* All bytes as spans for a hash job; returns how many spans, at most max. */
 uint32_t hf_transcript_spans(const struct hf_transcript *t, struct hf_span *v, uint32_t max);

@@ -128,7 +128,7 @@ static size_t stream_info(
 		.tls_version = peer->version,
 		.cipher = peer->suite,
 		.sni = peer->sni,
-		.alpn = peer->alpn,
+		.alpn = peer->protocol ? peer->protocol->name : hf_span(NULL, 0),
 	};
 
 	memcpy(info.conn_id, w->boot_id, 8);
@@ -363,25 +363,28 @@ static void seal(struct hf_worker *w, struct hf_conn *c, struct hf_tls_io *io)
 	reserve_trim(w, c);
 }
 
-static void keylog(struct hf_worker *w, const struct hf_conn *c)
+static void keylog(struct hf_worker *w, const struct hf_tls_peer *peer)
 {
 	struct hf_event e = {.kind = HF_EVENT_KEYLOG};
-	struct hf_tls_peer peer;
 
-	hf_tls_peer(&c->tls, &peer);
-	memcpy(e.client_random, peer.client_random, sizeof(e.client_random));
-	memcpy(e.master, peer.master, sizeof(e.master));
+	memcpy(e.client_random, peer->client_random, sizeof(e.client_random));
+	memcpy(e.master, peer->master, sizeof(e.master));
 	hf_worker_tell(w, &e);
 	hf_wipe(&e, sizeof(e));
 }
 
 static void established(struct hf_worker *w, struct hf_conn *c)
 {
+	struct hf_tls_peer peer;
+
+	hf_tls_peer(&c->tls, &peer);
+	if (peer.protocol)
+		c->backend = peer.protocol->pool;
 	c->established = true;
 	c->active_at = w->now;
 	c->stream = HF_STREAM_WANTED;
 	if (w->cfg.keylog)
-		keylog(w, c);
+		keylog(w, &peer);
 	deadline_arm(w, c);
 }
 

@@ -45,8 +45,16 @@ struct hf_site *hf_site_init(void *mem, const struct hf_site_spec *spec)
 		HF_ASSERT(l->vhost_cnt > 0);
 		s->tcp[i] = (struct hf_tcp_listener){l->addr, l->port, (uint16_t)i};
 		s->listener[i] = (struct hf_site_listener){
-			.tls = {spec->generation, l->context, l->vhost, l->vhost_cnt, spec->suite,
-				spec->suite_cnt, s->use},
+			.tls = {.generation = spec->generation,
+				.context = l->context,
+				.vhost = l->vhost,
+				.vhost_cnt = l->vhost_cnt,
+				.suite = spec->suite,
+				.suite_cnt = spec->suite_cnt,
+				.group = spec->group,
+				.group_cnt = spec->group_cnt,
+				.strict = l->strict,
+				.use = s->use},
 			.backend = l->backend,
 			.linger_ns = l->linger_ns,
 		};

@@ -24,10 +24,11 @@ struct hf_site_limits {
 struct hf_site_listener_spec {
 	struct hf_addr addr; /* all zero: any address of the ports */
 	uint16_t port;
-	uint16_t backend;                 /* index of the backend pool that gets its streams */
+	uint16_t backend; /* index of the pool that gets its streams, if no ALPN protocol has one */
 	const struct hf_tls_vhost *vhost; /* [0] is the default; at least one */
 	uint32_t vhost_cnt;
 	uint64_t context; /* hf_tls_site's */
+	bool strict;      /* names that no vhost has are refused */
 	hf_ns linger_ns;  /* one side has closed: time for the other */
 };
 
@@ -35,8 +36,8 @@ struct hf_site_spec {
 	uint64_t generation; /* 1, 2, 3 ... */
 	const struct hf_site_listener_spec *listener;
 	uint32_t listener_cnt;
-	const uint16_t *suite; /* preference order, for all listeners */
-	uint32_t suite_cnt;
+	const uint16_t *suite, *group; /* preference order, for all listeners */
+	uint32_t suite_cnt, group_cnt;
 	uint32_t worker_cnt;
 	struct hf_site_limits limits;
 };

@@ -382,8 +382,12 @@ static void site_take(struct hf_worker *w, struct hf_site *s)
 static void keys_forget(struct hf_worker *w, const struct hf_site *s)
 {
 	for (uint32_t l = 0; l < s->listener_cnt; l++)
-		for (uint32_t v = 0; v < s->listener[l].tls.vhost_cnt; v++)
-			hf_pk_forget(w->pk, s->listener[l].tls.vhost[v].cert->key->id);
+		for (uint32_t v = 0; v < s->listener[l].tls.vhost_cnt; v++) {
+			const struct hf_tls_vhost *host = &s->listener[l].tls.vhost[v];
+
+			for (uint32_t c = 0; c < host->cert_cnt; c++)
+				hf_pk_forget(w->pk, host->cert[c]->key->id);
+		}
 }
 
 /* Generations into which nothing of ours points any more are given back to control. */

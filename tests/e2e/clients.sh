@@ -1,6 +1,6 @@
 #!/bin/bash
-# Foreign clients agree with us: openssl s_client with every suite and curve, gnutls-cli with each key
-# exchange, curl with RSA and as it comes; and tshark, given the key log, reads the request out of a
+# Foreign clients agree with us: openssl s_client with every suite, curve and kind of certificate,
+# gnutls-cli with each key exchange, curl with RSA and as it comes; and tshark, given the key log, reads the request out of a
 # capture.
 . "$(dirname "$0")/e2e.bash"
 
@@ -69,32 +69,55 @@ shows_request() {
 		-T fields -e http.request.uri 2>/dev/null | grep -Fx "/files/1?$1"
 }
 
+# A second certificate for the name, of another kind of key.
+prepare() {
+	FARM_KEY='ec -pkeyopt ec_paramgen_curve:P-256' farm_certificate ecdsa "$FARM_SNI"
+}
+
 # Written by the appliance, which may not be root when it writes.
 FARM_KEYLOG=keys
+FARM_CERTIFICATES='www, ecdsa'
+E2E_PREPARE=prepare
 e2e_up
 e2e_file 1 1
-for cipher in AES128-SHA AES256-SHA AES128-SHA256 AES128-GCM-SHA256 AES256-GCM-SHA384; do
+for cipher in AES128-SHA AES256-SHA AES128-SHA256 AES256-SHA256 AES128-GCM-SHA256 AES256-GCM-SHA384; do
 	check "openssl s_client, $cipher" s_client "$cipher"
 done
-for cipher in AES128-GCM-SHA256 AES256-GCM-SHA384 CHACHA20-POLY1305 AES128-SHA AES256-SHA; do
+for cipher in AES128-GCM-SHA256 AES256-GCM-SHA384 CHACHA20-POLY1305 AES128-SHA AES256-SHA \
+	AES128-SHA256 AES256-SHA384; do
 	for curve in X25519 P-256; do
 		check "openssl s_client, ECDHE-RSA-$cipher, $curve" \
 			s_client "ECDHE-RSA-$cipher" -groups "$curve"
 	done
+	check "openssl s_client, ECDHE-ECDSA-$cipher" s_client "ECDHE-ECDSA-$cipher"
 done
+check "openssl s_client, AES128-SHA, without encrypt-then-MAC" s_client AES128-SHA -no_etm
+check "openssl s_client, ECDHE-RSA-AES256-SHA384, without encrypt-then-MAC" \
+	s_client ECDHE-RSA-AES256-SHA384 -no_etm
+check "openssl s_client, records of 512 bytes" s_client AES128-SHA -maxfraglen 512
 check "gnutls-cli, RSA key exchange" gnutls +RSA RSA
-check "gnutls-cli, ECDHE" gnutls +ECDHE-RSA 'ECDHE-[A-Z0-9-]*'
-check "curl as it comes, client address at the farm" curl_gets ECDHE-RSA-AES128-GCM-SHA256
+check "gnutls-cli, ECDHE-RSA" gnutls +ECDHE-RSA 'ECDHE-[A-Z0-9-]*)-(RSA-[A-Z0-9-]*'
+check "gnutls-cli, ECDHE-ECDSA" gnutls +ECDHE-ECDSA 'ECDHE-[A-Z0-9-]*)-(ECDSA-[A-Z0-9-]*'
+check "gnutls-cli, CBC with encrypt-then-MAC" gnutls '+ECDHE-RSA:-CIPHER-ALL:+AES-128-CBC:-MAC-ALL:+SHA1' \
+	'ECDHE-[A-Z0-9-]*)-(RSA-[A-Z0-9-]*'
+check "gnutls-cli, CBC without encrypt-then-MAC" \
+	gnutls '+RSA:-CIPHER-ALL:+AES-256-CBC:-MAC-ALL:+SHA256:%NO_ETM' RSA
+check "curl as it comes, client address at the farm" curl_gets ECDHE-ECDSA-AES128-GCM-SHA256
+check "curl, RSA certificate" curl_gets ECDHE-RSA-AES256-GCM-SHA384 --tls-max 1.2 \
+	--ciphers ECDHE-RSA-AES256-GCM-SHA384:ECDHE-RSA-AES128-SHA
 check "curl, RSA key exchange" curl_gets AES128-SHA --tls-max 1.2 --ciphers AES128-SHA
 check "ping is answered" farm_in_client ping -q -c 5 -i 0.2 -W 5 "$FARM_ADDRESS"
 check "TLS 1.1 is refused with an alert" \
 	refused 'protocol version' -tls1_1 -cipher ALL:@SECLEVEL=0
+check "a fallback is refused with an alert" \
+	refused 'inappropriate fallback' -tls1_1 -fallback_scsv -cipher ALL:@SECLEVEL=0
 check "no common suite is refused with an alert" \
 	refused 'handshake failure' -tls1_2 -cipher ARIA128-GCM-SHA256
 check "tshark decrypts AES128-GCM-SHA256" decrypts AES128-GCM-SHA256
 check "tshark decrypts AES128-SHA" decrypts AES128-SHA
 check "tshark decrypts ECDHE-RSA-AES128-GCM-SHA256" decrypts ECDHE-RSA-AES128-GCM-SHA256
 check "tshark decrypts ECDHE-RSA-CHACHA20-POLY1305" decrypts ECDHE-RSA-CHACHA20-POLY1305
+check "tshark decrypts ECDHE-ECDSA-AES256-SHA384" decrypts ECDHE-ECDSA-AES256-SHA384
 check "no common curve is refused with an alert" \
 	refused 'handshake failure' -tls1_2 -cipher ECDHE-RSA-AES128-SHA -groups P-384
 check "idle afterwards" e2e_idle_soon

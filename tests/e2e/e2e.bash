@@ -41,9 +41,10 @@ e2e_config() {
 	printf 'timeouts:\n  time_wait: 2s\n' >>"$FARM_DIR/handfast.yaml"
 }
 
-# The whole demo, up to the first page.
+# The whole demo, up to the first page. E2E_PREPARE runs when certificates can be made.
 e2e_up() {
 	farm_begin
+	"${E2E_PREPARE:-true}" || farm_fail "the test cannot prepare itself"
 	farm_web 1
 	farm_web 2
 	e2e_config

@@ -8,18 +8,22 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
-static const struct hf_pk_key key = {.type = HF_PK_RSA};
-static const struct hf_tls_cert cert = {.key = &key};
-static const struct hf_span alpn[] = {{(const uint8_t *)"h2", 2}, {(const uint8_t *)"http/1.1", 8}};
-static const struct hf_tls_vhost vhost[] = {{.cert = &cert},
+static const struct hf_pk_key rsa = {.type = HF_PK_RSA}, p256 = {.type = HF_PK_EC_P256},
+			      p384 = {.type = HF_PK_EC_P384};
+static const struct hf_tls_cert cert[] = {
+	{.key = &p384}, {.key = &rsa, .status_len = 9}, {.key = &p256}};
+static const struct hf_tls_cert *const shown[] = {&cert[0], &cert[1], &cert[2]};
+static const struct hf_tls_protocol alpn[] = {
+	{{(const uint8_t *)"h2", 2}, 0}, {{(const uint8_t *)"http/1.1", 8}, 1}};
+static const struct hf_tls_vhost vhost[] = {{.cert = shown, .cert_cnt = 3},
 	{.name = {(const uint8_t *)"*.example.org", 13},
-		.cert = &cert,
+		.cert = shown + 1,
+		.cert_cnt = 1,
 		.alpn = alpn,
 		.alpn_cnt = 2},
-	{.name = {(const uint8_t *)"a", 1}, .cert = &cert}};
-static const uint16_t suite[] = {0x009d, 0x009c, 0x003c, 0x0035, 0x002f};
-static const struct hf_tls_site site = {
-	.vhost = vhost, .vhost_cnt = 3, .suite = suite, .suite_cnt = HF_ARRAY_LEN(suite)};
+	{.name = {(const uint8_t *)"a", 1}, .cert = shown + 2, .cert_cnt = 1}};
+static uint16_t suite[HF_TLS_SUITE_MAX];
+static const uint16_t group[] = {29, 23, 24};
 
 static void check_within(struct hf_span s, const uint8_t *data, size_t len)
 {
@@ -53,8 +57,20 @@ static void check_choice(const struct hf_tls_hello *h, const struct hf_tls_choic
 	struct hf_writer w = hf_writer(buf, sizeof(buf));
 
 	HF_ASSERT(holds(h->suites, id, 2));
-	HF_ASSERT(c->alpn.len == 0 || holds(h->alpn, c->alpn.p, c->alpn.len));
+	HF_ASSERT(!c->protocol || holds(h->alpn, c->protocol->name.p, c->protocol->name.len));
 	HF_ASSERT(h->name.p || c->vhost == &vhost[0]);
+	HF_ASSERT(c->suite->ecdsa == (c->cert->key->type != HF_PK_RSA));
+	HF_ASSERT(!c->encrypt_then_mac || !hf_cipher_info[c->suite->cipher].aead);
+	HF_ASSERT(!c->status || (h->status_request && c->cert->status_len));
+	HF_ASSERT(!c->plain_max || (c->plain_max >= 512 && c->plain_max <= 4096));
+	if (c->suite->kx == HF_TLS_KX_ECDHE) {
+		uint8_t g[2] = {0, (uint8_t)c->group->id},
+			s[2] = {(uint8_t)(c->scheme->id >> 8), (uint8_t)c->scheme->id};
+
+		HF_ASSERT(!h->groups.p || holds(h->groups, g, 2));
+		HF_ASSERT(!h->signatures.p || holds(h->signatures, s, 2));
+		HF_ASSERT(c->scheme->key == c->cert->key->type);
+	}
 	hf_tls_hello_answer(&w, c, random);
 	HF_ASSERT(!w.overflow);
 	HF_ASSERT(((size_t)buf[1] << 16 | (size_t)buf[2] << 8 | buf[3]) == w.len - 4);
@@ -71,6 +87,13 @@ static void check_ja4(const uint8_t *data, size_t len, bool parsed)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
+	struct hf_tls_site site = {.vhost = vhost,
+		.vhost_cnt = HF_ARRAY_LEN(vhost),
+		.suite = suite,
+		.suite_cnt = hf_tls_profile(HF_TLS_LEGACY, suite),
+		.group = group,
+		.group_cnt = HF_ARRAY_LEN(group),
+		.strict = len % 2}; /* both are searched */
 	struct hf_tls_choice choice;
 	struct hf_tls_hello hello;
 	int err = hf_tls_hello_parse(hf_span(data, len), &hello);

@@ -30,8 +30,9 @@ struct generation {
 	struct hf_site *site;
 	struct hf_tls_vhost vhost;
 	struct hf_tls_cert cert;
+	const struct hf_tls_cert *shown;
 	struct hf_pk_key key;
-	uint16_t suite[10];
+	uint16_t suite[HF_TLS_SUITE_MAX], group[2];
 };
 
 struct death {
@@ -85,8 +86,7 @@ static const struct hf_site_limits limits = {
 	.backend_ns = 120 * HF_NS_S,
 };
 
-static const uint16_t suites[] = {
-	0xc02f, 0xc030, 0xcca8, 0xc013, 0xc014, 0x009c, 0x009d, 0x002f, 0x0035, 0x003c};
+static const uint16_t groups[] = {29, 23};
 
 static struct hf_span copy(uint8_t **at, struct hf_span from)
 {
@@ -102,7 +102,7 @@ static struct generation *generation_new(struct subject *s)
 		.addr = s->addr, .port = s->tcp_port, .vhost_cnt = 1, .linger_ns = 120 * HF_NS_S};
 	struct hf_site_spec spec = {.listener = &listener,
 		.listener_cnt = 1,
-		.suite_cnt = HF_ARRAY_LEN(suites),
+		.group_cnt = HF_ARRAY_LEN(groups),
 		.worker_cnt = s->worker_cnt,
 		.limits = limits};
 	struct hf_span chain = hf_span(s->chain, s->chain_len);
@@ -117,14 +117,17 @@ static struct generation *generation_new(struct subject *s)
 		.len = len,
 		.key = *key};
 	g->key.id = g->number;
-	memcpy(g->suite, suites, sizeof(suites));
+	spec.suite_cnt = hf_tls_profile(HF_TLS_LEGACY, g->suite);
+	memcpy(g->group, groups, sizeof(groups));
 	g->key.n = copy(&at, key->n);
 	g->key.e = copy(&at, key->e);
 	g->key.pkcs8 = copy(&at, key->pkcs8);
-	g->cert = (struct hf_tls_cert){copy(&at, chain), &g->key};
-	g->vhost = (struct hf_tls_vhost){.name = {0}, .cert = &g->cert};
+	g->cert = (struct hf_tls_cert){.list = copy(&at, chain), .key = &g->key};
+	g->shown = &g->cert;
+	g->vhost = (struct hf_tls_vhost){.name = {0}, .cert = &g->shown, .cert_cnt = 1};
 	spec.generation = g->number;
 	spec.suite = g->suite;
+	spec.group = g->group;
 	listener.vhost = &g->vhost;
 	g->site = hf_site_init(at, &spec);
 	HF_ASSERT(at + hf_site_footprint(&spec) <= (uint8_t *)g + len);

@@ -17,7 +17,8 @@ struct rig {
 	/* set by the test before rig_init */
 	const struct hf_pk_engine *pk_engine;
 	const struct hf_sym_driver *sym_driver;
-	struct hf_tls_cert cert;
+	struct hf_tls_cert cert;    /* of RSA */
+	struct hf_tls_cert ec_cert; /* may be left out */
 	uint32_t chunk_cnt, record_cnt, hs_cnt, session_cnt;
 	/* the worker's */
 	struct hf_bufs bufs;
@@ -27,7 +28,9 @@ struct rig {
 	void *pk_ctx, *sym_ctx, *mem[5];
 	/* the site */
 	struct hf_tls_vhost vhost[3];
-	struct hf_span alpn[2];
+	const struct hf_tls_cert *shown[2];
+	struct hf_tls_protocol alpn[2];
+	uint16_t suite[HF_TLS_SUITE_MAX];
 	struct hf_tls_use use;
 	struct hf_tls_site site;
 	/* the connection */
@@ -66,25 +69,29 @@ static inline void rig_crypto(struct rig *r)
 	r->x.sym = hf_sym_init(r->mem[1], RIG_JOB_CNT, r->sym_driver, r->sym_ctx);
 }
 
-/* A default host without ALPN, one by name with it, one by wildcard. */
+/* A default host without ALPN, one by name with it, one by wildcard; every suite there is. */
 static inline void rig_site(struct rig *r)
 {
-	static const uint16_t suite[] = {
-		0xc02f, 0xc030, 0xcca8, 0xc013, 0xc014, 0x009c, 0x009d, 0x003c, 0x002f, 0x0035};
+	static const uint16_t group[] = {29, 23, 24};
 
-	r->alpn[0] = hf_span("http/1.1", 8);
-	r->alpn[1] = hf_span("spdy/1", 6);
-	r->vhost[0] = (struct hf_tls_vhost){.cert = &r->cert};
-	r->vhost[1] = (struct hf_tls_vhost){.name = hf_span("*.example.org", 13), .cert = &r->cert};
-	r->vhost[2] = (struct hf_tls_vhost){.name = hf_span("www.Example.org", 15),
-		.cert = &r->cert,
-		.alpn = r->alpn,
-		.alpn_cnt = 2};
+	r->shown[0] = &r->cert;
+	r->shown[1] = &r->ec_cert;
+	r->alpn[0] = (struct hf_tls_protocol){hf_span("http/1.1", 8), 1};
+	r->alpn[1] = (struct hf_tls_protocol){hf_span("spdy/1", 6), 2};
+	for (int i = 0; i < 3; i++)
+		r->vhost[i] = (struct hf_tls_vhost){
+			.cert = r->shown, .cert_cnt = 1u + (r->ec_cert.key != NULL)};
+	r->vhost[1].name = hf_span("*.example.org", 13);
+	r->vhost[2].name = hf_span("www.Example.org", 15);
+	r->vhost[2].alpn = r->alpn;
+	r->vhost[2].alpn_cnt = 2;
 	r->site = (struct hf_tls_site){.generation = 1,
 		.vhost = r->vhost,
 		.vhost_cnt = HF_ARRAY_LEN(r->vhost),
-		.suite = suite,
-		.suite_cnt = HF_ARRAY_LEN(suite),
+		.suite = r->suite,
+		.suite_cnt = hf_tls_profile(HF_TLS_LEGACY, r->suite),
+		.group = group,
+		.group_cnt = HF_ARRAY_LEN(group),
 		.use = &r->use};
 }
 

@@ -83,7 +83,12 @@ static void defaults_hold(void **state)
 	assert_int_equal(cfg.backends[0].user.uid, 1000);
 	assert_int_equal(cfg.workers.count, 1);
 	assert_int_equal(cfg.workers.cores.cnt, 0);
-	assert_int_equal(cfg.tls.suites.cnt, 10);
+	assert_int_equal(cfg.tls.profile, HF_PROFILE_LEGACY);
+	assert_int_equal(cfg.tls.suites.cnt, 0);
+	assert_int_equal(cfg.tls.groups.cnt, 2);
+	assert_int_equal(cfg.tls.groups.v[0], 29);
+	assert_int_equal(l->unknown_name, HF_UNKNOWN_NAME_DEFAULT);
+	assert_int_equal(l->alpn_backends.cnt, 0);
 	assert_null(cfg.tls.keylog);
 	assert_null(cfg.process.run_as.name);
 	assert_int_equal(cfg.process.log_level, HF_LEVEL_INFO);
@@ -102,7 +107,8 @@ static void written_values_hold(void **state)
 	snprintf(text, sizeof(text),
 		"%sworkers: {count: 2, cores: [3, 1], idle: poll}\n"
 		"timeouts:\n  hello: 250ms\n  idle: 2h\n  linger: 0s\n  time_wait: 1500us\n"
-		"tls: {suites: [TLS_RSA_WITH_AES_256_GCM_SHA384], keylog: keys.log}\n"
+		"tls: {suites: [TLS_RSA_WITH_AES_256_GCM_SHA384], keylog: keys.log,\n"
+		"  profile: modern, groups: [P-384, P-256, X25519]}\n"
 		"process: {run_as: 33, log_level: debug}\n"
 		"stats: {socket: /s, mode: 0600}\n"
 		"dpdk: {args: [--no-huge, \"-m\", '256']}\n"
@@ -117,6 +123,8 @@ static void written_values_hold(void **state)
 	assert_int_equal(cfg.timeouts.time_wait_ns, 1500 * HF_NS_US);
 	assert_int_equal(cfg.listeners[0].linger_ns, 0);
 	assert_int_equal(cfg.tls.suites.v[0], 0x009d);
+	assert_int_equal(cfg.tls.profile, HF_PROFILE_MODERN);
+	assert_int_equal(cfg.tls.groups.v[0], 24);
 	assert_string_equal(hf_config_suite_name(0x009d), "TLS_RSA_WITH_AES_256_GCM_SHA384");
 	assert_null(hf_config_suite_name(0x1301));
 	assert_string_equal(cfg.tls.keylog, "dir/keys.log");
@@ -135,7 +143,7 @@ static void sections_may_be_empty(void **state)
 	(void)state;
 	snprintf(text, sizeof(text), "%stls:\ntimeouts: {}\nmemory:\n  # nothing\n", minimal);
 	cfg = parse(text);
-	assert_int_equal(cfg.tls.suites.cnt, 10);
+	assert_int_equal(cfg.tls.groups.cnt, 2);
 	assert_int_equal(cfg.memory.conns, 8192);
 	hf_config_free(&cfg);
 }
@@ -255,11 +263,11 @@ static void fields_lead_back_to_their_place(void **state)
 	hf_config_error_at(&cfg, &errs, &cfg.ports[0], "r", "x");
 	hf_config_error_at(&cfg, &errs, &cfg.ports[0].mtu, "r", "x");    /* not written */
 	hf_config_error_at(&cfg, &errs, &cfg.workers.count, "r", "x");   /* nor its section */
-	hf_config_error_at(&cfg, &errs, &cfg.tls.suites.v[2], "r", "x"); /* nor the list */
+	hf_config_error_at(&cfg, &errs, &cfg.tls.groups.v[1], "r", "x"); /* nor the list */
 	hf_config_error_at(&cfg, &errs, &cfg.backends, "r", "x");
 	assert_int_equal(errs.cnt, 7);
 	assert_error(0, 0, 0, "workers.count");
-	assert_error(1, 0, 0, "tls.suites[2]");
+	assert_error(1, 0, 0, "tls.groups[1]");
 	assert_error(2, 2, 5, "ports[0]");
 	assert_error(3, 2, 5, "ports[0].mtu");
 	assert_error(4, 6, 25, "listeners[0].certificates[1]");

@@ -11,6 +11,7 @@
 #include "drivers/drivers.h"
 #include "lib/base/span.h"
 #include "lib/crypto/pki.h"
+#include "tests/support/ec_key.h"
 #include "tests/support/rsa_key.h"
 #include "tests/support/test.h"
 
@@ -300,6 +301,34 @@ static void every_size_and_prime_count(void **state)
 	numbers_agree(4096, 4);
 }
 
+/* Signing is all that such a key is for: keyEncipherment is not missed. The private number is padded
+ * to the length of the order. */
+static void keys_of_both_curves(void **state)
+{
+	static const struct wish ecdsa = {
+		.san = "DNS:a", .usage = "digitalSignature", .extended = "serverAuth"};
+	struct hf_pki_cert c;
+	struct ec_key k;
+	X509 *cert;
+
+	(void)state;
+	for (enum hf_pk_type type = HF_PK_EC_P256; type <= HF_PK_EC_P384; type++) {
+		ec_key_make(&k, type);
+		cert = make_cert("a", k.pkey, inter, inter_key.pkey, ecdsa);
+		if (load(write_certs("c.pem", (X509 *[]){cert, inter}, 2),
+			    write_key("k.pem", k.pkey, NULL), &c))
+			fail_msg("%s", report.error);
+		assert_int_equal(report.warning_cnt, 0);
+		assert_int_equal(c.key.id, 77);
+		assert_int_equal(c.key.type, type);
+		assert_int_equal(c.key.bits, k.key.bits);
+		assert_true(hf_span_eq(c.key.d, k.key.d));
+		assert_true(hf_span_eq(c.key.pkcs8, k.key.pkcs8));
+		X509_free(cert);
+		ec_key_free(&k);
+	}
+}
+
 /* PKCS#1 form, chain and key in one file, text around the blocks: all are met in the field. */
 static void other_forms_are_read(void **state)
 {
@@ -384,7 +413,8 @@ static void files_that_are_broken(void **state)
 static void keys_that_do_not_serve(void **state)
 {
 	struct rsa_key small;
-	EVP_PKEY *ec = EVP_EC_gen("P-256");
+	EVP_PKEY *ec = EVP_EC_gen("P-256"), *p521 = EVP_EC_gen("P-521");
+	EVP_PKEY *ed = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
 	X509 *chain_x[12];
 
 	(void)state;
@@ -393,7 +423,10 @@ static void keys_that_do_not_serve(void **state)
 		"does not belong to the first certificate");
 	refused(chain_pem, write_key("inter.pem", inter_key.pkey, NULL), "inter.pem",
 		"certificate 2");
-	refused(chain_pem, write_key("ec.pem", ec, NULL), "ec.pem", "EC");
+	refused(chain_pem, write_key("ec.pem", ec, NULL), "ec.pem",
+		"does not belong to the first certificate");
+	refused(chain_pem, write_key("p521.pem", p521, NULL), "p521.pem", "secp521r1; P-256 and");
+	refused(chain_pem, write_key("ed.pem", ed, NULL), "ed.pem", "ED25519");
 	rsa_key_make(&small, 1024, 2);
 	refused(chain_pem, write_key("small.pem", small.pkey, NULL), "small.pem", "1024 bits");
 	for (int i = 0; i < 12; i++)
@@ -401,6 +434,8 @@ static void keys_that_do_not_serve(void **state)
 	refused(write_certs("long.pem", chain_x, 12), key_pem, "long.pem", "more than");
 	rsa_key_free(&small);
 	EVP_PKEY_free(ec);
+	EVP_PKEY_free(p521);
+	EVP_PKEY_free(ed);
 }
 
 /* A key whose CRT exponent was bent: it matches the certificate, yet would leak its factors. */
@@ -476,6 +511,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_good_pair_becomes_list_and_names),
 		cmocka_unit_test(every_size_and_prime_count),
+		cmocka_unit_test(keys_of_both_curves),
 		cmocka_unit_test(other_forms_are_read),
 		cmocka_unit_test(an_area_holds_several),
 		cmocka_unit_test(files_that_are_none),

@@ -4,6 +4,7 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include "drivers/drivers.h"
+#include "tests/support/ec_key.h"
 #include "tests/support/rsa_key.h"
 #include "tests/support/test.h"
 #include "tests/support/tls_bytes.h"
@@ -18,17 +19,14 @@ struct client {
 
 static struct rig rig;
 static struct rsa_key key;
-static X509 *cert;
-static uint8_t *chain;
+static struct ec_key p256, p384;
 static SSL_CTX *ctx;
 
-static void make_cert(void)
+static X509 *make_cert(EVP_PKEY *pkey)
 {
-	X509_NAME *name;
+	X509 *cert = X509_new();
+	X509_NAME *name = X509_get_subject_name(cert);
 
-	rsa_key_make(&key, 2048, 2);
-	cert = X509_new();
-	name = X509_get_subject_name(cert);
 	X509_NAME_add_entry_by_txt(
 		name, "CN", MBSTRING_ASC, (const unsigned char *)"www.example.org", -1, -1, 0);
 	X509_set_version(cert, X509_VERSION_3);
@@ -36,35 +34,56 @@ static void make_cert(void)
 	X509_gmtime_adj(X509_getm_notBefore(cert), -86400);
 	X509_gmtime_adj(X509_getm_notAfter(cert), 86400);
 	X509_set_issuer_name(cert, name);
-	X509_set_pubkey(cert, key.pkey);
-	assert_true(X509_sign(cert, key.pkey, EVP_sha256()) > 0);
+	X509_set_pubkey(cert, pkey);
+	assert_true(X509_sign(cert, pkey, EVP_sha256()) > 0);
+	return cert;
 }
 
-/* certificate_list of `cnt` times the certificate. */
-static struct hf_span make_chain(uint32_t cnt)
+#define STATUS "not a status, but to TLS any bytes are one"
+
+/* certificate_list of `cnt` times a certificate of the key, and a status behind it. */
+static struct hf_tls_cert make_chain(EVP_PKEY *pkey, const struct hf_pk_key *pk, uint32_t cnt)
 {
-	uint8_t *der = NULL;
+	X509 *cert = make_cert(pkey);
+	uint8_t *der = NULL, *chain;
 	int der_len = i2d_X509(cert, &der);
+	uint32_t list_len = cnt * (3 + (uint32_t)der_len), status_len = 4 + 4 + sizeof(STATUS);
 	struct hf_writer w;
 
 	assert_true(der_len > 0);
-	chain = malloc(cnt * (3 + (size_t)der_len));
-	w = hf_writer(chain, cnt * (3 + (size_t)der_len));
+	chain = malloc(list_len + status_len);
+	w = hf_writer(chain, list_len + status_len);
 	for (uint32_t i = 0; i < cnt; i++) {
 		hf_writer_u24(&w, (uint32_t)der_len);
 		hf_writer_bytes(&w, der, (size_t)der_len);
 	}
+	hf_writer_u8(&w, 22); /* CertificateStatus, RFC 6066 8 */
+	hf_writer_u24(&w, 4 + sizeof(STATUS));
+	hf_writer_u8(&w, 1);
+	hf_writer_u24(&w, sizeof(STATUS));
+	hf_writer_bytes(&w, STATUS, sizeof(STATUS));
+	assert_false(w.overflow);
 	OPENSSL_free(der);
-	return hf_span(chain, w.len);
+	X509_free(cert);
+	return (struct hf_tls_cert){
+		.list = hf_span(chain, list_len), .key = pk, .status_len = status_len};
+}
+
+static void free_chain(struct hf_tls_cert *c)
+{
+	free((void *)(uintptr_t)c->list.p);
 }
 
 static int setup(void **state)
 {
 	(void)state;
-	make_cert();
+	rsa_key_make(&key, 2048, 2);
+	ec_key_make(&p256, HF_PK_EC_P256);
+	ec_key_make(&p384, HF_PK_EC_P384);
 	rig = (struct rig){.pk_engine = &hf_pk_libcrypto,
 		.sym_driver = &hf_sym_libcrypto,
-		.cert = {.list = make_chain(3), .key = &key.key},
+		.cert = make_chain(key.pkey, &key.key, 3),
+		.ec_cert = make_chain(p256.pkey, &p256.key, 2),
 		.chunk_cnt = 64,
 		.record_cnt = 4,
 		.hs_cnt = 2,
@@ -83,9 +102,11 @@ static int teardown(void **state)
 	(void)state;
 	SSL_CTX_free(ctx);
 	rig_fini(&rig);
+	free_chain(&rig.cert);
+	free_chain(&rig.ec_cert);
 	rsa_key_free(&key);
-	X509_free(cert);
-	free(chain);
+	ec_key_free(&p256);
+	ec_key_free(&p384);
 	return 0;
 }
 
@@ -237,28 +258,187 @@ static void every_suite_carries_data(void **state)
 		const char *name;
 		uint16_t id;
 	} rows[] = {{"AES128-SHA", 0x002f}, {"AES256-SHA", 0x0035}, {"AES128-SHA256", 0x003c},
-		{"AES128-GCM-SHA256", 0x009c}, {"AES256-GCM-SHA384", 0x009d},
-		{"ECDHE-RSA-AES128-SHA", 0xc013}, {"ECDHE-RSA-AES256-SHA", 0xc014},
-		{"ECDHE-RSA-AES128-GCM-SHA256", 0xc02f}, {"ECDHE-RSA-AES256-GCM-SHA384", 0xc030},
-		{"ECDHE-RSA-CHACHA20-POLY1305", 0xcca8}};
+		{"AES256-SHA256", 0x003d}, {"AES128-GCM-SHA256", 0x009c},
+		{"AES256-GCM-SHA384", 0x009d}, {"ECDHE-RSA-AES128-SHA", 0xc013},
+		{"ECDHE-RSA-AES256-SHA", 0xc014}, {"ECDHE-RSA-AES128-SHA256", 0xc027},
+		{"ECDHE-RSA-AES256-SHA384", 0xc028}, {"ECDHE-RSA-AES128-GCM-SHA256", 0xc02f},
+		{"ECDHE-RSA-AES256-GCM-SHA384", 0xc030}, {"ECDHE-RSA-CHACHA20-POLY1305", 0xcca8},
+		{"ECDHE-ECDSA-AES128-SHA", 0xc009}, {"ECDHE-ECDSA-AES256-SHA", 0xc00a},
+		{"ECDHE-ECDSA-AES128-SHA256", 0xc023}, {"ECDHE-ECDSA-AES256-SHA384", 0xc024},
+		{"ECDHE-ECDSA-AES128-GCM-SHA256", 0xc02b},
+		{"ECDHE-ECDSA-AES256-GCM-SHA384", 0xc02c},
+		{"ECDHE-ECDSA-CHACHA20-POLY1305", 0xcca9}};
 	static const size_t sizes[] = {1, 15, 16, 17, 1000, 16384, 16385, 100000};
+	uint64_t weak_rsa = rig.x.stats.weak_rsa, weak_cbc = rig.x.stats.weak_cbc;
+	uint16_t all[HF_TLS_SUITE_MAX];
 	struct client c;
 
 	(void)state;
-	for (size_t i = 0; i < HF_ARRAY_LEN(rows); i++) {
+	assert_int_equal(hf_tls_profile(HF_TLS_LEGACY, all), HF_ARRAY_LEN(rows));
+	for (size_t i = 0; i < 2 * HF_ARRAY_LEN(rows); i++) {
+		bool etm = i % 2, aead, ecdsa;
+		const char *suite = rows[i / 2].name;
+		uint16_t id = rows[i / 2].id;
+
 		client_open(&c);
-		assert_int_equal(SSL_set_cipher_list(c.ssl, rows[i].name), 1);
+		if (!etm)
+			SSL_set_options(c.ssl, SSL_OP_NO_ENCRYPT_THEN_MAC);
+		assert_int_equal(SSL_set_cipher_list(c.ssl, suite), 1);
 		expect_shake(&c, PIECE, RIG_ALL_ROOM);
-		assert_int_equal(rig.tls.suite, rows[i].id);
-		assert_string_equal(SSL_get_cipher(c.ssl), rows[i].name);
-		assert_string_equal(hf_tls_suite_name(rows[i].id),
+		assert_int_equal(rig.tls.suite, id);
+		aead = hf_cipher_info[hf_tls_suite(id)->cipher].aead;
+		ecdsa = hf_tls_suite(id)->ecdsa;
+		assert_int_equal(rig.tls.rd.keys.etm, etm && !aead);
+		assert_int_equal(rig.tls.wr.keys.etm, etm && !aead);
+		weak_rsa += hf_tls_suite(id)->kx == HF_TLS_KX_RSA;
+		weak_cbc += !aead;
+		assert_string_equal(SSL_get_cipher(c.ssl), suite);
+		assert_string_equal(hf_tls_suite_name(id),
 			SSL_CIPHER_standard_name(SSL_get_current_cipher(c.ssl)));
-		assert_int_equal(sk_X509_num(SSL_get_peer_cert_chain(c.ssl)), 3);
+		assert_int_equal(sk_X509_num(SSL_get_peer_cert_chain(c.ssl)), ecdsa ? 2 : 3);
 		hf_tls_hs_release(&rig.x, &rig.tls);
 		for (size_t j = 0; j < HF_ARRAY_LEN(sizes); j++)
 			ping(&c, sizes[j]);
-		expect_close(&c, i % 2 == 0);
+		expect_close(&c, i / 2 % 2 == 0);
 	}
+	assert_int_equal(rig.x.stats.weak_rsa, weak_rsa);
+	assert_int_equal(rig.x.stats.weak_cbc, weak_cbc);
+}
+
+/* ECDSA on both curves, with each hash that the client may want, and what nobody here signs. */
+static void ecdsa_signatures(void **state)
+{
+	static const struct {
+		const char *groups, *signatures;
+		int nid[2]; /* with a key of P-256, of P-384; 0: refused */
+	} rows[] = {
+		{"P-256:P-384", "ECDSA+SHA256:ECDSA+SHA384:ECDSA+SHA512", {NID_sha256, NID_sha384}},
+		{"P-256:P-384", "ECDSA+SHA512", {NID_sha512, NID_sha512}},
+		{"P-256:P-384", "ECDSA+SHA256", {NID_sha256, NID_sha256}},
+		{"P-256", "ECDSA+SHA384", {NID_sha384, 0}},
+		{"P-384", "ECDSA+SHA384", {0, NID_sha384}},
+		{"P-256:P-384", "RSA+SHA256:ECDSA+SHA1", {0, 0}},
+	};
+	struct hf_tls_cert before = rig.ec_cert, of_p384 = make_chain(p384.pkey, &p384.key, 1);
+	struct client c;
+	int nid;
+
+	(void)state;
+	for (size_t i = 0; i < 2 * HF_ARRAY_LEN(rows); i++) {
+		int want = rows[i / 2].nid[i % 2];
+
+		rig.ec_cert = i % 2 ? of_p384 : before;
+		client_open(&c);
+		SSL_set_cipher_list(c.ssl, "ECDHE-ECDSA-AES128-GCM-SHA256");
+		assert_int_equal(SSL_set1_groups_list(c.ssl, rows[i / 2].groups), 1);
+		assert_int_equal(SSL_set1_sigalgs_list(c.ssl, rows[i / 2].signatures), 1);
+		if (!want) {
+			assert_true(shake(&c, PIECE, RIG_ALL_ROOM) != 1);
+			assert_int_equal(rig.tls.reason, i >= 10 ? HF_TLS_R_NO_SHARED_SIGNATURE
+								 : HF_TLS_R_NO_SHARED_KEY_TYPE);
+			client_gone(&c);
+			continue;
+		}
+		expect_shake(&c, PIECE, RIG_ALL_ROOM);
+		assert_int_equal(SSL_get_peer_signature_nid(c.ssl, &nid), 1);
+		assert_int_equal(nid, want);
+		ping(&c, 1000);
+		expect_close(&c, true);
+	}
+	free_chain(&of_p384);
+	rig.ec_cert = before;
+}
+
+/* OpenSSL checks itself that no record is longer than was agreed. */
+static void small_records_by_agreement(void **state)
+{
+	static const char *const suite[] = {
+		"AES128-SHA", "ECDHE-RSA-AES128-GCM-SHA256", "ECDHE-RSA-AES256-SHA384"};
+	uint64_t records;
+	struct client c;
+
+	(void)state;
+	for (uint8_t code = 1; code <= 4; code++) {
+		for (size_t i = 0; i < HF_ARRAY_LEN(suite); i++) {
+			client_open(&c);
+			SSL_set_tlsext_max_fragment_length(c.ssl, code);
+			SSL_set_cipher_list(c.ssl, suite[i]);
+			expect_shake(&c, PIECE, RIG_ALL_ROOM);
+			assert_int_equal(
+				SSL_SESSION_get_max_fragment_length(SSL_get0_session(c.ssl)), code);
+			assert_int_equal(rig.tls.plain_max, 256u << code);
+			records = rig.x.stats.records_out;
+			ping(&c, 20000);
+			assert_true(rig.x.stats.records_out - records >= 20000 / (256u << code));
+			expect_close(&c, i % 2);
+		}
+	}
+}
+
+/* RFC 6066 4: what is longer than was agreed is refused, though it opens. */
+static void long_records_against_agreement(void **state)
+{
+	uint8_t data[513] = {0};
+	struct client c;
+
+	(void)state;
+	for (size_t len = 512; len <= 513; len++) {
+		client_open(&c);
+		SSL_set_tlsext_max_fragment_length(c.ssl, 1);
+		expect_shake(&c, PIECE, RIG_ALL_ROOM);
+		rig.tls.plain_max = (uint16_t)(512 - (len - 512)); /* as if he broke his word */
+		assert_int_equal(SSL_write(c.ssl, data, 512), 512);
+		carry(&c, PIECE, RIG_ALL_ROOM);
+		assert_int_equal(
+			rig.tls.reason, len == 512 ? HF_TLS_R_OK : HF_TLS_R_RECORD_OVERFLOW);
+		client_gone(&c);
+	}
+}
+
+static void status_for_who_asks(void **state)
+{
+	static const char *const suite[] = {
+		"AES128-SHA", "ECDHE-RSA-AES128-GCM-SHA256", "ECDHE-ECDSA-AES128-GCM-SHA256"};
+	const uint8_t *status;
+	struct client c;
+
+	(void)state;
+	for (size_t i = 0; i < 4 * HF_ARRAY_LEN(suite); i++) {
+		bool asked = i & 1, there = i & 2;
+		uint32_t status_len[2] = {rig.cert.status_len, rig.ec_cert.status_len};
+		uint64_t stapled = rig.x.stats.stapled;
+
+		if (!there)
+			rig.cert.status_len = rig.ec_cert.status_len = 0;
+		client_open(&c);
+		SSL_set_cipher_list(c.ssl, suite[i / 4]);
+		if (asked)
+			SSL_set_tlsext_status_type(c.ssl, TLSEXT_STATUSTYPE_ocsp);
+		expect_shake(&c, PIECE, RIG_ALL_ROOM);
+		assert_int_equal(SSL_get_tlsext_status_ocsp_resp(c.ssl, &status),
+			asked && there ? (long)sizeof(STATUS) : -1);
+		if (asked && there)
+			assert_memory_equal(status, STATUS, sizeof(STATUS));
+		assert_int_equal(rig.x.stats.stapled - stapled, asked && there);
+		expect_close(&c, true);
+		rig.cert.status_len = status_len[0];
+		rig.ec_cert.status_len = status_len[1];
+	}
+}
+
+static void fallback_is_refused(void **state)
+{
+	struct client c;
+
+	(void)state;
+	client_open(&c);
+	SSL_set_mode(c.ssl, SSL_MODE_SEND_FALLBACK_SCSV);
+	expect_shake(&c, PIECE, RIG_ALL_ROOM);
+	expect_close(&c, true);
+	client_open(&c);
+	SSL_set_mode(c.ssl, SSL_MODE_SEND_FALLBACK_SCSV);
+	SSL_set_max_proto_version(c.ssl, TLS1_1_VERSION);
+	expect_alert(&c, SSL_AD_INAPPROPRIATE_FALLBACK, HF_TLS_R_FALLBACK);
 }
 
 /* All flights byte by byte, then each flight of the client cut once at every place. */
@@ -566,8 +746,13 @@ static void names_and_protocols(void **state)
 	SSL_set_alpn_protos(c.ssl, (const uint8_t *)"\x02h2", 3);
 	expect_alert(&c, SSL_AD_NO_APPLICATION_PROTOCOL, HF_TLS_R_NO_SHARED_PROTOCOL);
 	client_open(&c);
-	SSL_set_cipher_list(c.ssl, "ECDHE-ECDSA-AES128-SHA");
+	SSL_set_cipher_list(c.ssl, "DHE-RSA-AES128-SHA");
 	expect_alert(&c, SSL_AD_HANDSHAKE_FAILURE, HF_TLS_R_NO_SHARED_SUITE);
+	rig.site.strict = true;
+	client_open(&c);
+	SSL_set_tlsext_host_name(c.ssl, "example.net");
+	expect_alert(&c, SSL_AD_UNRECOGNIZED_NAME, HF_TLS_R_UNKNOWN_NAME);
+	rig.site.strict = false;
 }
 
 static const char *const ecdhe_suites[] = {"ECDHE-RSA-AES128-SHA", "ECDHE-RSA-AES256-SHA",
@@ -581,7 +766,8 @@ static void every_suite_on_every_curve(void **state)
 		const char *list;
 		int nid;
 	} rows[] = {{"X25519", NID_X25519}, {"P-256", NID_X9_62_prime256v1},
-		{"P-256:X25519", NID_X25519}, {"P-521:P-256:P-384", NID_X9_62_prime256v1}};
+		{"P-256:X25519", NID_X25519}, {"P-521:P-256:P-384", NID_X9_62_prime256v1},
+		{"P-384", NID_secp384r1}};
 	EVP_PKEY *before = NULL, *now;
 	struct client c;
 
@@ -614,7 +800,7 @@ static void curves_and_signatures_of_the_client(void **state)
 		int nid; /* 0: refused */
 		enum hf_tls_reason reason;
 	} rows[] = {
-		{"P-384:P-521", "RSA+SHA256", 0, HF_TLS_R_NO_SHARED_GROUP},
+		{"P-521:X448", "RSA+SHA256", 0, HF_TLS_R_NO_SHARED_GROUP},
 		{"P-256", "RSA+SHA256", NID_sha256, HF_TLS_R_OK},
 		{"P-256", "RSA+SHA512:RSA+SHA384", NID_sha384, HF_TLS_R_OK},
 		{"P-256", "ECDSA+SHA256:RSA+SHA512", NID_sha512, HF_TLS_R_OK},
@@ -664,22 +850,21 @@ static void renegotiation_is_refused(void **state)
 
 static void small_fragments_and_long_chains(void **state)
 {
-	struct hf_span list = rig.cert.list;
-	uint8_t *before = chain;
+	struct hf_tls_cert before = rig.cert;
 	struct client c;
 
 	(void)state;
-	rig.cert.list = make_chain(60);
+	rig.cert = make_chain(key.pkey, &key.key, 60);
 	assert_true(rig.cert.list.len > 2 * HF_TLS_RECORD_MAX);
 	client_open(&c);
+	SSL_set_cipher_list(c.ssl, "ECDHE-RSA-AES128-SHA");
 	SSL_set_max_send_fragment(c.ssl, 512);
 	expect_shake(&c, PIECE, RIG_ALL_ROOM);
 	assert_int_equal(sk_X509_num(SSL_get_peer_cert_chain(c.ssl)), 60);
 	ping(&c, 20000);
 	expect_close(&c, true);
-	free(chain);
-	chain = before;
-	rig.cert.list = list;
+	free_chain(&rig.cert);
+	rig.cert = before;
 }
 
 /* ---- damage ---- */
@@ -937,6 +1122,11 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_suite_carries_data),
+		cmocka_unit_test(ecdsa_signatures),
+		cmocka_unit_test(small_records_by_agreement),
+		cmocka_unit_test(long_records_against_agreement),
+		cmocka_unit_test(status_for_who_asks),
+		cmocka_unit_test(fallback_is_refused),
 		cmocka_unit_test(cut_anywhere),
 		cmocka_unit_test(key_log_is_the_clients),
 		cmocka_unit_test(without_ticket_or_extensions_of_choice),

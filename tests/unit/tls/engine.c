@@ -305,7 +305,7 @@ static void peer_is_known_until_released(void **state)
 	assert_int_equal(p.client_version, 0x0303);
 	assert_ptr_equal(p.vhost, &rig.vhost[2]);
 	assert_true(hf_span_eq(p.sni, hf_span("www.example.org", 15)));
-	assert_true(hf_span_eq(p.alpn, hf_span("http/1.1", 8)));
+	assert_ptr_equal(p.protocol, &rig.alpn[0]);
 	assert_int_equal(p.client_random[0], 0x40);
 	sym_double_prf("master secret", master, sizeof(master));
 	assert_memory_equal(p.master, master, sizeof(master));
@@ -619,7 +619,8 @@ static void bytes_that_end_it(void **state)
 
 static void hellos_that_end_it(void **state)
 {
-	static const uint16_t unknown[] = {0xc02b}, ec_only[] = {0xc02f};
+	static const uint16_t unknown[] = {0x1301}, ec_only[] = {0xc02f}, ecdsa_only[] = {0xc02b},
+			      fallen_back[] = {0x002f, 0x5600};
 	static const struct {
 		struct hello h;
 		enum hf_tls_reason reason;
@@ -633,11 +634,14 @@ static void hellos_that_end_it(void **state)
 		{{.more = "\xff\1\0\2\1x", .more_len = 6, .no_renegotiation_info = true},
 			HF_TLS_R_RENEGOTIATION_INFO},
 		{{.suites = unknown, .suite_cnt = 1}, HF_TLS_R_NO_SHARED_SUITE},
+		{{.suites = ecdsa_only, .suite_cnt = 1}, HF_TLS_R_NO_SHARED_KEY_TYPE},
+		{{.version = 0x0302, .suites = fallen_back, .suite_cnt = 2}, HF_TLS_R_FALLBACK},
+		{{.more = "\0\1\0\1\5", .more_len = 5}, HF_TLS_R_MAX_FRAGMENT},
 		{{.name = "www.example.org", .alpn = "\1x"}, HF_TLS_R_NO_SHARED_PROTOCOL},
 		{{.suites = ec_only,
 			 .suite_cnt = 1,
 			 .no_groups = true,
-			 .more = "\0\12\0\4\0\2\0\x18",
+			 .more = "\0\12\0\4\0\2\0\x19",
 			 .more_len = 8},
 			HF_TLS_R_NO_SHARED_GROUP},
 		{{.suites = ec_only,
@@ -658,6 +662,11 @@ static void hellos_that_end_it(void **state)
 		feed_hello(&rows[i].h);
 		expect_end(rows[i].reason, false);
 	}
+	rig.site.strict = true;
+	rig_open(&rig);
+	feed_hello(&(struct hello){.name = "nobody.test"});
+	expect_end(HF_TLS_R_UNKNOWN_NAME, false);
+	rig.site.strict = false;
 	len = put_hello_record(record, sizeof(record), &(struct hello){.no_extensions = true});
 	record[len - 1] = 1;
 	rig_open(&rig);

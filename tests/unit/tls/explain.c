@@ -5,15 +5,22 @@
 
 static const struct hf_pk_key key = {.type = HF_PK_RSA};
 static const struct hf_tls_cert cert = {.key = &key};
-static const struct hf_span alpn[] = {{(const uint8_t *)"http/1.1", 8}};
+static const struct hf_tls_cert *const shown[] = {&cert};
+static const struct hf_tls_protocol alpn[] = {{{(const uint8_t *)"http/1.1", 8}, 0}};
+static const uint16_t group[] = {29, 23};
 static const struct hf_tls_vhost vhost[] = {
-	{.cert = &cert}, {.name = {(const uint8_t *)"www.example.org", 15},
-				 .cert = &cert,
-				 .alpn = alpn,
-				 .alpn_cnt = 1}};
+	{.cert = shown, .cert_cnt = 1}, {.name = {(const uint8_t *)"www.example.org", 15},
+						.cert = shown,
+						.cert_cnt = 1,
+						.alpn = alpn,
+						.alpn_cnt = 1}};
 static const uint16_t suite[] = {0xc030, 0xc02f, 0x003c, 0x002f};
-static const struct hf_tls_site site = {
-	.vhost = vhost, .vhost_cnt = 2, .suite = suite, .suite_cnt = HF_ARRAY_LEN(suite)};
+static const struct hf_tls_site site = {.vhost = vhost,
+	.vhost_cnt = 2,
+	.suite = suite,
+	.suite_cnt = HF_ARRAY_LEN(suite),
+	.group = group,
+	.group_cnt = 2};
 
 static struct hf_span hello_of(const struct hello *h)
 {
@@ -42,7 +49,7 @@ static void a_hello_that_is_served(void **state)
 	assert_int_equal(a.suite, 0xc02f);
 	assert_string_equal(hf_tls_group_name(a.group), "secp256r1");
 	assert_string_equal(hf_tls_scheme_name(a.scheme), "rsa_pkcs1_sha256");
-	assert_true(hf_span_eq(a.alpn, alpn[0]));
+	assert_true(hf_span_eq(a.alpn, alpn[0].name));
 }
 
 static void each_suite_by_itself(void **state)

@@ -5,26 +5,35 @@
 
 #define CAPTURED_ALPN "\x02h2\x08spdy/3.1\x05h2-16\x06spdy/3\x08http/1.1"
 
-static const struct hf_pk_key rsa = {.type = HF_PK_RSA}, ec = {.type = HF_PK_EC_P256};
-static const struct hf_tls_cert cert = {.key = &rsa}, ec_cert = {.key = &ec};
+static const struct hf_pk_key rsa = {.type = HF_PK_RSA}, p256 = {.type = HF_PK_EC_P256},
+			      p384 = {.type = HF_PK_EC_P384};
+static const struct hf_tls_cert cert = {.key = &rsa}, p256_cert = {.key = &p256, .status_len = 20},
+				p384_cert = {.key = &p384};
+static const struct hf_tls_cert *const one[] = {&cert}, *const ec[] = {&p384_cert, &p256_cert},
+				       *const both[] = {&cert, &p256_cert};
 static const uint8_t http11[] = "http/1.1", h2[] = "h2";
-static const struct hf_span alpn[] = {{h2, 2}, {http11, 8}};
-static const uint16_t suites[] = {0x009d, 0x009c, 0x002f, 0xc030, 0xc013};
+static const struct hf_tls_protocol alpn[] = {{{h2, 2}, 7}, {{http11, 8}, 0}};
+static const uint16_t suites[] = {0x009d, 0x009c, 0x002f, 0xc02c, 0xc030, 0xc009, 0xc013};
+static const uint16_t all_groups[] = {29, 23, 24};
 
 static const struct hf_tls_vhost vhosts[] = {
-	{.cert = &cert},
-	{.name = {(const uint8_t *)"*.example.org", 13}, .cert = &cert},
+	{.cert = one, .cert_cnt = 1},
+	{.name = {(const uint8_t *)"*.example.org", 13}, .cert = one, .cert_cnt = 1},
 	{.name = {(const uint8_t *)"WWW.example.org", 15},
-		.cert = &cert,
+		.cert = one,
+		.cert_cnt = 1,
 		.alpn = alpn,
 		.alpn_cnt = 2},
-	{.name = {(const uint8_t *)"ec.example.org", 14}, .cert = &ec_cert},
-	{.name = {(const uint8_t *)"aZ-09.test", 10}, .cert = &cert},
+	{.name = {(const uint8_t *)"ec.example.org", 14}, .cert = ec, .cert_cnt = 2},
+	{.name = {(const uint8_t *)"aZ-09.test", 10}, .cert = one, .cert_cnt = 1},
+	{.name = {(const uint8_t *)"both.test", 9}, .cert = both, .cert_cnt = 2},
 };
 static const struct hf_tls_site site = {.vhost = vhosts,
 	.vhost_cnt = HF_ARRAY_LEN(vhosts),
 	.suite = suites,
-	.suite_cnt = HF_ARRAY_LEN(suites)};
+	.suite_cnt = HF_ARRAY_LEN(suites),
+	.group = all_groups,
+	.group_cnt = 2};
 
 static uint8_t bytes[HF_TLS_HELLO_MAX + 4];
 
@@ -35,12 +44,18 @@ static int parse(const struct hello *spec, struct hf_tls_hello *out)
 	return hf_tls_hello_parse(hf_span(bytes + 4, len - 4), out);
 }
 
-static int choose(const struct hello *spec, struct hf_tls_choice *out)
+static int choose_at(
+	const struct hf_tls_site *at, const struct hello *spec, struct hf_tls_choice *out)
 {
 	struct hf_tls_hello h;
 	int err = parse(spec, &h);
 
-	return err ? err : hf_tls_hello_choose(&site, &h, out);
+	return err ? err : hf_tls_hello_choose(at, &h, out);
+}
+
+static int choose(const struct hello *spec, struct hf_tls_choice *out)
+{
+	return choose_at(&site, spec, out);
 }
 
 /* ---- the captured shapes ---- */
@@ -96,12 +111,13 @@ static void answer_is_as_captured(void **state)
 static void largest_answer_fits(void **state)
 {
 	static uint8_t name[255];
-	static const struct hf_span long_alpn = {name, sizeof(name)};
-	static const struct hf_tls_vhost vhost = {.alpn = &long_alpn, .alpn_cnt = 1, .cert = &cert};
-	struct hf_tls_choice c = {.vhost = &vhost,
-		.suite = hf_tls_suite(0xc02f),
-		.alpn = long_alpn,
+	static const struct hf_tls_protocol long_alpn = {{name, sizeof(name)}, 0};
+	struct hf_tls_choice c = {.suite = hf_tls_suite(0xc013),
+		.protocol = &long_alpn,
 		.name = HF_TLS_NAME_EXACT,
+		.plain_max = 512,
+		.encrypt_then_mac = true,
+		.status = true,
 		.point_formats = true,
 		.extended_master = true,
 		.session_ticket = true,
@@ -238,6 +254,25 @@ static void known_extensions_are_checked(void **state)
 		{16, 4, "\0\2\2h", HF_TLS_R_EXTENSION_SYNTAX},
 		{16, 5, "\0\2\1hh", HF_TLS_R_EXTENSION_SYNTAX},
 		{16, 4, "\0\2\1h", HF_TLS_R_OK},
+		/* max_fragment_length */
+		{1, 0, "", HF_TLS_R_EXTENSION_SYNTAX},
+		{1, 1, "\0", HF_TLS_R_MAX_FRAGMENT},
+		{1, 1, "\1", HF_TLS_R_OK},
+		{1, 1, "\4", HF_TLS_R_OK},
+		{1, 1, "\5", HF_TLS_R_MAX_FRAGMENT},
+		{1, 2, "\1\1", HF_TLS_R_EXTENSION_SYNTAX},
+		/* status_request */
+		{5, 0, "", HF_TLS_R_EXTENSION_SYNTAX},
+		{5, 1, "\1", HF_TLS_R_EXTENSION_SYNTAX},
+		{5, 3, "\1\0\0", HF_TLS_R_EXTENSION_SYNTAX},
+		{5, 5, "\1\0\0\0\0", HF_TLS_R_OK},
+		{5, 6, "\1\0\0\0\0\0", HF_TLS_R_EXTENSION_SYNTAX},
+		{5, 9, "\1\0\2\0\0\0\2xx", HF_TLS_R_OK},
+		{5, 8, "\1\0\2\0\0\0\2x", HF_TLS_R_EXTENSION_SYNTAX},
+		{5, 3, "\2xx", HF_TLS_R_OK}, /* another form: whatever */
+		/* encrypt_then_mac */
+		{22, 0, "", HF_TLS_R_OK},
+		{22, 1, "\0", HF_TLS_R_EXTENSION_SYNTAX},
 		/* extended_master_secret */
 		{23, 0, "", HF_TLS_R_OK},
 		{23, 1, "\0", HF_TLS_R_EXTENSION_SYNTAX},
@@ -389,13 +424,13 @@ static void versions(void **state)
 static void suites_in_our_order(void **state)
 {
 	static const uint16_t scsv_only[] = {0x00ff, 0x5600}, unknown[] = {0x0a0a, 0xc02b, 0x1301},
-			      last[] = {0x0a0a, 0x002f, 0x5600}, both[] = {0x002f, 0x009c, 0x009d};
+			      last[] = {0x0a0a, 0x002f, 0x5600}, three[] = {0x002f, 0x009c, 0x009d};
 	static const struct {
 		const uint16_t *list;
 		uint32_t cnt;
 		int want; /* negative: -reason */
 	} rows[] = {{scsv_only, 2, -HF_TLS_R_NO_SHARED_SUITE},
-		{unknown, 3, -HF_TLS_R_NO_SHARED_SUITE}, {last, 3, 0x002f}, {both, 3, 0x009d}};
+		{unknown, 3, -HF_TLS_R_NO_SHARED_SUITE}, {last, 3, 0x002f}, {three, 3, 0x009d}};
 	struct hf_tls_choice c;
 
 	(void)state;
@@ -406,7 +441,187 @@ static void suites_in_our_order(void **state)
 	}
 	/* a certificate that cannot decrypt serves none of them */
 	assert_int_equal(
-		choose(&(struct hello){.name = "ec.example.org"}, &c), -HF_TLS_R_NO_SHARED_SUITE);
+		choose(&(struct hello){.name = "ec.example.org", .suites = three, .suite_cnt = 3},
+			&c),
+		-HF_TLS_R_NO_SHARED_KEY_TYPE);
+}
+
+/* A certificate of each kind for one name: suites, curves and signatures decide which is shown. */
+static void certificates_by_kind(void **state)
+{
+	static const uint16_t ecdsa[] = {0xc009}, rsa_kx[] = {0x002f}, any[] = {0xc013, 0xc009};
+	static const struct {
+		struct hello h;
+		int reason;
+		uint16_t suite, scheme;
+		const struct hf_tls_cert *cert;
+	} rows[] = {
+		{{.name = "both.test", .suites = any, .suite_cnt = 2}, 0, 0xc009, 0x0403,
+			&p256_cert},
+		{{.name = "both.test", .suites = rsa_kx, .suite_cnt = 1}, 0, 0x002f, 0, &cert},
+		/* the curve of the key is none of the client's */
+		{{.name = "both.test",
+			 .suites = any,
+			 .suite_cnt = 2,
+			 .no_groups = true,
+			 .more = "\0\12\0\4\0\2\0\x1d",
+			 .more_len = 8},
+			0, 0xc013, 0x0401, &cert},
+		/* only RSA signatures, only ECDSA signatures */
+		{{.name = "both.test",
+			 .suites = any,
+			 .suite_cnt = 2,
+			 .no_signatures = true,
+			 .more = "\0\15\0\4\0\2\5\1",
+			 .more_len = 8},
+			0, 0xc013, 0x0501, &cert},
+		{{.name = "both.test",
+			 .suites = any,
+			 .suite_cnt = 2,
+			 .no_signatures = true,
+			 .more = "\0\15\0\4\0\2\6\3",
+			 .more_len = 8},
+			0, 0xc009, 0x0603, &p256_cert},
+		{{.name = "both.test", .suites = any, .suite_cnt = 2, .no_signatures = true}, 0,
+			0xc009, 0x0203, &p256_cert},
+		/* P-384 first, for who has it; a hash of the curve's length */
+		{{.name = "ec.example.org", .suites = ecdsa, .suite_cnt = 1}, 0, 0xc009, 0x0503,
+			&p384_cert},
+		{{.name = "ec.example.org",
+			 .suites = ecdsa,
+			 .suite_cnt = 1,
+			 .no_groups = true,
+			 .more = "\0\12\0\4\0\2\0\x17",
+			 .more_len = 8},
+			0, 0xc009, 0x0403, &p256_cert},
+		{{.name = "ec.example.org", .suites = rsa_kx, .suite_cnt = 1},
+			HF_TLS_R_NO_SHARED_KEY_TYPE, 0, 0, NULL},
+		{{.name = "www.example.org", .suites = ecdsa, .suite_cnt = 1},
+			HF_TLS_R_NO_SHARED_KEY_TYPE, 0, 0, NULL},
+		{{.name = "ec.example.org",
+			 .suites = ecdsa,
+			 .suite_cnt = 1,
+			 .no_signatures = true,
+			 .more = "\0\15\0\4\0\2\4\1",
+			 .more_len = 8},
+			HF_TLS_R_NO_SHARED_SIGNATURE, 0, 0, NULL},
+	};
+	struct hf_tls_choice c;
+
+	(void)state;
+	for (size_t i = 0; i < HF_ARRAY_LEN(rows); i++) {
+		if (choose(&rows[i].h, &c) != -rows[i].reason)
+			fail_msg("row %zu", i);
+		if (rows[i].reason)
+			continue;
+		assert_int_equal(c.suite->id, rows[i].suite);
+		assert_ptr_equal(c.cert, rows[i].cert);
+		if (rows[i].scheme)
+			assert_int_equal(c.scheme->id, rows[i].scheme);
+	}
+}
+
+/* ChaCha20 goes to who puts it first among what is served here, whatever else stands before it. */
+static void chacha_for_those_who_like_it(void **state)
+{
+	static const uint16_t liked[] = {0x0a0a, 0x1303, 0xcca9, 0xcca8, 0xc02f},
+			      second[] = {0xc02f, 0xcca8}, gone[] = {0xcca9, 0xc02f};
+	static const struct {
+		const uint16_t *list;
+		uint32_t cnt;
+		uint16_t want;
+	} rows[] = {{liked, 5, 0xcca8}, {second, 2, 0xc02f},
+		{gone, 2, 0xc02f}}; /* the certificate is of RSA */
+	struct hf_tls_site modern = site;
+	uint16_t list[HF_TLS_SUITE_MAX];
+	struct hf_tls_choice c;
+
+	(void)state;
+	modern.suite = list;
+	modern.suite_cnt = hf_tls_profile(HF_TLS_MODERN, list);
+	for (size_t i = 0; i < HF_ARRAY_LEN(rows); i++) {
+		struct hello spec = {.suites = rows[i].list, .suite_cnt = rows[i].cnt};
+
+		assert_int_equal(choose_at(&modern, &spec, &c), 0);
+		assert_int_equal(c.suite->id, rows[i].want);
+	}
+}
+
+static void profiles_keep_their_promise(void **state)
+{
+	static const uint32_t cnt[] = {6, 14, 20};
+	uint16_t list[HF_TLS_SUITE_MAX];
+
+	(void)state;
+	for (enum hf_tls_profile p = HF_TLS_MODERN; p <= HF_TLS_LEGACY; p++) {
+		assert_int_equal(hf_tls_profile(p, list), cnt[p]);
+		for (uint32_t i = 0; i < cnt[p]; i++) {
+			const struct hf_tls_suite *s = hf_tls_suite(list[i]);
+
+			assert_true(p == HF_TLS_LEGACY || s->kx == HF_TLS_KX_ECDHE);
+			assert_true(p > HF_TLS_MODERN || hf_cipher_info[s->cipher].aead);
+		}
+	}
+}
+
+/* RFC 7507 3: only where the client could have had more, and whatever else is wrong with it. */
+static void fallback_is_inappropriate(void **state)
+{
+	static const uint16_t with_scsv[] = {0x002f, 0x5600};
+	struct hello spec = {.suites = with_scsv, .suite_cnt = 2};
+	struct hf_tls_choice c;
+
+	(void)state;
+	assert_int_equal(choose(&spec, &c), 0);
+	spec.version = 0x0302;
+	assert_int_equal(choose(&spec, &c), -HF_TLS_R_FALLBACK);
+	spec.suite_cnt = 1;
+	assert_int_equal(choose(&spec, &c), -HF_TLS_R_OLD_VERSION);
+}
+
+/* RFC 7366 3, RFC 6066 4 and 8: what is agreed, and what the answer says of it. */
+static void extras(void **state)
+{
+	static const uint16_t cbc[] = {0x002f}, gcm[] = {0xc030}, ecdsa[] = {0xc009};
+	static const struct {
+		struct hello h;
+		bool etm, status;
+		uint16_t plain_max;
+		const char *block; /* of extensions */
+		size_t block_len;
+	} rows[] = {
+		{{.suites = cbc, .more = "\0\x16\0\0", .more_len = 4}, true, false, 0,
+			"\0\4\0\x16\0\0", 6},
+		{{.suites = gcm, .more = "\0\x16\0\0", .more_len = 4}, false, false, 0, "", 0},
+		{{.suites = cbc, .more = "\0\1\0\1\3", .more_len = 5}, false, false, 2048,
+			"\0\5\0\1\0\1\3", 7},
+		/* the hello asks for a status; the certificate of RSA has none */
+		{{.suites = ecdsa, .name = "ec.example.org"}, false, false, 0, "\0\4\0\0\0\0", 6},
+		{{.suites = ecdsa,
+			 .name = "ec.example.org",
+			 .no_groups = true,
+			 .more = "\0\12\0\4\0\2\0\x17",
+			 .more_len = 8},
+			false, true, 0, "\0\10\0\0\0\0\0\5\0\0", 10},
+	};
+	uint8_t random[32] = {0}, buf[HF_TLS_SERVER_HELLO_MAX];
+	struct hf_tls_choice c;
+
+	(void)state;
+	for (size_t i = 0; i < HF_ARRAY_LEN(rows); i++) {
+		struct hf_writer w = hf_writer(buf, sizeof(buf));
+		struct hello spec = rows[i].h;
+
+		spec.suite_cnt = 1;
+		spec.no_points = spec.no_ticket = spec.no_renegotiation_info = true;
+		assert_int_equal(choose(&spec, &c), 0);
+		assert_int_equal(c.encrypt_then_mac, rows[i].etm);
+		assert_int_equal(c.status, rows[i].status);
+		assert_int_equal(c.plain_max, rows[i].plain_max);
+		hf_tls_hello_answer(&w, &c, random);
+		assert_int_equal(w.len, 42 + rows[i].block_len);
+		assert_memory_equal(buf + 42, rows[i].block, rows[i].block_len);
+	}
 }
 
 /* RFC 8422 4, RFC 5246 7.4.1.4.1: what is left out has a meaning, and a suite that lacks a curve or
@@ -511,6 +726,25 @@ static void hosts_by_name(void **state)
 	}
 }
 
+static void strict_names(void **state)
+{
+	static const struct {
+		const char *name;
+		int reason;
+	} rows[] = {{NULL, HF_TLS_R_UNKNOWN_NAME}, {"example.org", HF_TLS_R_UNKNOWN_NAME},
+		{"www.example.org", 0}, {"other.example.org", 0}};
+	struct hf_tls_site strict = site;
+	struct hf_tls_choice c;
+
+	(void)state;
+	strict.strict = true;
+	for (size_t i = 0; i < HF_ARRAY_LEN(rows); i++) {
+		struct hello spec = {.name = rows[i].name};
+
+		assert_int_equal(choose_at(&strict, &spec, &c), -rows[i].reason);
+	}
+}
+
 static void protocols_in_our_order(void **state)
 {
 	static const struct {
@@ -532,8 +766,13 @@ static void protocols_in_our_order(void **state)
 		assert_int_equal(choose(&spec, &c), -rows[i].reason);
 		if (rows[i].reason)
 			continue;
-		assert_int_equal(c.alpn.len, strlen(rows[i].want));
-		assert_memory_equal(c.alpn.p ? c.alpn.p : http11, rows[i].want, c.alpn.len);
+		if (!rows[i].want[0]) {
+			assert_null(c.protocol);
+			continue;
+		}
+		assert_true(
+			hf_span_eq(c.protocol->name, hf_span(rows[i].want, strlen(rows[i].want))));
+		assert_int_equal(c.protocol->pool, strcmp(rows[i].want, "h2") ? 0 : 7);
 	}
 }
 
@@ -553,6 +792,12 @@ int main(void)
 		cmocka_unit_test(four_thousand_extensions),
 		cmocka_unit_test(versions),
 		cmocka_unit_test(suites_in_our_order),
+		cmocka_unit_test(certificates_by_kind),
+		cmocka_unit_test(chacha_for_those_who_like_it),
+		cmocka_unit_test(profiles_keep_their_promise),
+		cmocka_unit_test(fallback_is_inappropriate),
+		cmocka_unit_test(extras),
+		cmocka_unit_test(strict_names),
 		cmocka_unit_test(curves_and_signatures),
 		cmocka_unit_test(point_formats_are_answered),
 		cmocka_unit_test(hosts_by_name),

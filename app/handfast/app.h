@@ -35,9 +35,10 @@ struct hf_plan {
 	const struct hf_pk_engine *pk[HF_PK_ENGINE_MAX];
 	const struct hf_sym_driver *sym;
 	uint32_t pk_cnt, schedule_cnt;
-	size_t worker_bytes, engine_bytes; /* of one worker: its block; its engines' contexts */
-	size_t bytes;                      /* of all workers */
-	size_t dpdk_bytes;                 /* packet buffers, and what DPDK needs around them */
+	size_t worker_bytes, engine_bytes;  /* of one worker: its block; its engines' contexts */
+	size_t bytes;                       /* of all workers */
+	size_t idle_bytes, handshake_bytes; /* of one connection */
+	size_t dpdk_bytes;                  /* packet buffers, and what DPDK needs around them */
 };
 
 /* Adds errors about what the options ask for and this program or machine cannot give. The plan

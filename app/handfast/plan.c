@@ -125,41 +125,7 @@ static void plan_engines(struct hf_plan *p, const struct hf_config *cfg)
 	p->engine_bytes += HF_ROUND_UP(p->sym->size(p->schedule_cnt), HF_CACHE_LINE);
 }
 
-int hf_plan_make(struct hf_plan *p, const struct hf_config *cfg, struct hf_config_errors *errs)
-{
-	uint32_t before = errs->cnt;
-	*p = (struct hf_plan){.worker_cnt = 0};
-	plan_cores(p, cfg, errs);
-	plan_ports(p, cfg, errs);
-	if (errs->cnt != before)
-		return -1;
-	p->worker = plan_worker(p, cfg);
-	plan_engines(p, cfg);
-	p->worker_bytes = HF_ROUND_UP(hf_worker_footprint(&p->worker), HF_CACHE_LINE);
-	p->bytes = p->worker_cnt * (p->worker_bytes + p->engine_bytes);
-	return 0;
-}
-
-struct hf_worker_cfg hf_plan_worker(const struct hf_plan *p, const struct hf_config *cfg,
-	struct hf_port *const *ports, uint32_t index)
-{
-	struct hf_worker_cfg w = p->worker;
-	uint32_t i, j;
-	w.index = index;
-	for (i = 0; i < p->port_cnt; i++) {
-		const struct hf_config_port *c = &cfg->ports[i];
-		w.port[i] = (struct hf_worker_port_cfg){.port = ports[i],
-			.queue = index,
-			.addr_cnt = c->addresses.cnt,
-			.gateway = c->gateway,
-			.trust_csum = c->rx_checksum == HF_RX_CHECKSUM_TRUST};
-		for (j = 0; j < c->addresses.cnt; j++)
-			w.port[i].addr[j] = c->addresses.v[j].addr;
-	}
-	return w;
-}
-
-/* ---- printing ---- */
+/* ---- what a pool costs ---- */
 
 static const struct {
 	const char *name, *option;
@@ -192,6 +158,63 @@ static size_t pool_bytes(const struct hf_worker_cfg *w, size_t off)
 	*cnt /= 2;
 	return 2 * (hf_worker_footprint(w) - hf_worker_footprint(&half));
 }
+
+static size_t slot_bytes(const struct hf_worker_cfg *w, size_t off)
+{
+	uint32_t cnt = *(const uint32_t *)(const void *)((const uint8_t *)w + off);
+	return (pool_bytes(w, off) + cnt - 1) / cnt;
+}
+
+/* All that one connection holds: its slot with both protocols', its place in the flow table, timers
+ * and lists, and a share of the engines' expanded keys; in handshake also what that has, a private
+ * key's job, and the buffer in which its messages lie. */
+static void plan_conn(struct hf_plan *p)
+{
+	const struct hf_worker_cfg *w = &p->worker;
+	size_t keys = 2 * (p->sym->size(p->schedule_cnt) - p->sym->size(p->schedule_cnt / 2));
+	p->idle_bytes = slot_bytes(w, offsetof(struct hf_worker_cfg, conn_cnt)) +
+			(keys + w->conn_cnt - 1) / w->conn_cnt;
+	p->handshake_bytes = p->idle_bytes + slot_bytes(w, offsetof(struct hf_worker_cfg, hs_cnt)) +
+			     slot_bytes(w, offsetof(struct hf_worker_cfg, pk_job_cnt)) +
+			     slot_bytes(w, offsetof(struct hf_worker_cfg, chunk_cnt));
+}
+
+int hf_plan_make(struct hf_plan *p, const struct hf_config *cfg, struct hf_config_errors *errs)
+{
+	uint32_t before = errs->cnt;
+	*p = (struct hf_plan){.worker_cnt = 0};
+	plan_cores(p, cfg, errs);
+	plan_ports(p, cfg, errs);
+	if (errs->cnt != before)
+		return -1;
+	p->worker = plan_worker(p, cfg);
+	plan_engines(p, cfg);
+	p->worker_bytes = HF_ROUND_UP(hf_worker_footprint(&p->worker), HF_CACHE_LINE);
+	p->bytes = p->worker_cnt * (p->worker_bytes + p->engine_bytes);
+	plan_conn(p);
+	return 0;
+}
+
+struct hf_worker_cfg hf_plan_worker(const struct hf_plan *p, const struct hf_config *cfg,
+	struct hf_port *const *ports, uint32_t index)
+{
+	struct hf_worker_cfg w = p->worker;
+	uint32_t i, j;
+	w.index = index;
+	for (i = 0; i < p->port_cnt; i++) {
+		const struct hf_config_port *c = &cfg->ports[i];
+		w.port[i] = (struct hf_worker_port_cfg){.port = ports[i],
+			.queue = index,
+			.addr_cnt = c->addresses.cnt,
+			.gateway = c->gateway,
+			.trust_csum = c->rx_checksum == HF_RX_CHECKSUM_TRUST};
+		for (j = 0; j < c->addresses.cnt; j++)
+			w.port[i].addr[j] = c->addresses.v[j].addr;
+	}
+	return w;
+}
+
+/* ---- printing ---- */
 
 static void print_memory(const struct hf_plan *p, FILE *out)
 {
@@ -226,6 +249,11 @@ void hf_plan_print(const struct hf_plan *p, FILE *out)
 		fprintf(out, "%s%s", i ? ", " : "", p->pk[i]->name);
 	fprintf(out, "\nrecords     %s\n", p->sym->name);
 	print_memory(p, out);
+	fprintf(out,
+		"connection  %zu bytes idle; %zu in handshake, with one 2 KB buffer: a flight "
+		"takes "
+		"two or three more until it is acknowledged\n",
+		p->idle_bytes, p->handshake_bytes);
 	fprintf(out, "all workers %.1f MB, packet buffers %.1f MB\n", (double)p->bytes / MB,
 		(double)p->dpdk_bytes / MB);
 	fprintf(out, "huge pages  %llu of 2 MB\n",

@@ -1,4 +1,4 @@
-/* Which engines a plan takes of those the processor has. */
+/* Which engines a plan takes of those the processor has, and what a connection costs. */
 #include "app/handfast/app.h"
 #include "drivers/drivers.h"
 #include "tests/support/test.h"
@@ -91,11 +91,29 @@ static void no_secrets_in_floating_point(void **state)
 	assert_true(p.engine_bytes < all.engine_bytes); /* and no memory is taken for them */
 }
 
+/* 2 KB for who is there and says nothing, 8 KB for a handshake; few or many of them. */
+static void a_connection_is_small(void **state)
+{
+	static const char *const sizes[] = {"", "memory: {connections: 16, handshakes: 16}\n",
+		"memory: {connections: 1000000, handshakes: 50000}\n"};
+	char options[sizeof(OPTIONS) + 100];
+
+	(void)state;
+	for (size_t i = 0; i < HF_ARRAY_LEN(sizes); i++) {
+		struct hf_plan p;
+		(void)snprintf(options, sizeof(options), "%s%s", OPTIONS, sizes[i]);
+		p = plan_of(options);
+		assert_in_range(p.idle_bytes, 600, 2048);
+		assert_in_range(p.handshake_bytes, p.idle_bytes + 3000, 8192);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_engine_there_is),
 		cmocka_unit_test(no_secrets_in_floating_point),
+		cmocka_unit_test(a_connection_is_small),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -39,36 +39,54 @@ static bool proves_itself(const struct hf_pk_engine_ref *ref)
 	return true;
 }
 
-/* Workers are alike: what the first one has measured holds for all. */
-static void set_crossover(
-	const struct hf_app *app, struct hf_pk_engine_ref *ref, struct hf_pk_engine_ref *last)
+/* How many must wait for a batch, by what was measured or by the options. */
+static uint32_t crossover(const struct hf_app *app, const struct hf_pk_engine_ref *ref,
+	const struct hf_pk_engine_ref *last, const char *what, const struct hf_pk_pace *pace,
+	uint32_t quantum)
 {
-	uint32_t i;
-	for (i = 0; i < HF_PK_CLASS_CNT; i++) {
-		struct hf_pk_pace pace = hf_pk_measure(ref, last, i, hf_os_now_ns);
-		uint32_t fill = hf_pk_crossover(&pace, ref->engine->quantum);
-		ref->min_fill[i] = app->cfg.crypto.crossover ? app->cfg.crypto.crossover : fill;
-		last->cost[i] = (uint32_t)(pace.whole * pace.steps / HF_MAX(pace.batch, 1ull));
-		hf_log(HF_LOG_INFO, "engines",
-			"%s %s: a batch of %u takes %llu us, one by %s %llu us: batches from %u on",
-			ref->engine->name, class_name[i], ref->engine->quantum,
-			pace.batch / HF_NS_US, last->engine->name, pace.whole / HF_NS_US,
-			ref->min_fill[i]);
-	}
+	uint32_t fill = app->cfg.crypto.crossover ? app->cfg.crypto.crossover
+						  : hf_pk_crossover(pace, quantum);
+	hf_log(HF_LOG_INFO, "engines",
+		"%s %s: a batch of %u takes %llu us, one by %s %llu us: batches from %u on",
+		ref->engine->name, what, quantum, pace->batch / HF_NS_US, last->engine->name,
+		pace->whole / HF_NS_US, fill);
+	return fill;
 }
 
+static void set_crossovers(
+	const struct hf_app *app, struct hf_pk_engine_ref *ref, struct hf_pk_engine_ref *last)
+{
+	const struct hf_pk_engine *e = ref->engine;
+	struct hf_pk_pace pace;
+	for (uint32_t i = 0; i < HF_PK_CLASS_CNT && e->cost == HF_PK_SLICEABLE; i++) {
+		pace = hf_pk_measure(ref, last, i, hf_os_now_ns);
+		ref->min_fill[i] = crossover(app, ref, last, class_name[i], &pace, e->quantum);
+		last->cost[i] = (uint32_t)(pace.whole * pace.steps / HF_MAX(pace.batch, 1ull));
+	}
+	for (enum hf_ec_kind k = HF_EC_BASE; k <= HF_EC_MULTIPLY && e->ec; k++)
+		for (enum hf_group g = HF_GROUP_X25519; g < HF_GROUP_CNT; g++)
+			if (e->takes_ec(ref->ctx[0], k, g)) {
+				pace = hf_pk_ec_measure(ref, last, k, g, hf_os_now_ns);
+				ref->ec_min_fill[k][g] = crossover(
+					app, ref, last, hf_ec_name[k][g], &pace, e->ec_quantum);
+			}
+}
+
+/* Workers are alike: what the first one has measured holds for all. */
 static void set_policy(struct hf_app *app, struct hf_app_worker *aw)
 {
 	struct hf_pk_engine_ref *last = &aw->pk[aw->pk_cnt - 1];
 	const struct hf_app_worker *first = &app->worker[0];
 	uint32_t e;
 	for (e = aw->pk_cnt; e-- > 0;) { /* the best one last: its steps are the unit of cost */
+		struct hf_pk_engine_ref *ref = &aw->pk[e];
 		if (aw != first) {
-			memcpy(aw->pk[e].min_fill, first->pk[e].min_fill,
-				sizeof(first->pk[e].min_fill));
-			memcpy(aw->pk[e].cost, first->pk[e].cost, sizeof(first->pk[e].cost));
-		} else if (aw->pk[e].engine->cost == HF_PK_SLICEABLE && !aw->pk[e].off) {
-			set_crossover(app, &aw->pk[e], last);
+			memcpy(ref->min_fill, first->pk[e].min_fill, sizeof(ref->min_fill));
+			memcpy(ref->cost, first->pk[e].cost, sizeof(ref->cost));
+			memcpy(ref->ec_min_fill, first->pk[e].ec_min_fill,
+				sizeof(ref->ec_min_fill));
+		} else if (ref != last && !ref->off) {
+			set_crossovers(app, ref, last);
 		}
 	}
 }

@@ -25,6 +25,7 @@ struct list {
 struct engine {
 	struct hf_pk_engine_ref ref; /* .off: also when it computed wrongly once */
 	struct hf_pk_engine_stats stats[HF_PK_CLASS_CNT];
+	struct hf_pk_engine_stats ec_stats[HF_EC_KIND_CNT][HF_GROUP_CNT];
 };
 
 /* Keys of about one size: their queue, and what of it is being computed. */
@@ -110,6 +111,7 @@ static void engine_add(struct hf_pk *pk, const struct hf_pk_engine_ref *ref)
 	struct engine *e = &pk->engine[pk->engine_cnt++];
 
 	HF_ASSERT(HF_MAX(ref->engine->quantum, ref->engine->ops_max) <= HF_PK_QUANTUM_MAX);
+	HF_ASSERT(ref->engine->ec_quantum <= HF_PK_QUANTUM_MAX);
 	e->ref = *ref;
 	pk->stats.engines_off += ref->off;
 	for (uint32_t i = 0; i < HF_PK_CLASS_CNT; i++) {
@@ -118,6 +120,13 @@ static void engine_add(struct hf_pk *pk, const struct hf_pk_engine_ref *ref)
 		if (ref->engine->cost == HF_PK_SLICEABLE)
 			hf_hist_add(&e->stats[i].crossover, e->ref.min_fill[i]);
 	}
+	if (ref->engine->ec_quantum <= 1)
+		return;
+	for (enum hf_ec_kind k = 0; k < HF_EC_KIND_CNT; k++)
+		for (enum hf_group g = HF_GROUP_X25519; g < HF_GROUP_CNT; g++)
+			if (ref->engine->takes_ec(ref->ctx[0], k, g))
+				hf_hist_add(&e->ec_stats[k][g].crossover,
+					HF_MAX(ref->ec_min_fill[k][g], 1u));
 }
 
 struct hf_pk *hf_pk_init(void *mem, const struct hf_pk_cfg *cfg,
@@ -310,9 +319,9 @@ static void dequeue(struct hf_pk *pk, struct hf_pk_job *job)
 }
 
 static void count_failure(
-	struct hf_pk *pk, struct engine *e, struct hf_pk_engine_stats *st, int status)
+	struct hf_pk *pk, struct engine *e, struct hf_pk_engine_stats *st, bool fault)
 {
-	if (status != HF_RSA_FAULT) {
+	if (!fault) {
 		pk->stats.unanswered++;
 		st->unanswered++;
 		return;
@@ -333,7 +342,7 @@ static void answer(
 	bool last = i + 1 == pk->engine_cnt;
 
 	if (status != HF_RSA_OK) {
-		count_failure(pk, e, &e->stats[c->nr], status);
+		count_failure(pk, e, &e->stats[c->nr], status == HF_RSA_FAULT);
 		hf_wipe(job->out, sizeof(job->out));
 	}
 	if (status != HF_RSA_OK && !last && !job->cancelled) {
@@ -403,7 +412,7 @@ static bool suits(const struct hf_pk *pk, uint32_t i, const struct hf_pk_job *jo
 {
 	const struct engine *e = &pk->engine[i];
 
-	return !e->ref.off && job->engine <= i &&
+	return !e->ref.off && job->engine <= i && e->ref.engine->takes &&
 	       e->ref.engine->takes(e->ref.ctx[hf_pk_class(job->key)], job->key);
 }
 
@@ -553,45 +562,56 @@ static uint32_t start(struct hf_pk *pk, struct class *c, bool port_idle, hf_ns n
 
 /* ---- curves ---- */
 
-static const struct engine *ec_engine(const struct hf_pk *pk, const struct hf_ec_op *op, uint32_t i)
+static bool takes_ec(const struct engine *e, const struct hf_ec_op *op)
 {
-	for (; i < pk->engine_cnt; i++) {
-		const struct hf_pk_engine *e = pk->engine[i].ref.engine;
+	const struct hf_pk_engine *class = e->ref.engine;
 
-		if (!pk->engine[i].ref.off && e->ec &&
-			e->takes_ec(pk->engine[i].ref.ctx[0], op->kind, op->group))
-			return &pk->engine[i];
-	}
-	return NULL;
+	return !e->ref.off && class->ec && class->takes_ec(e->ref.ctx[0], op->kind, op->group);
 }
 
-/* Takes jobs that want what the first one wants off their queue, in order; fills ops. */
-static uint32_t gather_curves(struct hf_pk *pk, uint32_t quantum, struct hf_pk_job **jobs,
-	struct hf_ec_op *ops, hf_ns now)
+/* Lists waiting jobs like the first one, whose operation is want, in order; fills ops. */
+static uint32_t gather_curves(const struct hf_pk *pk, const struct hf_ec_op *want,
+	struct hf_pk_job **jobs, struct hf_ec_op *ops)
 {
-	struct hf_pk_job *job = pk->curves.head, *next;
+	struct hf_pk_job *job = pk->curves.head;
 	const uint8_t engine = job->engine;
 	uint32_t cnt = 0;
 
-	for (; job && cnt < quantum; job = next) {
-		next = job->next;
+	for (; job && cnt < HF_PK_QUANTUM_MAX; job = job->next) {
 		hf_pk_ec_op(job, &ops[cnt]);
-		if (ops[cnt].kind != ops[0].kind || ops[cnt].group != ops[0].group ||
-			job->engine != engine)
-			continue;
-		(void)leave_queue(pk, job, now);
-		jobs[cnt++] = job;
+		if (ops[cnt].kind == want->kind && ops[cnt].group == want->group &&
+			job->engine == engine)
+			jobs[cnt++] = job;
 	}
 	return cnt;
+}
+
+/* The best engine, from the i-th on, to which cnt operations are worth a batch; where there is none,
+ * the last one that takes them at all; engine_cnt if none does. */
+static uint32_t ec_engine(
+	const struct hf_pk *pk, uint32_t i, const struct hf_ec_op *op, uint32_t cnt)
+{
+	uint32_t found = pk->engine_cnt;
+
+	for (; i < pk->engine_cnt; i++) {
+		if (!takes_ec(&pk->engine[i], op))
+			continue;
+		found = i;
+		if (cnt >= pk->engine[i].ref.ec_min_fill[op->kind][op->group])
+			break;
+	}
+	return found;
 }
 
 static void answer_curve(
 	struct hf_pk *pk, uint32_t i, struct hf_pk_job *job, const struct hf_ec_op *op)
 {
-	if (op->status == HF_EC_UNANSWERED) {
-		pk->stats.unanswered++;
+	struct engine *e = &pk->engine[i];
+
+	if (op->status == HF_EC_UNANSWERED || op->status == HF_EC_FAULT) {
+		count_failure(pk, e, &e->ec_stats[op->kind][op->group], op->status == HF_EC_FAULT);
 		hf_wipe(job->out, sizeof(job->out));
-		if (ec_engine(pk, op, i + 1) && !job->cancelled) {
+		if (ec_engine(pk, i + 1, op, 1) < pk->engine_cnt && !job->cancelled) {
 			job->engine = (uint8_t)(i + 1);
 			enqueue(pk, job, true);
 			return;
@@ -602,24 +622,44 @@ static void answer_curve(
 }
 
 /* One batch, computed before this returns: it is shorter than a single RSA operation. */
+static void compute_curves(struct hf_pk *pk, uint32_t i, struct hf_pk_job **jobs,
+	struct hf_ec_op *ops, uint32_t cnt, hf_ns now)
+{
+	struct engine *e = &pk->engine[i];
+	struct hf_pk_engine_stats *st = &e->ec_stats[ops[0].kind][ops[0].group];
+
+	for (uint32_t j = 0; j < cnt; j++)
+		hf_hist_add(&st->wait_ns, leave_queue(pk, jobs[j], now));
+	e->ref.engine->ec(e->ref.ctx[0], ops, cnt);
+	pk->stats.curve_batches++;
+	pk->stats.curve_ops += cnt;
+	st->ops += cnt;
+	if (e->ref.engine->ec_quantum > 1) {
+		st->batches++;
+		hf_hist_add(&st->fill, cnt);
+	}
+	for (uint32_t j = 0; j < cnt; j++)
+		answer_curve(pk, i, jobs[j], &ops[j]);
+}
+
 static void run_curves(struct hf_pk *pk, hf_ns now)
 {
-	struct hf_pk_job *jobs[HF_PK_QUANTUM_MAX];
-	struct hf_ec_op ops[HF_PK_QUANTUM_MAX];
-	const struct engine *e;
-	uint32_t cnt;
+	struct hf_pk_job *jobs[HF_PK_QUANTUM_MAX], *first = pk->curves.head;
+	struct hf_ec_op ops[HF_PK_QUANTUM_MAX], want;
+	uint32_t cnt, i;
 
 	pk->last = HF_PK_SLICE_CURVES;
-	hf_pk_ec_op(pk->curves.head, ops);
-	e = ec_engine(pk, ops, pk->curves.head->engine);
-	cnt = gather_curves(pk, e ? e->ref.engine->ec_quantum : 1, jobs, ops, now);
-	if (e) {
-		e->ref.engine->ec(e->ref.ctx[0], ops, cnt);
-		pk->stats.curve_batches++;
-		pk->stats.curve_ops += cnt;
+	hf_pk_ec_op(first, &want);
+	cnt = gather_curves(pk, &want, jobs, ops);
+	i = ec_engine(pk, first->engine, &want, cnt);
+	if (i < pk->engine_cnt) {
+		cnt = HF_MIN(cnt, pk->engine[i].ref.engine->ec_quantum);
+		compute_curves(pk, i, jobs, ops, cnt, now);
+		return;
 	}
-	for (uint32_t i = 0; i < cnt; i++)
-		answer_curve(pk, e ? (uint32_t)(e - pk->engine) : pk->engine_cnt, jobs[i], &ops[i]);
+	(void)leave_queue(pk, first, now);
+	hf_pk_ec_answer(first, &want);
+	complete(pk, first);
 }
 
 /* ---- whose slice is next: deficit round robin (Shreedhar, Varghese 1995) ---- */
@@ -703,9 +743,12 @@ enum hf_pk_slice hf_pk_last_slice(const struct hf_pk *pk)
 
 void hf_pk_forget(struct hf_pk *pk, uint64_t key_id)
 {
-	for (uint32_t i = 0; i < pk->engine_cnt; i++)
-		for (uint32_t j = 0; j < HF_PK_CLASS_CNT; j++)
-			pk->engine[i].ref.engine->forget(pk->engine[i].ref.ctx[j], key_id);
+	for (uint32_t i = 0; i < pk->engine_cnt; i++) {
+		const struct hf_pk_engine_ref *e = &pk->engine[i].ref;
+
+		for (uint32_t j = 0; j < HF_PK_CLASS_CNT && e->engine->forget; j++)
+			e->engine->forget(e->ctx[j], key_id);
+	}
 }
 
 const struct hf_pk_stats *hf_pk_stats(const struct hf_pk *pk)
@@ -717,4 +760,10 @@ const struct hf_pk_engine_stats *hf_pk_engine_stats(
 	const struct hf_pk *pk, uint32_t engine, uint32_t cls)
 {
 	return &pk->engine[engine].stats[cls];
+}
+
+const struct hf_pk_engine_stats *hf_pk_ec_engine_stats(
+	const struct hf_pk *pk, uint32_t engine, enum hf_ec_kind kind, enum hf_group group)
+{
+	return &pk->engine[engine].ec_stats[kind][group];
 }

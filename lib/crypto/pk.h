@@ -6,6 +6,8 @@
  * so that a batch of small keys and one of large keys advance side by side, slice by slice, and
  * deficit round robin says whose slice is next. Whatever has gathered when a class is free is its
  * next batch, if it is worth one: from min_fill on, or at any fill while the port is busy.
+ * Operations on curves have a queue of their own. Their batches last microseconds, so they go first,
+ * in one piece: from ec_min_fill waiting operations of one kind and group on, fewer one by one.
  *
  * This layer does once what every kernel needs: range checks, padding in constant time (RFC 5246
  * 7.4.7.1 for premaster secrets; PKCS#1 v1.5 and PSS encodings, RFC 8017), wiping. Engines
@@ -107,7 +109,7 @@ struct hf_pk_stats {
 #undef HF_HIST
 };
 
-/* What an engine did for one size class. */
+/* What an engine did for one size class, or for one kind of operation on one group. */
 struct hf_pk_engine_stats {
 #define HF_COUNTER(name, help) uint64_t name;
 #define HF_GAUGE(name, help) uint64_t name;
@@ -124,11 +126,11 @@ struct hf_pk_cfg {
 
 struct hf_pk;
 
-#define HF_PK_ENGINE_MAX 4u
+#define HF_PK_ENGINE_MAX 8u
 
 /* engines: best first, their contexts already initialised for this worker. The last one must be
- * HF_PK_WHOLE and answer every key. A sliceable engine has a context for each size class, a whole
- * one may have one and the same for all. */
+ * HF_PK_WHOLE and answer every key and group. A sliceable engine has a context for each size class,
+ * a whole one may have one and the same for all. */
 struct hf_pk_engine_ref {
 	const struct hf_pk_engine *engine;
 	bool off; /* failed its selftest: never asked, but seen in the statistics */
@@ -137,6 +139,8 @@ struct hf_pk_engine_ref {
 	uint32_t min_fill[HF_PK_CLASS_CNT];
 	/* whole: what an operation takes, in steps of a batch (0 is 1); round robin counts in them */
 	uint32_t cost[HF_PK_CLASS_CNT];
+	/* curves: fewer waiting operations are better given to the next engine (0 is 1) */
+	uint32_t ec_min_fill[HF_EC_KIND_CNT][HF_GROUP_CNT];
 };
 size_t hf_pk_footprint(const struct hf_pk_cfg *cfg);
 struct hf_pk *hf_pk_init(void *mem, const struct hf_pk_cfg *cfg,
@@ -167,6 +171,10 @@ const struct hf_pk_stats *hf_pk_stats(const struct hf_pk *pk);
 extern const struct hf_stat_table hf_pk_stat_table;
 const struct hf_pk_engine_stats *hf_pk_engine_stats(
 	const struct hf_pk *pk, uint32_t engine, uint32_t cls);
+const struct hf_pk_engine_stats *hf_pk_ec_engine_stats(
+	const struct hf_pk *pk, uint32_t engine, enum hf_ec_kind kind, enum hf_group group);
+/* "x25519 derive"; NULL: there is no such operation. */
+extern const char *const hf_ec_name[HF_EC_KIND_CNT][HF_GROUP_CNT];
 extern const struct hf_stat_table hf_pk_engine_stat_table;
 
 /* ---- before an engine serves (pk_kat.c); keys with id 0, which is never a real key's ---- */
@@ -183,6 +191,10 @@ struct hf_pk_pace {
 };
 struct hf_pk_pace hf_pk_measure(const struct hf_pk_engine_ref *sliced,
 	const struct hf_pk_engine_ref *whole, uint32_t cls, uint64_t (*cycles)(void));
+/* kind: HF_EC_BASE or HF_EC_MULTIPLY, which want no key. */
+struct hf_pk_pace hf_pk_ec_measure(const struct hf_pk_engine_ref *lanes,
+	const struct hf_pk_engine_ref *whole, enum hf_ec_kind kind, enum hf_group group,
+	uint64_t (*cycles)(void));
 /* The least fill at which a batch is the faster way; quantum + 1: at none. */
 uint32_t hf_pk_crossover(const struct hf_pk_pace *pace, uint32_t quantum);
 

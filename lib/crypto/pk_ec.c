@@ -6,6 +6,8 @@
 #include "lib/base/secret.h"
 #include "lib/crypto/sym.h"
 
+#define EC_MEASURES 20u /* tries of each way */
+
 const struct hf_group_info hf_group_info[HF_GROUP_CNT] = {
 	/* clang-format off */
 	/*                  scalar point secret */
@@ -13,6 +15,12 @@ const struct hf_group_info hf_group_info[HF_GROUP_CNT] = {
 	[HF_GROUP_P256]   = {32,    65,    32}, /* RFC 8422 5.4.1, 5.10 */
 	[HF_GROUP_P384]   = {48,    97,    48},
 	/* clang-format on */
+};
+
+const char *const hf_ec_name[HF_EC_KIND_CNT][HF_GROUP_CNT] = {
+	[HF_EC_BASE] = {NULL, "x25519 keygen", "p256 keygen", "p384 keygen"},
+	[HF_EC_MULTIPLY] = {NULL, "x25519 derive", "p256 derive", "p384 derive"},
+	[HF_EC_SIGN] = {NULL, NULL, "p256 sign", "p384 sign"},
 };
 
 /* ---- before the engine ---- */
@@ -114,7 +122,8 @@ void hf_pk_ec_answer(struct hf_pk_job *job, const struct hf_ec_op *op)
 	job->out_len = op->out_len;
 	if (op->status == HF_EC_OK && !small_order(job, op->out_len))
 		return;
-	job->status = op->status == HF_EC_UNANSWERED ? HF_PK_FAILED : HF_PK_REFUSED;
+	job->status = op->status == HF_EC_UNANSWERED || op->status == HF_EC_FAULT ? HF_PK_FAILED
+										  : HF_PK_REFUSED;
 	job->out_len = 0;
 	hf_wipe(job->out, sizeof(job->out));
 }
@@ -201,6 +210,21 @@ static const struct kat {
 	/* clang-format on */
 };
 
+/* Every operation of a batch asks the same. */
+static void ask(const struct hf_pk_engine *engine, void *ctx, struct hf_ec_op *op,
+	uint8_t out[][HF_EC_POINT_MAX], enum hf_ec_kind kind, enum hf_group group)
+{
+	for (uint32_t i = 0; i < engine->ec_quantum; i++)
+		op[i] = (struct hf_ec_op){.kind = (uint8_t)kind,
+			.group = (uint8_t)group,
+			.scalar = kat[group].scalar,
+			.in = kat[group].peer,
+			.in_len = hf_group_info[group].point_len,
+			.out = out[i],
+			.status = HF_EC_UNANSWERED};
+	engine->ec(ctx, op, engine->ec_quantum);
+}
+
 /* One kind on one group in every lane. */
 static uint32_t lanes_right(
 	const struct hf_pk_engine *engine, void *ctx, enum hf_ec_kind kind, enum hf_group group)
@@ -213,15 +237,7 @@ static uint32_t lanes_right(
 	uint32_t good = UINT32_MAX;
 
 	memset(out, 0xa5, sizeof(out));
-	for (uint32_t i = 0; i < engine->ec_quantum; i++)
-		op[i] = (struct hf_ec_op){.kind = (uint8_t)kind,
-			.group = (uint8_t)group,
-			.scalar = kat[group].scalar,
-			.in = kat[group].peer,
-			.in_len = info->point_len,
-			.out = out[i],
-			.status = HF_EC_UNANSWERED};
-	engine->ec(ctx, op, engine->ec_quantum);
+	ask(engine, ctx, op, out, kind, group);
 	for (uint32_t i = 0; i < engine->ec_quantum; i++)
 		good &= hf_ct_eq((uint32_t)op[i].status, HF_EC_OK) & hf_ct_eq(op[i].out_len, len) &
 			hf_ct_bytes_eq(out[i], want, len);
@@ -238,4 +254,31 @@ int hf_pk_ec_selftest(const struct hf_pk_engine *engine, void *ctx)
 			if (engine->takes_ec(ctx, k, g))
 				good &= lanes_right(engine, ctx, k, g);
 	return good ? 0 : -1;
+}
+
+static uint64_t measure_one(const struct hf_pk_engine_ref *e, enum hf_ec_kind kind,
+	enum hf_group group, uint64_t (*cycles)(void))
+{
+	struct hf_ec_op op[HF_PK_QUANTUM_MAX];
+	uint8_t out[HF_PK_QUANTUM_MAX][HF_EC_POINT_MAX];
+	uint64_t began = cycles();
+
+	ask(e->engine, e->ctx[0], op, out, kind, group);
+	return cycles() - began;
+}
+
+struct hf_pk_pace hf_pk_ec_measure(const struct hf_pk_engine_ref *lanes,
+	const struct hf_pk_engine_ref *whole, enum hf_ec_kind kind, enum hf_group group,
+	uint64_t (*cycles)(void))
+{
+	struct hf_pk_pace pace = {.batch = UINT64_MAX, .whole = UINT64_MAX, .steps = 1};
+
+	for (uint32_t i = 0; i < EC_MEASURES; i++) {
+		uint64_t batch = measure_one(lanes, kind, group, cycles);
+		uint64_t one = measure_one(whole, kind, group, cycles);
+
+		pace.batch = HF_MIN(pace.batch, batch);
+		pace.whole = HF_MIN(pace.whole, one);
+	}
+	return pace;
 }

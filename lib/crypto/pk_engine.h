@@ -85,6 +85,7 @@ enum hf_ec_status {
 	HF_EC_OK = 0,
 	HF_EC_UNANSWERED = -1, /* out is void; another engine may try */
 	HF_EC_REFUSED = -2,    /* in is not a point of the curve, or one of small order */
+	HF_EC_FAULT = -3,      /* out is void: this engine computes wrongly, use it no more */
 };
 
 enum hf_pk_cost {
@@ -104,10 +105,12 @@ enum hf_pk_cost {
  *     flushed) and restores the caller's, so no mode set elsewhere changes a result or a time.
  *   - `make timing` measures it on the processor at hand for operands of every class: zero, one, ones,
  *     the ends of a digit, random.
- * Whoever will not rely on that writes `crypto: {float: off}`, and such engines are not used. */
+ * Whoever will not rely on that writes `crypto: {float: off}`, and such engines are not used.
+ *
+ * An engine computes RSA (takes is set), curves (ec is set), or both. */
 struct hf_pk_engine {
 	const char *name;
-	enum hf_pk_cost cost;
+	enum hf_pk_cost cost; /* of RSA; WHOLE in an engine for curves alone: it has one context */
 	bool floating_point;
 	uint32_t quantum; /* operations of two primes that fill the lanes; 1 if scalar */
 	uint32_t ops_max; /* that begin takes of any shape, <= HF_PK_QUANTUM_MAX; 0: the quantum */
@@ -116,7 +119,8 @@ struct hf_pk_engine {
 	int (*init)(void *ctx);
 	void (*fini)(void *ctx); /* wipes */
 	bool (*takes)(void *ctx, const struct hf_pk_key *key);
-	void (*forget)(void *ctx, uint64_t key_id); /* its site is gone: drop and wipe caches */
+	/* Its site is gone: drop and wipe caches. NULL: keeps nothing of keys. */
+	void (*forget)(void *ctx, uint64_t key_id);
 	/* HF_PK_WHOLE */
 	void (*rsa)(void *ctx, struct hf_rsa_op *ops, uint32_t cnt);
 	/* HF_PK_SLICEABLE: begin takes up to ops_max ops of one shape (bits, prime_cnt), the first
@@ -130,8 +134,8 @@ struct hf_pk_engine {
 	 * more remain. begin takes operations up to the first whose key is not ready, and makes
 	 * the first one's ready at once if nobody has: that can last as long as a batch. */
 	bool (*prepare)(void *ctx, const struct hf_pk_key *key, const uint8_t *seed);
-	/* Curves, all NULL in an engine for RSA alone. ec computes up to ec_quantum ops of one kind
-	 * and group before it returns: the slowest batch is shorter than one RSA operation. */
+	/* Curves. ec computes up to ec_quantum ops of one kind and group before it returns: the
+	 * slowest batch is shorter than one RSA operation. */
 	uint32_t ec_quantum;
 	bool (*takes_ec)(void *ctx, enum hf_ec_kind kind, enum hf_group group);
 	void (*ec)(void *ctx, struct hf_ec_op *ops, uint32_t cnt);

@@ -732,9 +732,29 @@ static void gauges(struct hf_worker *w)
 
 extern const struct hf_stat_table hf_worker_stat_table;
 
-uint32_t hf_worker_tables(struct hf_worker *w, struct hf_worker_table v[HF_WORKER_TABLES_MAX])
+/* What engine e computes: sizes of RSA keys, operations on curves. */
+static uint32_t engine_tables(const struct hf_worker *w, uint32_t e, struct hf_worker_table *v)
 {
 	static const char *const bits[HF_PK_CLASS_CNT] = {"2048", "3072", "4096"};
+	const struct hf_pk_engine_ref *ref = &w->env.pk[e];
+	const struct hf_pk_engine *engine = ref->engine;
+	uint32_t cnt = 0;
+
+	for (uint32_t c = 0; c < HF_PK_CLASS_CNT && engine->takes; c++)
+		v[cnt++] = (struct hf_worker_table){&hf_pk_engine_stat_table,
+			hf_pk_engine_stats(w->pk, e, c),
+			{{"engine", engine->name}, {"bits", bits[c]}}};
+	for (enum hf_ec_kind k = 0; k < HF_EC_KIND_CNT && engine->ec; k++)
+		for (enum hf_group g = HF_GROUP_X25519; g < HF_GROUP_CNT; g++)
+			if (engine->takes_ec(ref->ctx[0], k, g))
+				v[cnt++] = (struct hf_worker_table){&hf_pk_engine_stat_table,
+					hf_pk_ec_engine_stats(w->pk, e, k, g),
+					{{"engine", engine->name}, {"op", hf_ec_name[k][g]}}};
+	return cnt;
+}
+
+uint32_t hf_worker_tables(struct hf_worker *w, struct hf_worker_table v[HF_WORKER_TABLES_MAX])
+{
 	const struct hf_worker_table modules[] = {
 		{.table = &hf_worker_stat_table, .base = &w->stats},
 		{.table = &hf_net_stat_table, .base = &w->net_stats},
@@ -748,10 +768,7 @@ uint32_t hf_worker_tables(struct hf_worker *w, struct hf_worker_table v[HF_WORKE
 	gauges(w);
 	memcpy(v, modules, sizeof(modules));
 	for (uint32_t e = 0; e < w->env.pk_cnt; e++)
-		for (uint32_t c = 0; c < HF_PK_CLASS_CNT; c++)
-			v[cnt++] = (struct hf_worker_table){&hf_pk_engine_stat_table,
-				hf_pk_engine_stats(w->pk, e, c),
-				{{"engine", w->env.pk[e].engine->name}, {"bits", bits[c]}}};
+		cnt += engine_tables(w, e, v + cnt);
 	return cnt;
 }
 

@@ -172,7 +172,8 @@ struct hf_worker_table {
 		const char *key, *value;
 	} label[2]; /* beside the worker's; key NULL: none */
 };
-#define HF_WORKER_TABLES_MAX (6u + HF_PK_ENGINE_MAX * HF_PK_CLASS_CNT)
+#define HF_WORKER_TABLES_MAX \
+	(6u + HF_PK_ENGINE_MAX * (HF_PK_CLASS_CNT + HF_EC_KIND_CNT * HF_GROUP_CNT))
 uint32_t hf_worker_tables(struct hf_worker *w, struct hf_worker_table v[HF_WORKER_TABLES_MAX]);
 /* [HF_TLS_KIND_CNT], read racily */
 const struct hf_tls_kind *hf_worker_kinds(const struct hf_worker *w);

@@ -149,19 +149,14 @@ static struct fake whole, lanes[HF_PK_CLASS_CNT];
 #define sliced lanes[0] /* of keys of 2048 bits, as most tests have */
 static struct hf_pk *pk;
 
-#define WHOLE                                                       \
-	{                                                           \
-		&whole_class, false, {&whole, &whole, &whole}, {0}, \
-		{                                                   \
-			0                                           \
-		}                                                   \
+#define WHOLE                                                             \
+	{                                                                 \
+		.engine = &whole_class, .ctx = { &whole, &whole, &whole } \
 	}
-#define SLICED                                                                      \
-	{                                                                           \
-		&sliced_class, false, {&lanes[0], &lanes[1], &lanes[2]}, {3, 3, 3}, \
-		{                                                                   \
-			0                                                           \
-		}                                                                   \
+#define SLICED                                                                     \
+	{                                                                          \
+		.engine = &sliced_class, .ctx = {&lanes[0], &lanes[1], &lanes[2]}, \
+		.min_fill = {3, 3, 3},                                             \
 	}
 
 static void start_with(const struct hf_pk_engine_ref *e, uint32_t cnt)

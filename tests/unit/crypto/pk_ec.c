@@ -88,18 +88,40 @@ static const struct hf_pk_engine rsa_class = {.name = "rsa alone",
 	.rsa = fake_rsa,
 	.forget = fake_forget};
 
+static const struct hf_pk_engine curves_class = {.name = "curves alone",
+	.cost = HF_PK_WHOLE,
+	.ec_quantum = QUANTUM,
+	.takes_ec = fake_takes_ec,
+	.ec = fake_ec};
+
 static struct fake lanes, last;
 static struct hf_pk *pk;
 
-static int begin(void **state)
+/* min_fill: of key pairs in lanes. */
+static void start(uint32_t min_fill)
 {
 	static const struct hf_pk_cfg cfg = {JOB_CNT};
 	struct hf_pk_engine_ref ref[] = {{.engine = &lanes_class, .ctx = {&lanes, &lanes, &lanes}},
 		{.engine = &last_class, .ctx = {&last, &last, &last}}};
 
-	(void)state;
 	lanes = last = (struct fake){0};
+	for (enum hf_group g = HF_GROUP_X25519; g < HF_GROUP_CNT; g++)
+		ref[0].ec_min_fill[HF_EC_BASE][g] = min_fill;
 	pk = hf_pk_init(test_alloc(hf_pk_footprint(&cfg)), &cfg, ref, 2);
+}
+
+static int begin(void **state)
+{
+	(void)state;
+	start(0);
+	return 0;
+}
+
+/* From three on. */
+static int begin_choosy(void **state)
+{
+	(void)state;
+	start(3);
 	return 0;
 }
 
@@ -291,6 +313,62 @@ static void a_batch_is_no_more_than_the_lanes(void **state)
 		hf_pk_give(pk, hf_pk_done(pk));
 }
 
+static void pairs(uint32_t cnt, uint8_t group)
+{
+	while (cnt-- > 0)
+		(void)submit(HF_PK_ECDH_KEYGEN, group);
+}
+
+static void give_all(uint32_t cnt)
+{
+	for (struct hf_pk_job *job; (job = hf_pk_done(pk)); cnt--) {
+		assert_int_equal(job->status, HF_PK_OK);
+		hf_pk_give(pk, job);
+	}
+	assert_int_equal(cnt, 0);
+}
+
+/* Each kind and group for itself. */
+static void few_are_computed_one_by_one(void **state)
+{
+	const struct hf_pk_engine_stats *st;
+
+	(void)state;
+	pairs(2, HF_GROUP_X25519);
+	pairs(2, HF_GROUP_P256);
+	work_all();
+	assert_int_equal(lanes.calls, 0);
+	assert_int_equal(last.calls, 4);
+	give_all(4);
+	pairs(11, HF_GROUP_X25519); /* 8 and 3 */
+	pairs(10, HF_GROUP_P256);   /* 8, and 2 by themselves */
+	work_all();
+	assert_int_equal(lanes.calls, 3);
+	assert_int_equal(last.calls, 6);
+	give_all(21);
+	st = hf_pk_ec_engine_stats(pk, 0, HF_EC_BASE, HF_GROUP_X25519);
+	assert_int_equal(st->ops, 11);
+	assert_int_equal(st->batches, 2);
+	assert_int_equal(st->fill.sum, 11);
+	assert_int_equal(st->wait_ns.cnt, 11);
+	assert_int_equal(st->crossover.sum, 3);
+	st = hf_pk_ec_engine_stats(pk, 1, HF_EC_BASE, HF_GROUP_P256);
+	assert_int_equal(st->ops, 4);
+	assert_int_equal(st->batches, 0);
+	assert_int_equal(hf_pk_stats(pk)->curve_ops, 25);
+}
+
+/* Where nobody else computes it, a batch is made of any number. */
+static void few_are_a_batch_where_they_must(void **state)
+{
+	(void)state;
+	last.group = HF_GROUP_P256;
+	pairs(2, HF_GROUP_X25519);
+	work_all();
+	assert_int_equal(lanes.calls, 1);
+	give_all(2);
+}
+
 static uint8_t ones[256];
 
 static struct hf_pk_job *submit_rsa(void)
@@ -350,6 +428,32 @@ static void the_next_engine_answers(void **state)
 	assert_int_equal(hf_pk_stats(pk)->failed, 1);
 }
 
+/* Counted, and never asked again. */
+static void an_engine_that_computes_wrongly_is_out(void **state)
+{
+	(void)state;
+	lanes.status = HF_EC_FAULT;
+	pairs(2, HF_GROUP_X25519);
+	work_all();
+	assert_int_equal(lanes.calls, 1);
+	assert_int_equal(last.calls, 2);
+	give_all(2);
+	assert_int_equal(hf_pk_stats(pk)->faults, 2);
+	assert_int_equal(hf_pk_stats(pk)->engines_off, 1);
+	assert_int_equal(hf_pk_ec_engine_stats(pk, 0, HF_EC_BASE, HF_GROUP_X25519)->faults, 2);
+	lanes.status = HF_EC_OK;
+	pairs(8, HF_GROUP_X25519);
+	work_all();
+	assert_int_equal(lanes.calls, 1);
+	give_all(8);
+	last.status = HF_EC_FAULT; /* there is no one else: it is never off */
+	pairs(1, HF_GROUP_X25519);
+	work_all();
+	hf_pk_give(pk, hf_pk_done(pk));
+	assert_int_equal(hf_pk_stats(pk)->engines_off, 1);
+	assert_int_equal(hf_pk_stats(pk)->failed, 1);
+}
+
 static void engines_without_the_group_are_passed_by(void **state)
 {
 	struct hf_pk_job *job;
@@ -364,6 +468,28 @@ static void engines_without_the_group_are_passed_by(void **state)
 	job = submit(HF_PK_ECDH_KEYGEN, HF_GROUP_P384);
 	work_all();
 	is_done(job, HF_PK_FAILED);
+}
+
+/* An engine in lanes has no arithmetic for RSA, and keeps nothing of keys. */
+static void engines_for_curves_alone_are_passed_by(void **state)
+{
+	static const struct hf_pk_cfg cfg = {2};
+	struct hf_pk_engine_ref ref[] = {{.engine = &curves_class, .ctx = {&lanes, &lanes, &lanes}},
+		{.engine = &last_class, .ctx = {&last, &last, &last}}};
+	struct hf_pk_job *job;
+
+	(void)state;
+	free(pk);
+	pk = hf_pk_init(test_alloc(hf_pk_footprint(&cfg)), &cfg, ref, 2);
+	job = submit_rsa();
+	work_all();
+	assert_int_equal(last.rsa_calls, 1);
+	is_done(job, HF_PK_OK);
+	job = submit(HF_PK_ECDH_DERIVE, HF_GROUP_P256);
+	work_all();
+	assert_int_equal(lanes.calls, 1);
+	is_done(job, HF_PK_OK);
+	hf_pk_forget(pk, 9);
 }
 
 static void engines_for_rsa_alone_are_passed_by(void **state)
@@ -439,9 +565,13 @@ int main(void)
 		TEST(a_secret_of_zeros_is_refused),
 		TEST(like_waits_for_like),
 		TEST(a_batch_is_no_more_than_the_lanes),
+		cmocka_unit_test_setup_teardown(few_are_computed_one_by_one, begin_choosy, end),
+		cmocka_unit_test_setup_teardown(few_are_a_batch_where_they_must, begin_choosy, end),
 		TEST(rsa_has_every_other_turn),
 		TEST(the_next_engine_answers),
+		TEST(an_engine_that_computes_wrongly_is_out),
 		TEST(engines_without_the_group_are_passed_by),
+		TEST(engines_for_curves_alone_are_passed_by),
 		TEST(engines_for_rsa_alone_are_passed_by),
 		TEST(another_key_type_fails),
 		TEST(the_key_names_the_group_of_a_signature),

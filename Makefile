@@ -152,7 +152,7 @@ $(patsubst %.c,$(B)/%,$(drvt_src)): $(B)/%: $(B)/%.o $(support) $(B)/libdrivers.
 	$(link) -lcmocka -lIPSec_MB -lssl -lcrypto -lpthread
 
 # What asks for every engine there is needs the table of them.
-$(patsubst %.c,$(B)/%,$(wildcard tests/diff/pk_*.c tests/vectors/rsa.c)): $(call obj,drivers/drivers.c)
+$(patsubst %.c,$(B)/%,$(wildcard tests/diff/pk_*.c) tests/vectors/rsa.c tests/vectors/ec.c): $(call obj,drivers/drivers.c)
 
 $(patsubst %.c,$(B)/%,$(dpdkt_src)): $(B)/%: $(B)/%.o $(support) $(call obj,drivers/port/dpdk.c) \
 		$(call libs_of,net) $(call archive,os)
@@ -222,6 +222,10 @@ timing: $(B)/timing
 diff-rsa: $(B)/tests/diff/pk_random
 	$(Q)$< long
 
+##  diff-x25519    10^5 random X25519 operations of each kind, by every engine with lanes and libcrypto
+diff-x25519: $(B)/tests/diff/pk_x25519
+	$(Q)HF_DIFF_OPS=100000 $<
+
 ##  sim            the simulation; SEEDS (200) seeds at each grade of wire, under ASan and UBSan
 sim:
 	$(Q)$(MAKE) -s SAN=1 build/san/sim
@@ -266,6 +270,6 @@ help:
 	@echo "make targets (SAN=1 builds with ASan and UBSan into build/san, V=1 shows commands):"; \
 	grep -hE '^##' $(MAKEFILE_LIST) | sed 's/^##//'
 
-.PHONY: all objects unit check test timing diff-rsa sim fuzz bench-pk bench-sym run clean config-files format help
+.PHONY: all objects unit check test timing diff-rsa diff-x25519 sim fuzz bench-pk bench-sym run clean config-files format help
 
 -include $(shell find $(B) -name '*.d' -not -path '$(B)/san/*' -not -path '$(B)/fuzz/*' 2>/dev/null)

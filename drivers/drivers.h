@@ -16,6 +16,7 @@ struct hf_pki_driver;
 extern const struct hf_pk_engine hf_pk_libcrypto;
 extern const struct hf_pk_engine hf_pk_rsa_avx512f;
 extern const struct hf_pk_engine hf_pk_rsa_ifma;
+extern const struct hf_pk_engine hf_pk_x25519_avx512f;
 extern const struct hf_sym_driver hf_sym_ipsecmb;
 extern const struct hf_sym_driver hf_sym_libcrypto;
 extern const struct hf_pki_driver hf_pki_libcrypto;

@@ -33,7 +33,7 @@ static bool proves_itself(const struct hf_pk_engine_ref *ref)
 		if (hf_pk_selftest(ref->engine, ref->ctx[i], i)) {
 			hf_log(HF_LOG_ERROR, "engines",
 				"%s gives a wrong answer to a known %s question; it is off",
-				ref->engine->name, class_name[i]);
+				ref->engine->name, ref->engine->takes ? class_name[i] : "curve");
 			return false;
 		}
 	return true;

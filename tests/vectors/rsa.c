@@ -48,7 +48,7 @@ static void stop(void)
 static void with_engines(void (*vectors)(void))
 {
 	for (uint32_t e = 0; hf_pk_engines[e]; e++) {
-		if (!hf_pk_engines[e]->probe())
+		if (!hf_pk_engines[e]->takes || !hf_pk_engines[e]->probe())
 			continue;
 		start(hf_pk_engines[e]);
 		vectors();

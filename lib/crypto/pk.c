@@ -7,6 +7,7 @@
  * held. An engine that cannot answer hands its operation down the list; one that computes wrongly
  * is out. */
 #include "lib/crypto/pk_ec.h"
+#include "lib/crypto/pk_pairs.h"
 #include "lib/base/secret.h"
 #include "lib/crypto/sym.h"
 
@@ -43,6 +44,8 @@ struct hf_pk {
 	struct hf_pool jobs;
 	struct list curves, done;
 	bool curves_last; /* whose turn it was: with both waiting they alternate */
+	struct hf_pk_pairs pairs[HF_GROUP_CNT];
+	struct hf_rand *rand; /* they are made of it; NULL: none are made */
 	struct class class[HF_PK_CLASS_CNT];
 	uint32_t turn; /* the class that is asked first */
 	enum hf_pk_slice last;
@@ -621,6 +624,18 @@ static void answer_curve(
 	complete(pk, job);
 }
 
+static void count_batch(
+	struct hf_pk *pk, const struct engine *e, struct hf_pk_engine_stats *st, uint32_t cnt)
+{
+	pk->stats.curve_batches++;
+	pk->stats.curve_ops += cnt;
+	st->ops += cnt;
+	if (e->ref.engine->ec_quantum > 1) {
+		st->batches++;
+		hf_hist_add(&st->fill, cnt);
+	}
+}
+
 /* One batch, computed before this returns: it is shorter than a single RSA operation. */
 static void compute_curves(struct hf_pk *pk, uint32_t i, struct hf_pk_job **jobs,
 	struct hf_ec_op *ops, uint32_t cnt, hf_ns now)
@@ -631,13 +646,7 @@ static void compute_curves(struct hf_pk *pk, uint32_t i, struct hf_pk_job **jobs
 	for (uint32_t j = 0; j < cnt; j++)
 		hf_hist_add(&st->wait_ns, leave_queue(pk, jobs[j], now));
 	e->ref.engine->ec(e->ref.ctx[0], ops, cnt);
-	pk->stats.curve_batches++;
-	pk->stats.curve_ops += cnt;
-	st->ops += cnt;
-	if (e->ref.engine->ec_quantum > 1) {
-		st->batches++;
-		hf_hist_add(&st->fill, cnt);
-	}
+	count_batch(pk, e, st, cnt);
 	for (uint32_t j = 0; j < cnt; j++)
 		answer_curve(pk, i, jobs[j], &ops[j]);
 }
@@ -660,6 +669,91 @@ static void run_curves(struct hf_pk *pk, hf_ns now)
 	(void)leave_queue(pk, first, now);
 	hf_pk_ec_answer(first, &want);
 	complete(pk, first);
+}
+
+/* ---- key pairs made beforehand ---- */
+
+void hf_pk_keep_pairs(struct hf_pk *pk, struct hf_rand *rand)
+{
+	pk->rand = rand;
+}
+
+/* The engine that makes pairs of this group in batches, as long as a full one is worth it; engine_cnt
+ * where there is none: one by one they had better be made when they are asked for. */
+static uint32_t pairs_engine(const struct hf_pk *pk, enum hf_group group)
+{
+	const struct hf_ec_op op = {.kind = HF_EC_BASE, .group = (uint8_t)group};
+	uint32_t i = ec_engine(pk, 0, &op, HF_PK_QUANTUM_MAX);
+
+	return i < pk->engine_cnt && pk->engine[i].ref.engine->ec_quantum > 1 ? i : pk->engine_cnt;
+}
+
+bool hf_pk_pair(struct hf_pk *pk, enum hf_group group, struct hf_pk_pair *out, hf_ns now)
+{
+	bool there;
+
+	if (!pk->rand || pairs_engine(pk, group) == pk->engine_cnt)
+		return false;
+	pk->stats.pairs_aged += hf_pk_pairs_age(&pk->pairs[group], now);
+	there = hf_pk_pairs_take(&pk->pairs[group], out, now);
+	*(there ? &pk->stats.pairs_given : &pk->stats.pairs_missing) += 1;
+	return there;
+}
+
+/* The group whose pairs are wanted and fewer than enough; HF_GROUP_CNT: none. */
+static enum hf_group pairs_wanted(struct hf_pk *pk, uint32_t enough, hf_ns now)
+{
+	enum hf_group g = HF_GROUP_X25519;
+
+	for (; g < HF_GROUP_CNT && pk->rand; g++)
+		if (now < pk->pairs[g].wanted_until && pk->pairs[g].cnt < enough &&
+			pairs_engine(pk, g) < pk->engine_cnt)
+			return g;
+	return HF_GROUP_CNT;
+}
+
+/* A batch of them. One that fails is not missed: it is tried again, by whom the engine's failures
+ * have left. */
+static void make_pairs(struct hf_pk *pk, enum hf_group group, hf_ns now)
+{
+	uint32_t i = pairs_engine(pk, group), cnt = 0, most;
+	struct engine *e = &pk->engine[i];
+	struct hf_pk_engine_stats *st = &e->ec_stats[HF_EC_BASE][group];
+	struct hf_pk_pair pair[HF_PK_QUANTUM_MAX], *place;
+	struct hf_ec_op op[HF_PK_QUANTUM_MAX];
+	uint8_t seed[64];
+
+	pk->last = HF_PK_SLICE_CURVES;
+	most = HF_MIN(e->ref.engine->ec_quantum, HF_PK_PAIRS - pk->pairs[group].cnt);
+	while (cnt < most) {
+		hf_rand_bytes(pk->rand, seed, sizeof(seed));
+		op[cnt] = (struct hf_ec_op){.kind = HF_EC_BASE,
+			.group = (uint8_t)group,
+			.scalar = pair[cnt].scalar,
+			.out = pair[cnt].point,
+			.status = HF_EC_UNANSWERED};
+		cnt += hf_pk_ec_draw(group, seed, pair[cnt].scalar);
+	}
+	e->ref.engine->ec(e->ref.ctx[0], op, cnt);
+	count_batch(pk, e, st, cnt);
+	for (uint32_t j = 0; j < cnt; j++) {
+		if (op[j].status != HF_EC_OK) {
+			count_failure(pk, e, st, op[j].status == HF_EC_FAULT);
+			continue;
+		}
+		place = hf_pk_pairs_place(&pk->pairs[group]);
+		*place = pair[j];
+		hf_pk_pairs_put(&pk->pairs[group], now);
+		pk->stats.pairs_made++;
+	}
+	hf_wipe(pair, sizeof(pair));
+	hf_wipe(seed, sizeof(seed));
+}
+
+static void age_pairs(struct hf_pk *pk, hf_ns now)
+{
+	for (enum hf_group g = HF_GROUP_X25519; g < HF_GROUP_CNT && pk->rand; g++)
+		pk->stats.pairs_aged += hf_pk_pairs_age(&pk->pairs[g], now);
 }
 
 /* ---- whose slice is next: deficit round robin (Shreedhar, Varghese 1995) ---- */
@@ -722,18 +816,44 @@ static void work_rsa(struct hf_pk *pk, bool port_idle, hf_ns now)
 	c->credit -= (int32_t)cost;
 }
 
-/* Curve batches are short, so they go first; while both wait they alternate, so neither starves. */
+/* A batch of what waits on curves, or of key pairs that are about to be missed; false: neither. */
+static bool work_curves(struct hf_pk *pk, hf_ns now)
+{
+	enum hf_group low = pairs_wanted(pk, HF_PK_PAIRS_LOW, now);
+
+	if (pk->curves.head)
+		run_curves(pk, now);
+	else if (low < HF_GROUP_CNT)
+		make_pairs(pk, low, now);
+	else
+		return false;
+	return true;
+}
+
+/* Who has nothing else to do makes pairs. */
+static void work_ahead(struct hf_pk *pk, hf_ns now)
+{
+	enum hf_group g = pairs_wanted(pk, HF_PK_PAIRS, now);
+
+	if (g < HF_GROUP_CNT)
+		make_pairs(pk, g, now);
+}
+
+/* Curve batches are short, so they go first; while RSA waits, too, they alternate, so neither
+ * starves. */
 bool hf_pk_work(struct hf_pk *pk, bool port_idle, hf_ns now)
 {
 	bool rsa = any_work(pk);
 
 	pk->last = HF_PK_SLICE_NONE;
-	pk->curves_last = pk->curves.head && !(rsa && pk->curves_last);
-	if (pk->curves_last)
-		run_curves(pk, now);
-	else if (rsa)
+	age_pairs(pk, now);
+	pk->curves_last = !(rsa && pk->curves_last) && work_curves(pk, now);
+	if (!pk->curves_last && rsa)
 		work_rsa(pk, port_idle, now);
-	return pk->curves.head || any_work(pk);
+	else if (!pk->curves_last && port_idle)
+		work_ahead(pk, now);
+	return pk->curves.head || any_work(pk) ||
+	       pairs_wanted(pk, HF_PK_PAIRS_LOW, now) < HF_GROUP_CNT;
 }
 
 enum hf_pk_slice hf_pk_last_slice(const struct hf_pk *pk)

@@ -20,7 +20,8 @@
  *
  * Key exchange: KEYGEN makes a private key of the caller's seed and its public value; the handshake
  * keeps scalar (hf_group_info's scalar_len bytes, to be wiped) and gives it back with DERIVE. A pair
- * serves one DERIVE. The peer's value is validated here and in the engine: form, range, curve
+ * serves one DERIVE. Where an engine makes pairs in batches, and once hf_pk_keep_pairs has named a
+ * generator, some are made beforehand and hf_pk_pair gives them without a job. The peer's value is validated here and in the engine: form, range, curve
  * equation (RFC 8422 5.11), and an all-zero X25519 secret is refused (RFC 7748 6.1).
  *
  * Cancel: a job whose connection died. Before its work began it completes at once as CANCELLED,
@@ -34,6 +35,7 @@
 #include "lib/base/base.h"
 #include "lib/base/hist.h"
 #include "lib/base/pool.h"
+#include "lib/base/rand.h"
 #include "lib/base/span.h"
 #include "lib/base/stat.h"
 #include "lib/crypto/pk_engine.h"
@@ -145,6 +147,15 @@ struct hf_pk_engine_ref {
 size_t hf_pk_footprint(const struct hf_pk_cfg *cfg);
 struct hf_pk *hf_pk_init(void *mem, const struct hf_pk_cfg *cfg,
 	const struct hf_pk_engine_ref *engines, uint32_t engine_cnt);
+
+/* Key pairs are made beforehand from here on. rand outlives pk. */
+void hf_pk_keep_pairs(struct hf_pk *pk, struct hf_rand *rand);
+struct hf_pk_pair {
+	uint8_t scalar[HF_EC_SCALAR_MAX], point[HF_EC_POINT_MAX];
+};
+/* A pair for one key exchange, the caller's to wipe; false: there is none, KEYGEN makes one. */
+HF_MUST_CHECK bool hf_pk_pair(
+	struct hf_pk *pk, enum hf_group group, struct hf_pk_pair *out, hf_ns now);
 
 HF_MUST_CHECK struct hf_pk_job *hf_pk_take(struct hf_pk *pk); /* NULL: none free, counted */
 void hf_pk_submit(struct hf_pk *pk, struct hf_pk_job *job, hf_ns now);

@@ -6,6 +6,7 @@
 #include "lib/base/secret.h"
 #include "lib/crypto/sym.h"
 
+#define SEED_LEN sizeof(((struct hf_pk_job *)NULL)->seed)
 #define EC_MEASURES 20u /* tries of each way */
 
 const struct hf_group_info hf_group_info[HF_GROUP_CNT] = {
@@ -52,16 +53,16 @@ static uint32_t in_range(const uint8_t *k, const uint8_t *n, size_t len)
 	return ~hf_ct_is_zero(any) & ~hf_ct_is_zero(borrow);
 }
 
-static bool draw_scalar(struct hf_pk_job *job)
+bool hf_pk_ec_draw(enum hf_group group, const uint8_t *seed, uint8_t *scalar)
 {
-	size_t len = hf_group_info[job->group].scalar_len;
+	size_t len = hf_group_info[group].scalar_len;
 
-	for (size_t at = 0; at + len <= sizeof(job->seed); at += len) {
-		memcpy(job->scalar, job->seed + at, len);
-		if (job->group == HF_GROUP_X25519 || in_range(job->scalar, order[job->group], len))
+	for (size_t at = 0; at + len <= SEED_LEN; at += len) {
+		memcpy(scalar, seed + at, len);
+		if (group == HF_GROUP_X25519 || in_range(scalar, order[group], len))
 			return true;
 	}
-	return false; /* once in 2^64 */
+	return false;
 }
 
 bool hf_pk_ec_prepare(struct hf_pk_job *job)
@@ -70,7 +71,7 @@ bool hf_pk_ec_prepare(struct hf_pk_job *job)
 	switch (job->op) {
 	case HF_PK_ECDH_KEYGEN:
 		HF_ASSERT(job->group >= HF_GROUP_X25519 && job->group < HF_GROUP_CNT);
-		return draw_scalar(job);
+		return hf_pk_ec_draw(job->group, job->seed, job->scalar);
 	case HF_PK_ECDH_DERIVE:
 		HF_ASSERT(job->group >= HF_GROUP_X25519 && job->group < HF_GROUP_CNT);
 		job->status = HF_PK_REFUSED;

@@ -11,6 +11,8 @@ static inline bool hf_pk_is_ec(const struct hf_pk_job *job)
 	return job->op >= HF_PK_ECDH_KEYGEN;
 }
 
+/* A private key of 64 random bytes; false once in 2^64. */
+HF_MUST_CHECK bool hf_pk_ec_draw(enum hf_group group, const uint8_t *seed, uint8_t *scalar);
 /* True if there is something to compute; if not, job->status says why. */
 HF_MUST_CHECK bool hf_pk_ec_prepare(struct hf_pk_job *job);
 void hf_pk_ec_op(struct hf_pk_job *job, struct hf_ec_op *op);

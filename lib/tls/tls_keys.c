@@ -139,24 +139,31 @@ static void submit_pk(struct hf_tls_call *c, struct hf_pk_job *job)
 	hf_trace(c->x->trace, c->x->now, (uint32_t)job->owner, HF_TRACE_PK_SUBMIT, job->op, 0, 0);
 }
 
+/* The private key for the client's answer, the public one as ServerKeyExchange will say it. */
+static void keep_pair(struct hf_tls_hs *hs, const struct hf_tls_group *group, const uint8_t *scalar,
+	const uint8_t *point)
+{
+	struct hf_writer w = hf_writer(hs->params, sizeof(hs->params));
+	uint8_t len = hf_group_info[group->group].point_len;
+
+	memcpy(hs->scalar, scalar, sizeof(hs->scalar));
+	hf_writer_u8(&w, NAMED_CURVE);
+	hf_writer_u16(&w, group->id);
+	hf_writer_u8(&w, len);
+	hf_writer_bytes(&w, point, len);
+	HF_ASSERT(!w.overflow);
+	hs->params_len = (uint8_t)w.len;
+}
+
 static void keep_answer(struct hf_tls_hs *hs, const struct hf_pk_job *job)
 {
-	struct hf_writer w;
-
 	if (job->op != HF_PK_ECDH_KEYGEN) {
 		HF_ASSERT(job->out_len <= sizeof(hs->premaster));
 		memcpy(hs->premaster, job->out, job->out_len);
 		hs->premaster_len = (uint8_t)job->out_len;
 		return;
 	}
-	memcpy(hs->scalar, job->scalar, sizeof(hs->scalar));
-	w = hf_writer(hs->params, sizeof(hs->params));
-	hf_writer_u8(&w, NAMED_CURVE);
-	hf_writer_u16(&w, hs->choice.group->id);
-	hf_writer_u8(&w, job->out_len);
-	hf_writer_bytes(&w, job->out, job->out_len);
-	HF_ASSERT(!w.overflow);
-	hs->params_len = (uint8_t)w.len;
+	keep_pair(hs, hs->choice.group, job->scalar, job->out);
 }
 
 void hf_tls_pk_done(struct hf_tls_ctx *x, struct hf_tls *t, struct hf_pk_job *job)
@@ -183,16 +190,24 @@ void hf_tls_pk_done(struct hf_tls_ctx *x, struct hf_tls *t, struct hf_pk_job *jo
 
 /* ---- our key exchange ---- */
 
-/* A key pair for this handshake alone. */
+/* A key pair for this handshake alone: one that was made beforehand, or one to wait for. */
 int hf_tls_keys_offer(struct hf_tls_call *c, const struct hf_tls_group *group)
 {
-	struct hf_pk_job *job = take_pk(c, HF_PK_ECDH_KEYGEN);
+	struct hf_tls_hs *hs = c->t->hs;
+	struct hf_pk_pair pair;
+	struct hf_pk_job *job;
 
-	if (!job)
-		return HF_TLS_WAIT_MEM;
-	job->group = group->group;
-	submit_pk(c, job);
-	c->t->hs->step = STEP_DIGEST;
+	if (hf_pk_pair(c->x->pk, group->group, &pair, c->x->now)) {
+		keep_pair(hs, group, pair.scalar, pair.point);
+		hf_wipe(&pair, sizeof(pair));
+	} else {
+		job = take_pk(c, HF_PK_ECDH_KEYGEN);
+		if (!job)
+			return HF_TLS_WAIT_MEM;
+		job->group = group->group;
+		submit_pk(c, job);
+	}
+	hs->step = STEP_DIGEST;
 	return 0;
 }
 

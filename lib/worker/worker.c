@@ -660,6 +660,7 @@ struct hf_worker *hf_worker_init(
 	w->tcp = hf_tcp_init(p.tcp, &tc, &w->bufs, &w->rand, &w->trace, env->now);
 	w->pk = hf_pk_init(
 		p.pk, &(struct hf_pk_cfg){.job_cnt = cfg->pk_job_cnt}, env->pk, env->pk_cnt);
+	hf_pk_keep_pairs(w->pk, &w->rand);
 	w->sym = hf_sym_init(p.sym, cfg->sym_job_cnt, env->sym, env->sym_ctx);
 	w->tls = (struct hf_tls_ctx){.bufs = &w->bufs,
 		.pk = w->pk,

@@ -406,6 +406,124 @@ static void rsa_has_every_other_turn(void **state)
 	}
 }
 
+/* ---- key pairs made beforehand ---- */
+
+#define SECOND HF_NS_S
+
+static struct hf_rand rnd;
+
+static void keep_pairs(void)
+{
+	uint8_t seed[HF_RAND_SEED_LEN] = {4};
+
+	hf_rand_seed(&rnd, seed);
+	hf_pk_keep_pairs(pk, &rnd);
+}
+
+/* Works until nothing is urgent; returns how many pairs were made. */
+static uint64_t made_at(bool port_idle, hf_ns now)
+{
+	uint64_t before = hf_pk_stats(pk)->pairs_made;
+
+	while (hf_pk_work(pk, port_idle, now)) {
+	}
+	return hf_pk_stats(pk)->pairs_made - before;
+}
+
+static void pairs_wait_for_those_who_come(void **state)
+{
+	struct hf_pk_pair pair[40] = {{{0}, {0}}};
+	const struct hf_pk_stats *st = hf_pk_stats(pk);
+	uint8_t public[32];
+
+	(void)state;
+	assert_false(hf_pk_pair(pk, HF_GROUP_X25519, &pair[0], 0)); /* no generator yet */
+	keep_pairs();
+	assert_int_equal(made_at(true, 0), 0); /* nobody has asked */
+	assert_false(hf_pk_pair(pk, HF_GROUP_X25519, &pair[0], 0));
+	assert_int_equal(st->pairs_missing, 1);
+	assert_int_equal(made_at(false, 0), 8);
+	assert_int_equal(made_at(false, 0), 0); /* enough for a busy port */
+	for (uint32_t i = 0; i < 3; i++)
+		assert_int_equal(made_at(true, 0), 8);
+	assert_int_equal(made_at(true, 0), 0); /* 32 at the most */
+	assert_int_equal(lanes.calls, 4);
+	assert_int_equal(lanes.op_cnt, 8);
+	memset(public, 0x77, sizeof(public));
+	for (uint32_t i = 0; i < 32; i++) {
+		assert_true(hf_pk_pair(pk, HF_GROUP_X25519, &pair[i], 0));
+		assert_memory_equal(pair[i].point, public, sizeof(public));
+		for (uint32_t j = 0; j < i; j++)
+			assert_memory_not_equal(pair[i].scalar, pair[j].scalar, 32);
+	}
+	assert_false(hf_pk_pair(pk, HF_GROUP_X25519, &pair[32], 0));
+	assert_int_equal(st->pairs_given, 32);
+	assert_int_equal(st->pairs_missing, 2);
+	assert_int_equal(hf_pk_ec_engine_stats(pk, 0, HF_EC_BASE, HF_GROUP_X25519)->fill.cnt, 4);
+	assert_int_equal(st->submitted, 0);
+}
+
+/* Below eight they are made before RSA's next slice, between eight and 32 after all of it. */
+static void few_pairs_are_urgent(void **state)
+{
+	struct hf_pk_pair pair;
+	struct hf_pk_job *rsa;
+
+	(void)state;
+	keep_pairs();
+	assert_false(hf_pk_pair(pk, HF_GROUP_P256, &pair, 0));
+	rsa = submit_rsa();
+	assert_true(hf_pk_work(pk, false, 0));
+	assert_int_equal(hf_pk_stats(pk)->pairs_made, 8);
+	assert_false(hf_pk_work(pk, false, 0));
+	is_done(rsa, HF_PK_OK);
+	assert_true(hf_pk_pair(pk, HF_GROUP_P256, &pair, 0));
+	rsa = submit_rsa();
+	assert_true(hf_pk_work(pk, true, 0)); /* seven */
+	assert_false(hf_pk_work(pk, true, 0));
+	is_done(rsa, HF_PK_OK);
+	rsa = submit_rsa();
+	assert_false(hf_pk_work(pk, true, 0)); /* fifteen */
+	is_done(rsa, HF_PK_OK);
+	assert_int_equal(hf_pk_stats(pk)->pairs_made, 16);
+}
+
+static void pairs_grow_old(void **state)
+{
+	const struct hf_pk_stats *st = hf_pk_stats(pk);
+	struct hf_pk_pair pair;
+
+	(void)state;
+	keep_pairs();
+	assert_false(hf_pk_pair(pk, HF_GROUP_X25519, &pair, 0));
+	assert_int_equal(made_at(false, 0), 8);
+	assert_int_equal(made_at(true, 3 * SECOND), 8);
+	assert_int_equal(made_at(true, 5 * SECOND), 0); /* nobody asks any more */
+	assert_int_equal(st->pairs_aged, 8);
+	assert_true(hf_pk_pair(pk, HF_GROUP_X25519, &pair, 7 * SECOND));
+	assert_false(hf_pk_pair(pk, HF_GROUP_X25519, &pair, 8 * SECOND));
+	assert_int_equal(st->pairs_aged, 15);
+	assert_int_equal(st->pairs_made, 16);
+	assert_int_equal(made_at(false, 8 * SECOND), 8);
+}
+
+/* Made of an engine that fails: none is given, and others answer. */
+static void pairs_of_an_engine_that_is_out(void **state)
+{
+	struct hf_pk_pair pair;
+
+	(void)state;
+	keep_pairs();
+	lanes.status = HF_EC_FAULT;
+	assert_false(hf_pk_pair(pk, HF_GROUP_X25519, &pair, 0));
+	assert_int_equal(made_at(true, 0), 0);
+	assert_int_equal(hf_pk_stats(pk)->faults, 8);
+	assert_int_equal(hf_pk_stats(pk)->engines_off, 1);
+	assert_false(hf_pk_pair(pk, HF_GROUP_X25519, &pair, 0));
+	assert_int_equal(made_at(true, 0), 0);
+	assert_int_equal(last.calls, 0); /* one by one is no business of a ring */
+}
+
 /* ---- engines that do not answer ---- */
 
 static void the_next_engine_answers(void **state)
@@ -568,6 +686,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(few_are_computed_one_by_one, begin_choosy, end),
 		cmocka_unit_test_setup_teardown(few_are_a_batch_where_they_must, begin_choosy, end),
 		TEST(rsa_has_every_other_turn),
+		TEST(pairs_wait_for_those_who_come),
+		TEST(few_pairs_are_urgent),
+		TEST(pairs_grow_old),
+		TEST(pairs_of_an_engine_that_is_out),
 		TEST(the_next_engine_answers),
 		TEST(an_engine_that_computes_wrongly_is_out),
 		TEST(engines_without_the_group_are_passed_by),

@@ -11,6 +11,7 @@ enum {
 	TLV_AUTHORITY = 0x02,
 	TLV_CRC32C = 0x03,
 	TLV_UNIQUE_ID = 0x05,
+	TLV_JA4 = 0xe4, /* custom (2.2.8): the fingerprint of the ClientHello, as text */
 	TLV_SSL = 0x20,
 	TLV_SSL_VERSION = 0x21,
 	TLV_SSL_CIPHER = 0x23,
@@ -149,6 +150,7 @@ size_t hf_proxy_header(
 	write_tlv(&w, TLV_ALPN, info->alpn.p, info->alpn.len);
 	write_tlv(&w, TLV_AUTHORITY, info->sni.p, info->sni.len);
 	write_unique_id(&w, info);
+	write_tlv(&w, TLV_JA4, info->ja4.p, info->ja4.len);
 	write_ssl(&w, info);
 	if (mode == HF_PROXY_V2_CRC32C) {
 		write_tlv(&w, TLV_CRC32C, zero, sizeof(zero));

@@ -265,7 +265,7 @@ void hf_tls_free(struct hf_tls_ctx *x, struct hf_tls *tls);
 
 /* ---- what is known of the peer, between ESTABLISHED and hf_tls_hs_release ---- */
 struct hf_tls_peer {
-	struct hf_span sni;                     /* points into the handshake part */
+	struct hf_span sni, ja4;                /* point into the handshake part; may be empty */
 	const struct hf_tls_protocol *protocol; /* of ALPN; NULL: none */
 	uint16_t version, suite, client_version;
 	const uint8_t *client_random, *master; /* 32 and 48 bytes: for the NSS key log alone */

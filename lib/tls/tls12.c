@@ -128,6 +128,7 @@ static int on_client_hello(struct hf_tls_call *c, struct hf_span body)
 			hf_tls_keys_resume(c, &session);
 		else
 			put_certificate(x, hs);
+		hf_tls_ja4_begin(c, body);
 	}
 	hf_wipe(&session, sizeof(session));
 	return err;

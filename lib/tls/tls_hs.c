@@ -136,6 +136,7 @@ void hf_tls_hs_release(struct hf_tls_ctx *x, struct hf_tls *t)
 {
 	if (t->hs) {
 		hf_tls_keys_cancel(x, t->hs);
+		hf_tls_ja4_cancel(x, t->hs);
 		hf_transcript_clear(x->bufs, &t->hs->log);
 		if (t->hs->large)
 			hf_pool_give(&x->large, t->hs->large);
@@ -474,7 +475,7 @@ void hf_tls_sym_done(struct hf_tls_ctx *x, struct hf_tls *t, struct hf_sym_job *
 		hf_tls_record_opened(x, t, job);
 	else if (t && t->seal_job == job)
 		hf_tls_record_sealed(x, t, job);
-	else if (t && t->hs)
+	else if (t && t->hs && !hf_tls_ja4_done(x, t->hs, job))
 		hf_tls_keys_sym_done(x, t, job);
 	hf_sym_give(x->sym, job);
 }
@@ -502,6 +503,7 @@ void hf_tls_peer(const struct hf_tls *t, struct hf_tls_peer *out)
 		return;
 	out->sni = hf_span(hs->name, hs->name_len);
 	out->protocol = hs->choice.protocol;
+	out->ja4 = hf_span(hs->ja4_name, hs->ja4_len);
 	out->client_version = hs->client_version;
 	out->client_random = hs->client_random;
 	out->master = hs->master;

@@ -5,6 +5,7 @@
 #ifndef HF_TLS_TLS_HS_H
 #define HF_TLS_TLS_HS_H
 
+#include "lib/tls/ja4.h"
 #include "lib/tls/tls.h"
 #include "lib/tls/transcript.h"
 
@@ -233,6 +234,14 @@ struct hf_tls_hs {
 	uint8_t name_len;
 	uint8_t session_id[HF_TLS_SESSION_ID_MAX];
 	uint32_t began_s; /* of the session that is resumed */
+	/* the client's fingerprint */
+	struct hf_ja4 *ja4; /* in a chunk, while it is hashed */
+	struct hf_sym_job *ja4_job[2];
+	struct hf_span ja4_v[2];
+	uint8_t ja4_hash[2][32];
+	char ja4_name[HF_JA4_LEN];
+	uint8_t ja4_len; /* 0: not known */
+	bool ja4_failed;
 };
 
 /* One call of hf_tls_run and what it works on. */
@@ -241,6 +250,14 @@ struct hf_tls_call {
 	struct hf_tls *t;
 	struct hf_tls_io *io;
 };
+
+/* ---- tls_ja4.c ---- */
+/* Begins the fingerprint of a hello that we take, the message without its header. */
+void hf_tls_ja4_begin(struct hf_tls_call *c, struct hf_span hello);
+/* True: the job was one of its. */
+HF_MUST_CHECK bool hf_tls_ja4_done(
+	struct hf_tls_ctx *x, struct hf_tls_hs *hs, const struct hf_sym_job *job);
+void hf_tls_ja4_cancel(struct hf_tls_ctx *x, struct hf_tls_hs *hs);
 
 /* ---- resume.c ---- */
 /* Adds to the choice what the hello's session comes to: resumed or not, suite, session_id,

@@ -129,6 +129,7 @@ static size_t stream_info(
 		.cipher = peer->suite,
 		.sni = peer->sni,
 		.alpn = peer->protocol ? peer->protocol->name : hf_span(NULL, 0),
+		.ja4 = peer->ja4,
 	};
 
 	memcpy(info.conn_id, w->boot_id, 8);

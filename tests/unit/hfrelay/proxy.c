@@ -78,6 +78,17 @@ static void ipv6_and_client_certificate(void **state)
 	assert_int_equal(len, at + 8 + 17);
 }
 
+static void fingerprint(void **state)
+{
+	struct hf_client_info info = info_v4();
+	uint8_t got[HF_PROXY_HEADER_MAX];
+	size_t at = 16 + 12 + 5 + 12 + 35;
+	(void)state;
+	info.ja4 = text("t12d010500_798dd72d0aaa_847bbcdea70d");
+	assert_int_equal(hf_proxy_header(got, sizeof(got), &info, HF_PROXY_V2), 16 + 0x70 + 3 + 36);
+	assert_memory_equal(got + at, "\xe4\x00\x24t12d010500_798dd72d0aaa_847bbcdea70d\x20", 40);
+}
+
 static uint32_t crc32c_table(const uint8_t *p, size_t len)
 {
 	uint32_t table[256], crc = 0xffffffff;
@@ -114,6 +125,7 @@ static void largest(void **state)
 	memset(name, 'n', sizeof(name));
 	memset(info.client_addr, 0x20, 16);
 	info.sni = info.alpn = (struct hf_client_bytes){name, sizeof(name)};
+	info.ja4 = text("t12d010500_798dd72d0aaa_847bbcdea70d");
 	info.cipher = 0xc024; /* among the longest names */
 	assert_true(hf_proxy_header(got, sizeof(got), &info, HF_PROXY_V2_CRC32C) > 0);
 }
@@ -123,6 +135,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ipv4),
 		cmocka_unit_test(ipv6_and_client_certificate),
+		cmocka_unit_test(fingerprint),
 		cmocka_unit_test(checksum),
 		cmocka_unit_test(largest),
 	};

@@ -307,6 +307,8 @@ static void peer_is_known_until_released(void **state)
 	assert_true(hf_span_eq(p.sni, hf_span("www.example.org", 15)));
 	assert_ptr_equal(p.protocol, &rig.alpn[0]);
 	assert_int_equal(p.client_random[0], 0x40);
+	assert_int_equal(p.ja4.len, HF_JA4_LEN);
+	assert_memory_equal(p.ja4.p, "t12d0111h1_", 11);
 	sym_double_prf("master secret", master, sizeof(master));
 	assert_memory_equal(p.master, master, sizeof(master));
 	assert_int_equal(rig.use.cnt, 1);

@@ -231,6 +231,15 @@ sim:
 	$(Q)$(MAKE) -s SAN=1 build/san/sim
 	$(Q)tests/sim/run.sh build/san/sim $(SEEDS)
 
+.PHONY: sim-long
+##  sim-long       handshake and 64 KB, SEEDS (10000) seeds at each of three grades of wire, once each
+sim-long: $(B)/sim
+	$(Q)for wire in "" "--loss 20 --dup 20 --reorder 20 --corrupt 20" \
+		"--loss 100 --dup 100 --reorder 100 --corrupt 100 --complete 980"; do \
+		echo "wire: $${wire:-perfect}"; \
+		$(B)/sim --seeds $(or $(SEEDS),10000) --jobs $$(nproc) --once --clients 1 --len 65536 $$wire || exit 1; \
+	done
+
 ##  fuzz           every fuzz target for SECONDS_EACH (60) seconds under ASan and UBSan
 fuzz:
 	$(Q)tests/fuzz/run.sh

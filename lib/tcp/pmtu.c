@@ -1,7 +1,7 @@
 /* pmtu.c -- how long a segment may be on the way to a peer. A router that cannot pass one on says so,
  * and how long it may be; it is believed when what it quotes is in flight, which only the path can
- * know. Routers that say nothing are found out by their silence: when full segments time out twice
- * in a row, shorter ones are tried. Whatever is learnt stays with its connection and only shortens.
+ * know. Routers that say nothing are found out by their silence: when a segment times out twice in a
+ * row, shorter ones are tried. Whatever is learnt stays with its connection and only shortens.
  * RFC 1191, 5927 7.2, 4821 7.7. */
 #include "lib/tcp/tcp_conn.h"
 
@@ -72,11 +72,16 @@ bool hf_tcp_too_big(struct hf_tcp *t, const struct hf_packet *p, hf_ns now)
 	return true;
 }
 
+/* One step below what has timed out, full segment or not. Paths below IPv6's least are rare: only the
+ * last attempts go there. */
 void hf_tcp_pmtu_timeout(struct hf_tcp *t, struct hf_tcp_conn *c)
 {
 	uint32_t first_len = c->run_cnt > 0 ? hf_tcp_run_end(c, 0) - c->run[0].seq : 0;
-	if (c->rexmit_cnt % HF_TCP_BLACK_HOLE_TIMEOUTS != 0 || first_len < c->info.mss)
+	uint32_t len = HF_MIN(first_len, (uint32_t)c->info.mss) + header_len(c), mtu = below(len);
+	if (c->rexmit_cnt % HF_TCP_BLACK_HOLE_TIMEOUTS != 0 || mtu == len)
 		return;
-	if (shorten(c, below(mtu_now(c))))
+	if (mtu == HF_TCP_MTU_MIN && c->rexmit_cnt < 3 * HF_TCP_BLACK_HOLE_TIMEOUTS)
+		return;
+	if (shorten(c, mtu))
 		t->stats.pmtu_black_holes++;
 }

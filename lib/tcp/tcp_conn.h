@@ -32,7 +32,7 @@
 #define HF_TCP_RTO_SYN_LOST (3 * HF_NS_S) /* RFC 6298 5.7 */
 /* 200 ms doubled 8 times is 102 s, the patience that RFC 9293 3.8.3 asks for (R2, SHLD-11). */
 #define HF_TCP_REXMIT_MAX 8u
-#define HF_TCP_BLACK_HOLE_TIMEOUTS 2u           /* of full segments in a row: try shorter ones */
+#define HF_TCP_BLACK_HOLE_TIMEOUTS 2u           /* in a row: try shorter segments */
 #define HF_TCP_PROBE_MAX 8u                     /* probes in a row that nobody answered */
 #define HF_TCP_KEEP_INTERVAL_MAX (10 * HF_NS_S) /* between keep-alive probes */
 

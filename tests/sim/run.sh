@@ -3,14 +3,14 @@
 # closes with "N passed, N failed". First the simulation itself: every planted sin is seen, and the
 # same seeds give the same digest in another process with another history. Then the appliance at
 # three grades of wire, twice each seed; beside it the reference, which shows what two foreign ends
-# reach there; then crowds, and clients that never read their answers beside others that do.
+# reach there; then paths that narrow and that stall, crowds, and clients that never read their answers beside others that do.
 set -u
 sim=$1
 seeds=${2:-200}
 jobs=$(nproc)
 passed=0 failed=0
 bad2="--loss 20 --dup 20 --reorder 20 --corrupt 20"
-bad10="--loss 100 --dup 100 --reorder 100 --corrupt 100 --complete 950"
+bad10="--loss 100 --dup 100 --reorder 100 --corrupt 100 --complete 980"
 
 verdict() { # NAME STATUS
 	if [ "$2" -eq 0 ]; then
@@ -49,6 +49,8 @@ for wire in "" "$bad2" "$bad10"; do
 	runs "reference $name" --subject reference --seeds $(((seeds + 3) / 4)) --once $wire
 	runs "appliance $name" --seeds "$seeds" $wire
 done
+runs "path narrows" --seeds $(((seeds + 1) / 2)) --mtu 1280 $bad2
+runs "path stalls" --seeds $(((seeds + 1) / 2)) --stall 3000 $bad2
 runs "crowd" --seeds $(((seeds + 49) / 50)) --clients 64 $bad2
 runs "half of 200 clients never read" --seeds $(((seeds + 99) / 100)) --clients 200 --ignoring 100
 

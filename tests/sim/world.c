@@ -8,8 +8,12 @@
 #include <stdlib.h>
 #include "drivers/port/mem.h"
 #include "drivers/port/pcap.h"
+#include "lib/net/wire.h"
 #include "tests/sim/world.h"
+#include "tests/support/packet.h"
 
+#define STALL_CNT 3u
+#define ROUTER_IP 0x0a0000feu
 #define HOST_CNT 2u
 #define QUEUE_MAX 2u
 #define TCP_PORT 443u
@@ -45,7 +49,13 @@ struct world {
 	struct host host[HOST_CNT];
 	struct client client[WORLD_CLIENT_MAX];
 	uint32_t client_cnt;
-	bool moved; /* a frame was given to the port in this turn */
+	/* what the path does beside the fault decorator's part */
+	struct stall {
+		hf_ns from, to;
+	} stall[STALL_CNT];
+	hf_ns narrow_at;    /* from when on cfg->mtu holds */
+	bool router_speaks; /* and says so; else what is longer only vanishes */
+	bool moved;         /* a frame was given to the port in this turn */
 };
 
 /* ---- the wire --------------------------------------------------------------------------------- */
@@ -72,11 +82,50 @@ static uint32_t choose_queue(struct world *w, const uint8_t *frame)
 	return (frame[11] + frame[35]) % w->port->info.queue_cnt;
 }
 
+static bool stalled(const struct world *w)
+{
+	for (const struct stall *s = w->stall; s < w->stall + STALL_CNT; s++)
+		if (s->from <= w->now && w->now < s->to)
+			return true;
+	return false;
+}
+
+static bool too_long(const struct world *w, size_t len)
+{
+	return w->cfg->mtu != 0 && w->now >= w->narrow_at && len > HF_ETH_HDR_LEN + w->cfg->mtu;
+}
+
+static uint32_t get(const uint8_t *p, int len)
+{
+	uint32_t v = 0;
+	while (len-- > 0)
+		v = v << 8 | *p++;
+	return v;
+}
+
+/* "Fragmentation needed", from the middle of the path. */
+static void router_says(struct world *w, const uint8_t *frame)
+{
+	struct packet p;
+	const uint8_t *ip = frame + HF_ETH_HDR_LEN, *tcp = ip + HF_IP4_HDR_LEN;
+	struct packet_spec s = {.src = get(ip + 12, 4),
+		.dst = get(ip + 16, 4),
+		.sport = (uint16_t)get(tcp, 2),
+		.dport = (uint16_t)get(tcp + 2, 2),
+		.seq = get(tcp + 4, 4)};
+	packet_too_big(&p, ROUTER_IP, w->cfg->mtu, &s);
+	note(w, p.frame.data, p.frame.len, 0);
+	if (hf_port_mem_give(w->mem, choose_queue(w, p.frame.data), p.frame.data, p.frame.len))
+		w->moved = true;
+}
+
 static void host_sent(void *ctx, const uint8_t *frame, size_t len)
 {
 	struct host *h = ctx;
 	struct world *w = h->world;
 	note(w, frame, len, 0);
+	if (stalled(w))
+		return;
 	/* A full port loses it, as a NIC does; counted there. */
 	if (hf_port_mem_give(w->mem, choose_queue(w, frame), frame, len))
 		w->moved = true;
@@ -88,6 +137,10 @@ static void deliver(struct world *w, uint32_t queue)
 	size_t len;
 	while ((len = hf_port_mem_take(w->mem, queue, frame, sizeof(frame))) > 0) {
 		note(w, frame, len, 1);
+		if (too_long(w, len) && w->router_speaks)
+			router_says(w, frame);
+		if (stalled(w) || too_long(w, len))
+			continue;
 		for (struct host *h = w->host; h < w->host + HOST_CNT; h++) {
 			bool group = frame[0] & 1;
 			if (group || memcmp(frame, h->mac, sizeof(h->mac)) == 0)
@@ -127,6 +180,16 @@ static void wire_open(struct world *w, struct rng *rng)
 		fprintf(stderr, "sim: cannot record to %s: %s; give a path that can be written\n",
 			c->pcap, strerror(errno));
 		exit(2);
+	}
+}
+
+static void path_plan(struct world *w, struct rng *rng)
+{
+	w->narrow_at = rng_below(rng, 1000) * HF_NS_MS;
+	w->router_speaks = rng_permille(rng, 500);
+	for (struct stall *s = w->stall; s < w->stall + STALL_CNT; s++) {
+		s->from = rng_below(rng, 3000) * HF_NS_MS;
+		s->to = s->from + rng_below(rng, w->cfg->stall_ms + 1u) * HF_NS_MS;
 	}
 }
 
@@ -219,6 +282,13 @@ static void plan_client(struct world *w, struct client *c, struct rng *r)
 		p->end = SESSION_IGNORE;
 		p->exchange.flags = 0;
 		p->exchange.down_len = 4000000;
+	}
+	if (w->cfg->len != 0) {
+		p->end = SESSION_TIDY;
+		p->exchange.flags = 0;
+		p->exchange.up_len = 0;
+		p->exchange.down_len = w->cfg->len;
+		p->read_gap = 0;
 	}
 	c->host = &w->host[rng_below(r, HOST_CNT)];
 	c->start = rng_below(r, 50000) * HF_NS_US;
@@ -447,6 +517,8 @@ void world_run(const struct world_cfg *cfg, struct world_result *result)
 	w->result = result;
 	sslkit_init(&w->kit, cfg->seed);
 	wire_open(w, &wire);
+	wire = rng_split(&root, 6);
+	path_plan(w, &wire);
 	hosts_open(w, &host);
 	w->subject_dice = rng_split(&root, 4);
 	w->queue_dice = rng_split(&root, 5);

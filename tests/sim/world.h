@@ -16,7 +16,10 @@ struct world_cfg {
 	const struct subject_class *subject;
 	uint64_t seed;
 	uint16_t drop, dup, reorder, corrupt; /* per mille, each direction */
-	uint32_t client_cnt;                  /* 0: the seed decides */
+	uint16_t mtu; /* the path to the hosts becomes so narrow in the first second; 0: stays */
+	uint16_t stall_ms;     /* up to three times nothing passes for as long as that; 0: never */
+	uint32_t len;          /* bytes that every client fetches, tidily; 0: the seed decides */
+	uint32_t client_cnt;   /* 0: the seed decides */
 	uint32_t ignoring_cnt; /* at least so many of them never read their answer, a long one */
 	enum subject_plant plant;
 	bool resets;      /* a client may be reset: the wire is too bad for all to get through */

@@ -5,6 +5,7 @@
 #   layers    no file includes what the layer table of the Makefile does not let it know
 #   purity    the pure half needs nothing but memory functions and hf_panic, holds no writable data,
 #             and contains no instruction that asks the machine for time, randomness or identity
+#   requirements  the tests that tests/unit/tcp/rfc9293.md names are there
 #   sins      each rule is broken once in a copy of the tree, and must be found out there
 # `check.sh rules` stops before the sins. Prints one line per check, the findings below it.
 set -u
@@ -95,6 +96,18 @@ check_purity() {
 	done
 }
 
+# Every test that a table of requirements names (`file:test`) is there, and runs.
+check_requirements() {
+	local table=tests/unit/tcp/rfc9293.md name file
+	[ -s "$table" ] || echo "$table is gone."
+	for name in $(grep '^|' "$table" | grep -oE '\b[a-z0-9_/]+:[a-z0-9_]+\b' | sort -u); do
+		file=${name%%:*}
+		[[ $file == */* ]] && file=tests/unit/$file.c || file=tests/unit/tcp/$file.c
+		grep -qE "^\s+(cmocka_unit_test|TEST)\(${name#*:}\)" "$file" 2>/dev/null ||
+			echo "$table: there is no test ${name#*:} in $file. Name the one that is meant."
+	done
+}
+
 # sin NAME FILE PATTERN <CODE: with FILE added to the copy, its rules must fail and say PATTERN.
 sin() {
 	local out
@@ -113,7 +126,8 @@ sin() {
 check_sins() {
 	local out
 	mkdir "$work/tree"
-	git ls-files -co --exclude-standard Makefile lib drivers app bench tests/check |
+	git ls-files -co --exclude-standard Makefile lib drivers app bench tests/check tests/unit/tcp \
+		tests/unit/net |
 		xargs -d '\n' ls -d 2>/dev/null | xargs -d '\n' cp -a --parents -t "$work/tree"
 	find build/lib build/drivers build/app build/bench -name '*.[do]' 2>/dev/null |
 		xargs -d '\n' cp -a --parents -t "$work/tree"
@@ -169,6 +183,9 @@ check_sins() {
 	sin "warning" lib/net/planted.c 'planted.c.* error: .*unused' <<-'END'
 		static int unused;
 	END
+	sin "a requirement's test is gone" tests/unit/tcp/rfc9293.md 'no test planted in' <<-'END'
+		| MUST-0 | A planted one | open:planted |
+	END
 }
 
 if [ "${1:-}" != rules ]; then
@@ -177,6 +194,7 @@ fi
 report warnings "$(check_warnings)"
 report layers "$(check_layers)"
 report purity "$(check_purity)"
+report requirements "$(check_requirements)"
 if [ "${1:-}" != rules ]; then
 	check_sins
 fi

@@ -95,6 +95,7 @@ static struct hf_worker_cfg plan_worker(const struct hf_plan *p, const struct hf
 		.syn_life_ns = SYN_LIFE_NS,
 		.time_wait_ns = cfg->timeouts.time_wait_ns,
 		.close_ns = cfg->timeouts.close_ns,
+		.keepalive_ns = cfg->timeouts.keepalive_ns,
 		.reflect = cfg->ports[0].l2 == HF_L2_REFLECT,
 		.keylog = cfg->tls.keylog != NULL,
 		.port_cnt = p->port_cnt,

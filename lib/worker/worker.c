@@ -563,6 +563,7 @@ static struct hf_tcp_cfg tcp_cfg(const struct hf_worker_cfg *c)
 		.syn_life_ns = c->syn_life_ns,
 		.time_wait_ns = c->time_wait_ns,
 		.close_ns = c->close_ns,
+		.keepalive_ns = c->keepalive_ns,
 		.reflect = c->reflect,
 	};
 }

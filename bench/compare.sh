@@ -1,16 +1,22 @@
 #!/bin/bash
-# compare.sh -- full handshakes per second: the appliance with its relay against nginx that does TLS
+# compare.sh -- handshakes per second: the appliance with its relay against nginx that does TLS
 # itself. Same machine, namespaces of the same kind, same certificate and suite, one core for the
 # server (0) and one for the client (1). The two take turns, A B A B, so that whatever else the
 # machine does meets both; what counts is the median of the rounds' ratios.
 #   bench/compare.sh [ROUNDS [SECONDS]]      default 7 rounds of 4 s each
 #   CIPHER=AES128-GCM-SHA256  CLIENTS=64  REQUEST=   (a path, to fetch a page with each connection)
-# A connection is a full handshake and a close; with REQUEST the web server's CPU time counts too.
+#   RESUME=none, or ticket or id: each client comes back with the session of its first visit
+# A connection is a handshake and a close; with REQUEST the web server's CPU time counts too.
 set -uo pipefail
 . "$(dirname "$0")/../deploy/lib.sh"
 cd "$farm_root" || exit 1
 rounds=${1:-7} seconds=${2:-4}
 cipher=${CIPHER:-AES128-GCM-SHA256} clients=${CLIENTS:-64} request=${REQUEST:-}
+resume=${RESUME:-none} nginx_cache=off nginx_tickets=off
+case $resume in
+ticket) nginx_tickets=on ;;
+id) nginx_cache=builtin:20000 ;;
+esac
 [ "$(nproc)" -ge 2 ] || farm_fail "needs two cores, one for the server and one for the client"
 make --no-print-directory -j"$(nproc)" all || exit 1
 
@@ -44,8 +50,8 @@ stand_alone() {
 		        ssl_certificate_key $FARM_DIR/www.key;
 		        ssl_protocols TLSv1.2;
 		        ssl_ciphers $cipher;
-		        ssl_session_cache off;
-		        ssl_session_tickets off;
+		        ssl_session_cache $nginx_cache;
+		        ssl_session_tickets $nginx_tickets;
 		        location = / { return 200 "hello from web server 1, you came from \$remote_addr\n"; }
 		    }
 		}
@@ -60,14 +66,16 @@ stand_alone() {
 measure() {
 	local json=$FARM_DIR/measured.json
 	farm_in_client taskset -c 1 "$FARM_BIN/hfbench" -q -c "$clients" -d "$seconds" --sni "$FARM_SNI" \
-		--cipher "$cipher" --ca "$FARM_CA" ${request:+--request "$request"} --cpu-of "$2" \
+		--cipher "$cipher" --ca "$FARM_CA" --resume "$resume" ${request:+--request "$request"} --cpu-of "$2" \
 		--json "$json" "$1:$FARM_PORT" >"$FARM_DIR/measured.log" ||
 		{ cat "$FARM_DIR/measured.log" >&2; farm_fail "connections to $1 failed"; }
 	python3 -c '
 import json, sys
 m = json.load(open(sys.argv[1]))
+if sys.argv[2] != "none" and m["resumed"] < 0.95 * m["handshakes"]:
+    sys.exit("only %d of %d were resumed" % (m["resumed"], m["handshakes"]))
 print(m["handshakes_per_second"], m["handshakes_per_server_cpu_second"],
-      m["handshake_ms"]["p50"], m["handshake_ms"]["p99"])' "$json"
+      m["handshake_ms"]["p50"], m["handshake_ms"]["p99"])' "$json" "$resume"
 }
 
 farm_begin

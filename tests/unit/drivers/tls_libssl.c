@@ -252,33 +252,32 @@ static void expect_alert(struct client *c, int alert, enum hf_tls_reason reason)
 
 /* ---- handshakes ---- */
 
+static const struct {
+	const char *name;
+	uint16_t id;
+} every_suite[] = {{"AES128-SHA", 0x002f}, {"AES256-SHA", 0x0035}, {"AES128-SHA256", 0x003c},
+	{"AES256-SHA256", 0x003d}, {"AES128-GCM-SHA256", 0x009c}, {"AES256-GCM-SHA384", 0x009d},
+	{"ECDHE-RSA-AES128-SHA", 0xc013}, {"ECDHE-RSA-AES256-SHA", 0xc014},
+	{"ECDHE-RSA-AES128-SHA256", 0xc027}, {"ECDHE-RSA-AES256-SHA384", 0xc028},
+	{"ECDHE-RSA-AES128-GCM-SHA256", 0xc02f}, {"ECDHE-RSA-AES256-GCM-SHA384", 0xc030},
+	{"ECDHE-RSA-CHACHA20-POLY1305", 0xcca8}, {"ECDHE-ECDSA-AES128-SHA", 0xc009},
+	{"ECDHE-ECDSA-AES256-SHA", 0xc00a}, {"ECDHE-ECDSA-AES128-SHA256", 0xc023},
+	{"ECDHE-ECDSA-AES256-SHA384", 0xc024}, {"ECDHE-ECDSA-AES128-GCM-SHA256", 0xc02b},
+	{"ECDHE-ECDSA-AES256-GCM-SHA384", 0xc02c}, {"ECDHE-ECDSA-CHACHA20-POLY1305", 0xcca9}};
+
 static void every_suite_carries_data(void **state)
 {
-	static const struct {
-		const char *name;
-		uint16_t id;
-	} rows[] = {{"AES128-SHA", 0x002f}, {"AES256-SHA", 0x0035}, {"AES128-SHA256", 0x003c},
-		{"AES256-SHA256", 0x003d}, {"AES128-GCM-SHA256", 0x009c},
-		{"AES256-GCM-SHA384", 0x009d}, {"ECDHE-RSA-AES128-SHA", 0xc013},
-		{"ECDHE-RSA-AES256-SHA", 0xc014}, {"ECDHE-RSA-AES128-SHA256", 0xc027},
-		{"ECDHE-RSA-AES256-SHA384", 0xc028}, {"ECDHE-RSA-AES128-GCM-SHA256", 0xc02f},
-		{"ECDHE-RSA-AES256-GCM-SHA384", 0xc030}, {"ECDHE-RSA-CHACHA20-POLY1305", 0xcca8},
-		{"ECDHE-ECDSA-AES128-SHA", 0xc009}, {"ECDHE-ECDSA-AES256-SHA", 0xc00a},
-		{"ECDHE-ECDSA-AES128-SHA256", 0xc023}, {"ECDHE-ECDSA-AES256-SHA384", 0xc024},
-		{"ECDHE-ECDSA-AES128-GCM-SHA256", 0xc02b},
-		{"ECDHE-ECDSA-AES256-GCM-SHA384", 0xc02c},
-		{"ECDHE-ECDSA-CHACHA20-POLY1305", 0xcca9}};
 	static const size_t sizes[] = {1, 15, 16, 17, 1000, 16384, 16385, 100000};
 	uint64_t weak_rsa = rig.x.stats.weak_rsa, weak_cbc = rig.x.stats.weak_cbc;
 	uint16_t all[HF_TLS_SUITE_MAX];
 	struct client c;
 
 	(void)state;
-	assert_int_equal(hf_tls_profile(HF_TLS_LEGACY, all), HF_ARRAY_LEN(rows));
-	for (size_t i = 0; i < 2 * HF_ARRAY_LEN(rows); i++) {
+	assert_int_equal(hf_tls_profile(HF_TLS_LEGACY, all), HF_ARRAY_LEN(every_suite));
+	for (size_t i = 0; i < 2 * HF_ARRAY_LEN(every_suite); i++) {
 		bool etm = i % 2, aead, ecdsa;
-		const char *suite = rows[i / 2].name;
-		uint16_t id = rows[i / 2].id;
+		const char *suite = every_suite[i / 2].name;
+		uint16_t id = every_suite[i / 2].id;
 
 		client_open(&c);
 		if (!etm)
@@ -575,25 +574,23 @@ static void second_visit(SSL_SESSION *session, const char *suite, uint64_t optio
 
 static void every_suite_comes_back(void **state)
 {
-	static const char *const suites[] = {"AES128-SHA", "AES256-SHA", "AES128-SHA256",
-		"AES128-GCM-SHA256", "AES256-GCM-SHA384", "ECDHE-RSA-AES128-SHA",
-		"ECDHE-RSA-AES256-SHA", "ECDHE-RSA-AES128-GCM-SHA256",
-		"ECDHE-RSA-AES256-GCM-SHA384", "ECDHE-RSA-CHACHA20-POLY1305"};
-
 	(void)state;
-	for (size_t i = 0; i < 4 * HF_ARRAY_LEN(suites); i++) {
-		const char *suite = suites[i / 4];
+	for (size_t i = 0; i < 8 * HF_ARRAY_LEN(every_suite); i++) {
+		const char *suite = every_suite[i / 8].name;
 		enum hf_tls_resume what = i & 1 ? HF_TLS_RESUME_ID : HF_TLS_RESUME_TICKET;
 		uint64_t options = (i & 1 ? SSL_OP_NO_TICKET : 0) |
 				   (i & 2 ? SSL_OP_NO_EXTENDED_MASTER_SECRET : 0);
-		SSL_SESSION *session = first_visit(suite, options, "www.example.org");
+		uint64_t etm = i & 4 ? SSL_OP_NO_ENCRYPT_THEN_MAC : 0;
+		SSL_SESSION *session = first_visit(suite, options | etm, "www.example.org");
 
 		assert_int_equal(SSL_SESSION_has_ticket(session), !(i & 1));
 		if (!(i & 1))
 			assert_int_equal(
 				SSL_SESSION_get_ticket_lifetime_hint(session), RIG_LIFETIME_S);
-		second_visit(session, suite, options, PIECE, what);
-		second_visit(session, suite, options, 1, what);
+		second_visit(session, suite, options | etm, PIECE, what);
+		/* RFC 7366 is agreed anew each time. */
+		etm ^= SSL_OP_NO_ENCRYPT_THEN_MAC;
+		second_visit(session, suite, options | etm, i & 2 ? PIECE : 1, what);
 		SSL_SESSION_free(session);
 	}
 }

@@ -236,9 +236,9 @@ static bool id_read(const struct hf_tls_ctx *x, struct hf_span id, uint64_t *wor
 }
 
 /* Where a session of this id may lie. Ids that come here are ours, so they are spread evenly. */
-static struct hf_tls_kept *place_of(const struct hf_tls_ctx *x, const uint8_t *id)
+static struct hf_tls_kept *place_of(const struct hf_tls_ctx *x, uint64_t begin)
 {
-	return &x->kept[load64(id) % (x->kept_cnt / HF_TLS_KEPT_WAYS) * HF_TLS_KEPT_WAYS];
+	return &x->kept[begin % (x->kept_cnt / HF_TLS_KEPT_WAYS) * HF_TLS_KEPT_WAYS];
 }
 
 static void kept_drop(struct hf_tls_ctx *x, struct hf_tls_kept *k)
@@ -259,7 +259,7 @@ static enum hf_tls_resume find_kept(
 				     : HF_TLS_RESUME_ID_OFF;
 	if (worker != x->worker)
 		return HF_TLS_RESUME_ID_WORKER;
-	place = place_of(x, h->session_id.p);
+	place = place_of(x, load64(h->session_id.p));
 	for (uint32_t i = 0; i < HF_TLS_KEPT_WAYS; i++) {
 		if (place[i].used == 0 || memcmp(place[i].id, h->session_id.p, ID_RANDOM_LEN) != 0)
 			continue;
@@ -270,14 +270,14 @@ static enum hf_tls_resume find_kept(
 	return HF_TLS_RESUME_ID_GONE;
 }
 
-void hf_tls_resume_keep(struct hf_tls_ctx *x, const struct hf_tls *t)
+void hf_tls_resume_keep(struct hf_tls_ctx *x, struct hf_tls *t)
 {
 	const struct hf_tls_hs *hs = t->hs;
 	struct hf_tls_kept *place, *old;
 
 	if (hs->choice.resumed || hs->choice.session_id.len == 0)
 		return;
-	place = old = place_of(x, hs->session_id);
+	place = old = place_of(x, load64(hs->session_id));
 	for (uint32_t i = 0; i < HF_TLS_KEPT_WAYS; i++) {
 		if (place[i].used > 0 && life_left(x, place[i].session.began_s) == 0)
 			kept_drop(x, &place[i]);
@@ -290,6 +290,21 @@ void hf_tls_resume_keep(struct hf_tls_ctx *x, const struct hf_tls *t)
 	old->session = session_of(x, t, x->id_key);
 	old->used = ++x->kept_uses;
 	x->stats.sessions++;
+	t->kept = load64(old->id);
+}
+
+/* RFC 5246 7.2.2. A ticket is out of our hands, which is what it is for. */
+void hf_tls_resume_forget(struct hf_tls_ctx *x, struct hf_tls *t)
+{
+	struct hf_tls_kept *place;
+
+	if (t->kept == 0)
+		return;
+	place = place_of(x, t->kept);
+	for (uint32_t i = 0; i < HF_TLS_KEPT_WAYS; i++)
+		if (place[i].used > 0 && load64(place[i].id) == t->kept)
+			kept_drop(x, &place[i]);
+	t->kept = 0;
 }
 
 /* ---- the choice ---- */
@@ -348,6 +363,8 @@ int hf_tls_resume_choose(struct hf_tls_call *c, const struct hf_tls_hello *h,
 	if (choice->resumed) {
 		choice->suite = hf_tls_suite(s->suite);
 		hf_tls_hello_settle(h, choice);
+		if (*what == HF_TLS_RESUME_ID)
+			c->t->kept = load64(h->session_id.p);
 		choice->session_id = h->session_id; /* of any length, as it is */
 		if (*what == HF_TLS_RESUME_TICKET)  /* good until its key goes */
 			choice->session_ticket &= by != &c->x->sealer[0];

@@ -215,6 +215,7 @@ struct hf_tls {
 	uint8_t alert_in; /* description of the fatal alert received, with reason PEER_ALERT */
 	uint16_t version, suite;
 	uint16_t plain_max; /* of a record, either way; HF_TLS_RECORD_MAX or what was agreed */
+	uint64_t kept;      /* its session, if that is kept: the begin of the id */
 	hf_ns opened_at, done_at;
 };
 static_assert(sizeof(struct hf_tls) <= 450, "a hundred thousand of them are 45 MB");

@@ -212,6 +212,8 @@ void hf_tls_fail(struct hf_tls_ctx *x, struct hf_tls *t, enum hf_tls_reason reas
 	t->alerts &= HF_TLS_SAID_LAST;
 	if (reasons[reason].alert != HF_TLS_ALERT_NONE)
 		hf_tls_say(t, HF_TLS_SAY_FATAL);
+	if (reasons[reason].alert != HF_TLS_ALERT_NONE || reason == HF_TLS_R_PEER_ALERT)
+		hf_tls_resume_forget(x, t);
 	hf_tls_record_drop(x, t);
 	if (t->hs) { /* it stays for who wants to know about it, but does nothing more */
 		hf_tls_keys_cancel(x, t->hs);

@@ -267,7 +267,9 @@ HF_MUST_CHECK int hf_tls_resume_choose(struct hf_tls_call *c, const struct hf_tl
 /* NewSessionTicket (RFC 5077 3.3) for the connection's session. */
 void hf_tls_resume_put_ticket(struct hf_tls_call *c, struct hf_writer *w);
 /* A handshake is done: its session is kept if it was given an id. */
-void hf_tls_resume_keep(struct hf_tls_ctx *x, const struct hf_tls *t);
+void hf_tls_resume_keep(struct hf_tls_ctx *x, struct hf_tls *t);
+/* A fatal alert went or came: a kept session is not resumed again. */
+void hf_tls_resume_forget(struct hf_tls_ctx *x, struct hf_tls *t);
 
 /* ---- tls12.c: the protocol as a table ---- */
 /* May such a message come now, this long? 0 or -reason. */

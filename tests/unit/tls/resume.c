@@ -616,6 +616,51 @@ static uint32_t kept_now(void)
 	return cnt;
 }
 
+/* RFC 5246 7.2.2: what a fatal alert ended is not resumed; what a deadline ended is. */
+static void fatal_alerts_end_the_session(void **state)
+{
+	static const struct {
+		bool again, done;  /* in the second visit; after the handshake */
+		const char *bytes; /* NULL: a deadline */
+		size_t len;
+	} rows[] = {
+		{false, true, "\x15\3\3\0\2\2\x28", 7},
+		{false, true, "\x17\3\3\0\4BAD!", 9},
+		{false, true, NULL, 0},
+		{true, true, "\x15\3\3\0\2\2\x28", 7},
+		{true, false, "\x15\3\3\0\2\2\x28", 7},
+		{true, false, "\x17\3\3\0\1x", 6},
+		{true, false, NULL, 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < HF_ARRAY_LEN(rows); i++) {
+		struct visit v = visit_of(NULL), other = with_id(NULL);
+		uint64_t kept;
+
+		v.hello.no_ticket = true;
+		if (rows[i].again)
+			v = with_id(NULL);
+		knock(&v);
+		assert_int_equal(v.resumed, rows[i].again);
+		bring_id(&v);
+		if (rows[i].done)
+			feed_rest(!v.resumed);
+		rig_settle(&rig);
+		kept = rig.x.stats.sessions;
+		if (rows[i].bytes)
+			rig_feed(&rig, rows[i].bytes, rows[i].len);
+		else
+			hf_tls_fail(&rig.x, &rig.tls, HF_TLS_R_TIMED_OUT);
+		rig_settle(&rig);
+		assert_true(rig.set & HF_TLS_FAILED);
+		rig_close(&rig);
+		assert_int_equal(rig.x.stats.sessions, kept - (rows[i].bytes != NULL));
+		expect(&v, rows[i].bytes ? HF_TLS_RESUME_ID_GONE : HF_TLS_RESUME_ID);
+		expect(&other, HF_TLS_RESUME_ID);
+	}
+}
+
 /* Never more than there is room for; the least used goes; what is gone is zero. */
 static void kept_sessions_are_bounded(void **state)
 {
@@ -700,6 +745,7 @@ int main(void)
 		cmocka_unit_test(engine_that_fails),
 		cmocka_unit_test(ids_that_are_missed),
 		cmocka_unit_test(ids_of_other_workers),
+		cmocka_unit_test(fatal_alerts_end_the_session),
 		cmocka_unit_test(kept_sessions_are_bounded),
 		cmocka_unit_test(old_sessions_are_wiped),
 		cmocka_unit_test(keys_are_wiped_when_replaced),

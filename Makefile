@@ -226,6 +226,10 @@ diff-rsa: $(B)/tests/diff/pk_random
 diff-x25519: $(B)/tests/diff/pk_x25519
 	$(Q)HF_DIFF_OPS=100000 $<
 
+##  diff-p256      10^5 random operations on P-256 of each kind and 10^4 signatures, in the same way
+diff-p256: $(B)/tests/diff/pk_p256
+	$(Q)HF_DIFF_OPS=100000 HF_DIFF_SIGNATURES=10000 $<
+
 ##  sim            the simulation; SEEDS (200) seeds at each grade of wire, under ASan and UBSan
 sim:
 	$(Q)$(MAKE) -s SAN=1 build/san/sim
@@ -279,6 +283,6 @@ help:
 	@echo "make targets (SAN=1 builds with ASan and UBSan into build/san, V=1 shows commands):"; \
 	grep -hE '^##' $(MAKEFILE_LIST) | sed 's/^##//'
 
-.PHONY: all objects unit check test timing diff-rsa diff-x25519 sim fuzz bench-pk bench-sym run clean config-files format help
+.PHONY: all objects unit check test timing diff-rsa diff-x25519 diff-p256 sim fuzz bench-pk bench-sym run clean config-files format help
 
 -include $(shell find $(B) -name '*.d' -not -path '$(B)/san/*' -not -path '$(B)/fuzz/*' 2>/dev/null)

@@ -14,6 +14,8 @@ struct hf_sym_driver;
 struct hf_pki_driver;
 
 extern const struct hf_pk_engine hf_pk_libcrypto;
+extern const struct hf_pk_engine hf_pk_p256_avx512f;
+extern const struct hf_pk_engine hf_pk_p256_ifma;
 extern const struct hf_pk_engine hf_pk_rsa_avx512f;
 extern const struct hf_pk_engine hf_pk_rsa_ifma;
 extern const struct hf_pk_engine hf_pk_x25519_avx512f;

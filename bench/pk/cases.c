@@ -1,12 +1,16 @@
 /* cases.c -- what bench-pk has computed: RSA keys as certificates have them, of two primes and of more,
- * and the curves of a key exchange. */
+ * the curves of a key exchange, and signatures on one. */
+#include <openssl/bn.h>
+#include <openssl/core_names.h>
 #include <openssl/evp.h>
 #include <openssl/rand.h>
+#include <openssl/x509.h>
 #include <stdlib.h>
 #include "bench/pk/bench_pk.h"
+#include "lib/crypto/sym.h"
 #include "tests/support/rsa_key.h"
 
-#define KEY_CNT 4u /* RSA keys of a case, in turn */
+#define KEY_CNT 4u /* keys of a case, in turn */
 
 static void random_bytes(void *p, size_t len)
 {
@@ -90,6 +94,56 @@ static void make_curve(const struct bench_case *c, struct bench_work *w)
 	}
 }
 
+/* ---- ECDSA: digests to sign ---- */
+
+struct ec_key {
+	struct hf_pk_key key;
+	uint8_t d[32], *der;
+};
+
+static void ec_key_make(struct ec_key *k, uint64_t id)
+{
+	EVP_PKEY *pkey = EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-256");
+	BIGNUM *d = NULL;
+	int len = pkey ? i2d_PrivateKey(pkey, &k->der) : 0;
+
+	if (len <= 0 || EVP_PKEY_get_bn_param(pkey, OSSL_PKEY_PARAM_PRIV_KEY, &d) != 1 ||
+		BN_bn2binpad(d, k->d, sizeof(k->d)) != sizeof(k->d))
+		bench_die("no key of P-256");
+	k->key = (struct hf_pk_key){.id = id,
+		.type = HF_PK_EC_P256,
+		.bits = 256,
+		.d = hf_span(k->d, sizeof(k->d)),
+		.pkcs8 = hf_span(k->der, (size_t)len)};
+	BN_free(d);
+	EVP_PKEY_free(pkey);
+}
+
+static void make_ecdsa(const struct bench_case *c, struct bench_work *w)
+{
+	struct ec_key *key = w->keys = bench_alloc(KEY_CNT * sizeof(*key));
+	(void)c;
+
+	for (uint32_t i = 0; i < KEY_CNT; i++)
+		ec_key_make(&key[i], i + 1);
+	for (uint32_t i = 0; i < BENCH_QUESTIONS; i++) {
+		struct hf_pk_job *ask = &w->question[i].ask;
+
+		ask->key = &key[i % KEY_CNT].key;
+		ask->hash = HF_SHA256;
+		ask->in_len = 32;
+		random_bytes(ask->in, ask->in_len);
+		random_bytes(ask->seed, sizeof(ask->seed));
+	}
+}
+
+static void clear_ecdsa(struct bench_work *w)
+{
+	for (uint32_t i = 0; i < KEY_CNT; i++)
+		OPENSSL_free(((struct ec_key *)w->keys)[i].der);
+	free(w->keys);
+}
+
 static void clear_nothing(struct bench_work *w)
 {
 	(void)w;
@@ -118,6 +172,7 @@ const struct bench_case bench_cases[] = {
 	CURVE("x25519-derive", 255, HF_PK_ECDH_DERIVE, HF_GROUP_X25519),
 	CURVE("p256-pair", 256, HF_PK_ECDH_KEYGEN, HF_GROUP_P256),
 	CURVE("p256-derive", 256, HF_PK_ECDH_DERIVE, HF_GROUP_P256),
+	{"p256-sign", 256, 0, 8, HF_PK_ECDSA_SIGN, HF_GROUP_P256, NULL, make_ecdsa, clear_ecdsa},
 };
 const uint32_t bench_case_cnt = HF_ARRAY_LEN(bench_cases);
 
@@ -159,6 +214,6 @@ bool bench_case_suits(
 	const struct hf_pk_key *key = w->question[0].ask.key;
 
 	if (c->op < HF_PK_ECDH_KEYGEN)
-		return ref->engine->takes(ref->ctx[hf_pk_class(key)], key);
+		return ref->engine->takes && ref->engine->takes(ref->ctx[hf_pk_class(key)], key);
 	return ref->engine->ec && ref->engine->takes_ec(ref->ctx[0], kind[c->op], c->group);
 }

@@ -3,6 +3,7 @@
  * and signatures that OpenSSL verifies by another path than ours. What a vector calls invalid is
  * refused, and so is an X25519 secret of zeros, which Wycheproof calls acceptable and RFC 8422 5.11
  * does not. */
+#include <openssl/bn.h>
 #include <openssl/core_names.h>
 #include <openssl/evp.h>
 #include <openssl/x509.h>
@@ -310,11 +311,13 @@ static void points_off_the_curve_are_refused(void **state)
 struct ec_key {
 	struct hf_pk_key key;
 	EVP_PKEY *pkey;
-	uint8_t *der;
+	uint8_t *der, d[HF_EC_SCALAR_MAX];
 };
 
 static void ec_key_make(struct ec_key *k, uint64_t id, const char *curve, uint8_t type)
 {
+	size_t d_len = type == HF_PK_EC_P256 ? 32 : 48;
+	BIGNUM *d = NULL;
 	int len;
 
 	k->pkey = EVP_PKEY_Q_keygen(NULL, NULL, "EC", curve);
@@ -322,7 +325,13 @@ static void ec_key_make(struct ec_key *k, uint64_t id, const char *curve, uint8_
 	assert_non_null(k->pkey);
 	len = i2d_PrivateKey(k->pkey, &k->der);
 	assert_true(len > 0);
-	k->key = (struct hf_pk_key){.id = id, .type = type, .pkcs8 = hf_span(k->der, (size_t)len)};
+	assert_int_equal(EVP_PKEY_get_bn_param(k->pkey, OSSL_PKEY_PARAM_PRIV_KEY, &d), 1);
+	assert_int_equal(BN_bn2binpad(d, k->d, (int)d_len), d_len);
+	BN_free(d);
+	k->key = (struct hf_pk_key){.id = id,
+		.type = type,
+		.d = hf_span(k->d, d_len),
+		.pkcs8 = hf_span(k->der, (size_t)len)};
 }
 
 static void ec_key_free(struct ec_key *k)

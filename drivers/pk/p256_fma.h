@@ -16,6 +16,7 @@
  *   column_begin(a, b)      a column with the product a b
  *   column_add(c, a, b)     one more
  *   column_up(c)            high without its start, a multiple of 2^48
+ *   sum(a, b), sum_up(a, b) of integers, of multiples of 2^48
  *   down(up, low)           low + up / 2^48
  *   split(v, up)            v less the nearest multiple of 2^48, which *up gets
  *   low_product(a, b)       a b less the nearest multiple of 2^48 */
@@ -94,7 +95,7 @@ INLINE void reduce_p(struct reduction *m, struct column c, int s)
 		vec above;
 
 		m->q[s] = split(v, &above);
-		m->up = sum(m->up, above);
+		m->up = sum_up(m->up, above);
 	} else {
 		m->out[s - LIMBS] = v;
 	}
@@ -146,7 +147,7 @@ INLINE void product_n(fe *r, const fe *a, const fe *b)
 		if (s < LIMBS) {
 			m.q[s] = low_product(split(c.low, &above), constant(N_INVERSE));
 			column_add(&c, m.q[s], constant(n_limb[0]));
-			m.up = sum(column_up(&c), c.low);
+			m.up = sum_up(column_up(&c), c.low);
 		} else {
 			m.out[s - LIMBS] = c.low;
 			m.up = column_up(&c);

@@ -221,22 +221,13 @@ static lanes fe_same(const fe *a, const fe *b)
 
 /* ---- points ---- */
 
-/* y^2 = (x^2 - 3 z^4) x + b z^6, or z is 0. */
+/* Where p is a point of the curve, or at infinity. */
 static lanes point_on_curve(const struct point *p)
 {
-	fe zz, z4, left, right, t, b;
+	fe left, right, b;
 
 	fe_constant(&b, field_b);
-	fe_square(&zz, &p->z);
-	fe_square(&z4, &zz);
-	fe_square(&t, &p->x);
-	fe_minus(&t, &t, 3, &z4);
-	fe_settle(&t, 6);
-	fe_mul(&right, &t, &p->x);
-	fe_mul(&t, &z4, &zz);
-	fe_mul(&t, &t, &b);
-	fe_plus(&right, &right, 1, &t);
-	fe_square(&left, &p->y);
+	point_equation(&left, &right, p, &b);
 	return fe_same(&left, &right);
 }
 

@@ -7,8 +7,8 @@
  *   fe_settle(r, k)          a loose value becomes a factor; k: it is above -k p
  *   fe_tidy(r, k)            as small as it gets, so that a coordinate can go round and round
  *   fe_negate(r, a, where)   -a in the chosen lanes, a elsewhere; loose
- * m is 1, 2, 3 or 4. A field of signed numbers has no use for k; p256_bounds.c, the test, shows that
- * every k is enough in the others.
+ * m is 1, 2, 3 or 4. A field of signed numbers has no use for k; in the other every k is enough, as
+ * tests/diff/p256_bounds_ifma.c shows.
  *
  * The formulas are for points that differ and none at infinity. If that is not so z becomes 0 and
  * remains it, whatever is added, so one look at the end is enough.
@@ -114,6 +114,23 @@ static HF_NOINLINE void point_add(struct point *p, const struct point *q, lanes 
 	fe_minus(&s2, &s2, 1, &s1);
 	fe_settle(&s2, 4);
 	point_sum(p, &u1, &s1, &u2, &s2, &z);
+}
+
+/* The sides of y^2 = (x^2 - 3 z^4) x + b z^6. */
+static void point_equation(fe *left, fe *right, const struct point *p, const fe *b)
+{
+	fe zz, z4, t;
+
+	fe_square(&zz, &p->z);
+	fe_square(&z4, &zz);
+	fe_square(&t, &p->x);
+	fe_minus(&t, &t, 3, &z4);
+	fe_settle(&t, 6);
+	fe_mul(right, &t, &p->x);
+	fe_mul(&t, &z4, &zz);
+	fe_mul(&t, &t, b);
+	fe_plus(right, right, 1, &t);
+	fe_square(left, &p->y);
 }
 
 #endif

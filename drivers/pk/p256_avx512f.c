@@ -115,6 +115,18 @@ static HF_NOINLINE void fe_square(fe *r, const fe *a)
 	square_p(r, a);
 }
 
+INLINE void fe_mul_two(fe *r, const fe *a, const fe *b, fe *s, const fe *e, const fe *f)
+{
+	fe_mul(r, a, b);
+	fe_mul(s, e, f);
+}
+
+INLINE void fe_square_two(fe *r, const fe *a, fe *s, const fe *b)
+{
+	fe_square(r, a);
+	fe_square(s, b);
+}
+
 static HF_NOINLINE void fn_mul(fe *r, const fe *a, const fe *b)
 {
 	product_n(r, a, b);

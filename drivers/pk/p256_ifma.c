@@ -148,6 +148,46 @@ INLINE vec fe_of_bits(__m512i bits)
 
 /* ---- products: columns of at most 26 halves of 52 bits ---- */
 
+INLINE void clear(vec *c)
+{
+#pragma GCC unroll 10
+	for (int i = 0; i < 2 * LIMBS; i++)
+		c[i] = _mm512_setzero_si512();
+}
+
+INLINE void product_row(vec *c, const fe *a, const fe *b, int i)
+{
+#pragma GCC unroll 5
+	for (int j = 0; j < LIMBS; j++)
+		c[i + j] = LOW(c[i + j], a->v[i], b->v[j]);
+#pragma GCC unroll 5
+	for (int j = 0; j < LIMBS; j++)
+		c[i + j + 1] = HIGH(c[i + j + 1], a->v[i], b->v[j]);
+}
+
+/* The products on one side of the diagonal. */
+INLINE void square_row(vec *c, const fe *a, int i)
+{
+#pragma GCC unroll 5
+	for (int j = i + 1; j < LIMBS; j++)
+		c[i + j] = LOW(c[i + j], a->v[i], a->v[j]);
+#pragma GCC unroll 5
+	for (int j = i + 1; j < LIMBS; j++)
+		c[i + j + 1] = HIGH(c[i + j + 1], a->v[i], a->v[j]);
+}
+
+INLINE void square_diagonal(vec *c, const fe *a)
+{
+#pragma GCC unroll 10
+	for (int i = 1; i < 2 * LIMBS - 1; i++)
+		c[i] = ADD(c[i], c[i]);
+#pragma GCC unroll 5
+	for (int i = 0; i < LIMBS; i++) {
+		c[2 * i] = LOW(c[2 * i], a->v[i], a->v[i]);
+		c[2 * i + 1] = HIGH(c[2 * i + 1], a->v[i], a->v[i]);
+	}
+}
+
 /* Column i becomes a multiple of 2^52, which is carried on. */
 INLINE void reduce_column(vec *c, int i)
 {
@@ -161,41 +201,55 @@ INLINE void reduce_column(vec *c, int i)
 	c[i + 5] = HIGH(c[i + 5], q, p4);
 }
 
-INLINE void product_row(vec *c, const fe *a, const fe *b, int i)
+/* One product waits for itself: each quotient digit for the one before. Two side by side take little
+ * more time than one. */
+INLINE void reduce_two(fe *r, vec *c, fe *s, vec *d)
 {
-#pragma GCC unroll 5
-	for (int j = 0; j < LIMBS; j++)
-		c[i + j] = LOW(c[i + j], a->v[i], b->v[j]);
-#pragma GCC unroll 5
-	for (int j = 0; j < LIMBS; j++)
-		c[i + j + 1] = HIGH(c[i + j + 1], a->v[i], b->v[j]);
-}
-
-INLINE void clear(vec *c)
-{
-#pragma GCC unroll 10
-	for (int i = 0; i < 2 * LIMBS; i++)
-		c[i] = _mm512_setzero_si512();
-}
-
-INLINE void squares(vec *c, const fe *a)
-{
-	clear(c);
-#pragma GCC unroll 5
-	for (int i = 0; i < LIMBS; i++)
-#pragma GCC unroll 5
-		for (int j = i + 1; j < LIMBS; j++) {
-			c[i + j] = LOW(c[i + j], a->v[i], a->v[j]);
-			c[i + j + 1] = HIGH(c[i + j + 1], a->v[i], a->v[j]);
-		}
-#pragma GCC unroll 10
-	for (int i = 1; i < 2 * LIMBS - 1; i++)
-		c[i] = ADD(c[i], c[i]);
 #pragma GCC unroll 5
 	for (int i = 0; i < LIMBS; i++) {
-		c[2 * i] = LOW(c[2 * i], a->v[i], a->v[i]);
-		c[2 * i + 1] = HIGH(c[2 * i + 1], a->v[i], a->v[i]);
+		reduce_column(c, i);
+		reduce_column(d, i);
 	}
+	carry_out(r, c + LIMBS);
+	carry_out(s, d + LIMBS);
+}
+
+INLINE void fe_mul_two(fe *r, const fe *a, const fe *b, fe *s, const fe *e, const fe *f)
+{
+	vec c[2 * LIMBS], d[2 * LIMBS];
+
+	clear(c);
+	clear(d);
+#pragma GCC unroll 5
+	for (int i = 0; i < LIMBS; i++) {
+		product_row(c, a, b, i);
+		product_row(d, e, f, i);
+	}
+	reduce_two(r, c, s, d);
+}
+
+INLINE void fe_square_two(fe *r, const fe *a, fe *s, const fe *b)
+{
+	vec c[2 * LIMBS], d[2 * LIMBS];
+
+	clear(c);
+	clear(d);
+#pragma GCC unroll 5
+	for (int i = 0; i < LIMBS; i++) {
+		square_row(c, a, i);
+		square_row(d, b, i);
+	}
+	square_diagonal(c, a);
+	square_diagonal(d, b);
+	reduce_two(r, c, s, d);
+}
+
+INLINE void reduce(fe *r, vec *c)
+{
+#pragma GCC unroll 5
+	for (int i = 0; i < LIMBS; i++)
+		reduce_column(c, i);
+	carry_out(r, c + LIMBS);
 }
 
 INLINE void fe_mul(fe *r, const fe *a, const fe *b)
@@ -204,22 +258,21 @@ INLINE void fe_mul(fe *r, const fe *a, const fe *b)
 
 	clear(c);
 #pragma GCC unroll 5
-	for (int i = 0; i < LIMBS; i++) {
+	for (int i = 0; i < LIMBS; i++)
 		product_row(c, a, b, i);
-		reduce_column(c, i);
-	}
-	carry_out(r, c + LIMBS);
+	reduce(r, c);
 }
 
 INLINE void fe_square(fe *r, const fe *a)
 {
 	vec c[2 * LIMBS];
 
-	squares(c, a);
+	clear(c);
 #pragma GCC unroll 5
 	for (int i = 0; i < LIMBS; i++)
-		reduce_column(c, i);
-	carry_out(r, c + LIMBS);
+		square_row(c, a, i);
+	square_diagonal(c, a);
+	reduce(r, c);
 }
 
 /* Modulo n, whose limbs have no pattern. Column i becomes a multiple of 2^52. */

@@ -93,6 +93,18 @@ static void fe_square(fe *r, const fe *a)
 	square_p(r, a);
 }
 
+static void fe_mul_two(fe *r, const fe *a, const fe *b, fe *s, const fe *e, const fe *f)
+{
+	fe_mul(r, a, b);
+	fe_mul(s, e, f);
+}
+
+static void fe_square_two(fe *r, const fe *a, fe *s, const fe *b)
+{
+	fe_square(r, a);
+	fe_square(s, b);
+}
+
 static void fe_plus(fe *r, const fe *a, int m, const fe *b)
 {
 	for (int i = 0; i < LIMBS; i++)

@@ -229,7 +229,7 @@ farm_authority() {
 		install -m 644 "$FARM_DIR/root.crt" "$FARM_CA"
 }
 
-# farm_certificate NAME HOST...: $FARM_DIR/NAME.pem (leaf, intermediate) and NAME.key.
+# farm_certificate NAME HOST...: $FARM_DIR/NAME.pem (leaf, intermediate), NAME.key and NAME.ocsp.
 farm_certificate() {
 	local name=$1 san='' host
 	shift
@@ -238,7 +238,18 @@ farm_certificate() {
 	done
 	(umask 077 && farm_sign "$1" server "$name" inter "subjectAltName=$san") &&
 		cat "$FARM_DIR/$name.crt" "$FARM_DIR/inter.crt" >"$FARM_DIR/$name.pem" &&
-		chown "$FARM_USER" "$FARM_DIR/$name.key"
+		chown "$FARM_USER" "$FARM_DIR/$name.key" && farm_status "$name"
+}
+
+# farm_status NAME: $FARM_DIR/NAME.ocsp, what the intermediate says of NAME.crt (RFC 6960).
+farm_status() {
+	local base=$FARM_DIR/$1
+	printf 'V\t991231235959Z\t\t%s\tunknown\t/CN=%s\n' \
+		"$(openssl x509 -in "$base.crt" -noout -serial | cut -d= -f2)" "$1" >"$base.index"
+	{ openssl ocsp -issuer "$FARM_DIR/inter.crt" -cert "$base.crt" -no_nonce -reqout "$base.req" &&
+		openssl ocsp -index "$base.index" -CA "$FARM_DIR/inter.crt" -rsigner "$FARM_DIR/inter.crt" \
+			-rkey "$FARM_DIR/inter.key" -reqin "$base.req" -ndays 7 -respout "$base.ocsp"; } \
+		>>"$FARM_DIR/pki.log" 2>&1
 }
 
 # ---- the programs --------------------------------------------------------------------------------
@@ -299,6 +310,7 @@ farm_config() {
 		certificates:
 		$(for name in ${FARM_CERTIFICATES:-www}; do
 			printf '  - name: %s\n    chain: %s.pem\n    key: %s.key\n' "${name%,}" "${name%,}" "${name%,}"
+			[ ! -f "$FARM_DIR/${name%,}.ocsp" ] || printf '    ocsp: %s.ocsp\n' "${name%,}"
 		done)
 		backends:
 		  - name: web

@@ -19,6 +19,17 @@ const struct hf_pki_driver *hf_site_pki(void)
 	return NULL;
 }
 
+/* The driver's errors begin with the file that is wrong. */
+static const void *file_meant(const struct hf_config_certificate *c, const char *error)
+{
+	const char *const *const file[] = {&c->key, &c->ocsp};
+
+	for (size_t i = 0; i < HF_ARRAY_LEN(file); i++)
+		if (*file[i] && strncmp(error, *file[i], strlen(*file[i])) == 0)
+			return file[i];
+	return &c->chain;
+}
+
 static int cert_load(struct hf_loaded_site *s, const struct hf_config *cfg, uint32_t i,
 	uint64_t *key_id, struct hf_config_errors *errs)
 {
@@ -27,21 +38,21 @@ static int cert_load(struct hf_loaded_site *s, const struct hf_config *cfg, uint
 		.len = HF_PKI_CERT_MEM};
 	struct hf_pki_source source = {.cert_file = c->chain,
 		.key_file = c->key,
+		.ocsp_file = c->ocsp,
 		.key_id = ++*key_id,
 		.now_s = (int64_t)(hf_os_wall_ns() / HF_NS_S)};
 	struct hf_pki_report report = {.warning_cnt = 0};
 
 	if (hf_site_pki()->load(&mem, &source, &s->cert[i], &report)) {
-		/* The driver's errors begin with the file that is wrong. */
-		bool of_key = strncmp(report.error, c->key, strlen(c->key)) == 0;
-
-		hf_config_error_at(cfg, errs, of_key ? &c->key : &c->chain,
+		hf_config_error_at(cfg, errs, file_meant(c, report.error),
 			"then run handfast --check again", "%s", report.error);
 		return -1;
 	}
 	for (uint32_t w = 0; w < report.warning_cnt; w++)
 		hf_log(HF_LOG_WARN, "site", "certificate %s: %s", c->name, report.warning[w]);
-	s->tls_cert[i] = (struct hf_tls_cert){.list = s->cert[i].list, .key = &s->cert[i].key};
+	s->tls_cert[i] = (struct hf_tls_cert){.list = s->cert[i].list,
+		.key = &s->cert[i].key,
+		.status_len = s->cert[i].status_len};
 	return 0;
 }
 

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <openssl/core_names.h>
 #include <openssl/err.h>
+#include <openssl/ocsp.h>
 #include <openssl/pem.h>
 #include <openssl/provider.h>
 #include <openssl/rsa.h>
@@ -20,6 +21,8 @@
 #include "drivers/drivers.h"
 #include "lib/crypto/pki.h"
 
+#define STATUS_CLOCK_S 300 /* the responder's clock may be ahead of ours so far */
+
 struct load {
 	struct hf_pki_mem *mem;
 	const struct hf_pki_source *src;
@@ -29,6 +32,7 @@ struct load {
 	X509 *cert[HF_PKI_CHAIN_MAX];
 	uint32_t cert_cnt;
 	EVP_PKEY *key;
+	OCSP_RESPONSE *status;
 };
 
 /* ---- words and memory ---- */
@@ -438,21 +442,176 @@ static void check_usage(struct load *l)
 			l->src->cert_file);
 }
 
+/* ---- the status to be stapled ---- */
+
+/* What is said about the first certificate; NULL when it is about others. */
+static OCSP_SINGLERESP *status_of_leaf(struct load *l, OCSP_BASICRESP *basic)
+{
+	X509 *issuer = l->cert_cnt > 1 ? l->cert[1] : NULL;
+
+	for (int i = 0; i < OCSP_resp_count(basic); i++) {
+		OCSP_SINGLERESP *single = OCSP_resp_get0(basic, i);
+		OCSP_CERTID *id = (OCSP_CERTID *)(uintptr_t)OCSP_SINGLERESP_get0_id(single), *want;
+		ASN1_INTEGER *serial;
+		ASN1_OBJECT *hash;
+		bool same;
+
+		if (OCSP_id_get0_info(NULL, &hash, NULL, &serial, id) != 1)
+			continue;
+		same = ASN1_INTEGER_cmp(serial, X509_get0_serialNumber(l->cert[0])) == 0;
+		if (same && issuer) {
+			want = OCSP_cert_to_id(EVP_get_digestbyobj(hash), l->cert[0], issuer);
+			same = want && OCSP_id_cmp(id, want) == 0;
+			OCSP_CERTID_free(want);
+		}
+		if (same)
+			return single;
+	}
+	return NULL;
+}
+
+/* RFC 6960 3.2: signed by the issuer, or by whom the issuer has made its responder. */
+static bool status_signed(struct load *l, OCSP_BASICRESP *basic)
+{
+	STACK_OF(X509) *chain = sk_X509_new_null();
+	X509_STORE *store = X509_STORE_new();
+	bool ok = chain && store && X509_STORE_add_cert(store, l->cert[1]) == 1;
+
+	for (uint32_t i = 1; ok && i < l->cert_cnt; i++)
+		ok = sk_X509_push(chain, l->cert[i]) > 0;
+	if (ok) {
+		X509_STORE_set_flags(store, X509_V_FLAG_PARTIAL_CHAIN);
+		X509_VERIFY_PARAM_set_time(X509_STORE_get0_param(store), (time_t)l->src->now_s);
+		ok = OCSP_basic_verify(basic, chain, store, 0) == 1;
+	}
+	X509_STORE_free(store);
+	sk_X509_free(chain);
+	return ok;
+}
+
+/* One that clients would refuse for its time is left out. */
+static void check_status_time(
+	struct load *l, const ASN1_GENERALIZEDTIME *from, const ASN1_GENERALIZEDTIME *to)
+{
+	const char *path = l->src->ocsp_file;
+
+	if (from && l->src->now_s + STATUS_CLOCK_S < seconds(from))
+		warn(l,
+			"%s: is not valid yet, only in %lld minutes, and is not stapled; check the "
+			"clock",
+			path, (long long)(seconds(from) - l->src->now_s) / 60);
+	else if (to && l->src->now_s > seconds(to))
+		warn(l,
+			"%s: its time was over %lld hours ago, and it is not stapled; fetch a new "
+			"one, "
+			"then reload",
+			path, (long long)(l->src->now_s - seconds(to)) / 3600);
+	else
+		return;
+	OCSP_RESPONSE_free(l->status);
+	l->status = NULL;
+}
+
+static int check_status(struct load *l, OCSP_BASICRESP *basic)
+{
+	const char *path = l->src->ocsp_file;
+	OCSP_SINGLERESP *single = status_of_leaf(l, basic);
+	ASN1_GENERALIZEDTIME *from = NULL, *to = NULL;
+	int status;
+
+	if (!single)
+		return fail(l,
+			"%s: is not about the first certificate of %s; fetch the one that is", path,
+			l->src->cert_file);
+	if (l->cert_cnt < 2)
+		warn(l,
+			"%s: who signed it was not checked, for %s lacks the issuer; put it behind "
+			"the "
+			"first certificate",
+			path, l->src->cert_file);
+	else if (!status_signed(l, basic))
+		return fail(l,
+			"%s: is not signed by the issuer or its responder (%s); fetch it anew",
+			path, reason());
+	status = OCSP_single_get0_status(single, NULL, NULL, &from, &to);
+	if (status != V_OCSP_CERTSTATUS_GOOD)
+		warn(l, "%s: the status is \"%s\": clients will refuse the certificate; renew it",
+			path, OCSP_cert_status_str(status));
+	check_status_time(l, from, to);
+	return 0;
+}
+
+static int read_status(struct load *l)
+{
+	const char *path = l->src->ocsp_file;
+	OCSP_BASICRESP *basic;
+	const uint8_t *p;
+	struct file f;
+	int error, said;
+
+	if (!path)
+		return 0;
+	if (read_file(l, path, &f))
+		return -1;
+	p = f.p;
+	ERR_clear_error();
+	l->status = d2i_OCSP_RESPONSE(NULL, &p, (long)f.len);
+	error = l->status && p == f.p + f.len ? 0 : -1;
+	wipe_file(&f);
+	if (error)
+		return fail(l,
+			"%s: is no OCSP response in DER; fetch one with openssl ocsp -respout",
+			path);
+	said = OCSP_response_status(l->status);
+	if (said != OCSP_RESPONSE_STATUS_SUCCESSFUL)
+		return fail(l, "%s: the responder gave no status but \"%s\"; fetch it anew", path,
+			OCSP_response_status_str(said));
+	basic = OCSP_response_get1_basic(l->status);
+	if (!basic)
+		return fail(
+			l, "%s: is not of the basic form (RFC 6960 4.2.1); fetch it anew", path);
+	error = check_status(l, basic);
+	OCSP_BASICRESP_free(basic);
+	return error;
+}
+
 /* ---- what is kept of the chain ---- */
+
+#define STATUS_HEAD_LEN 8u /* message type and length, form of status, its length: RFC 6066 8 */
+
+static size_t status_message_len(const struct load *l)
+{
+	return l->status ? STATUS_HEAD_LEN + (size_t)i2d_OCSP_RESPONSE(l->status, NULL) : 0;
+}
+
+static void put_status(const struct load *l, struct hf_writer *w)
+{
+	uint8_t *der = NULL;
+	int len = l->status ? i2d_OCSP_RESPONSE(l->status, &der) : 0;
+
+	if (len <= 0)
+		return;
+	hf_writer_u8(w, 22); /* CertificateStatus */
+	hf_writer_u24(w, 4 + (uint32_t)len);
+	hf_writer_u8(w, 1); /* ocsp */
+	hf_writer_u24(w, (uint32_t)len);
+	hf_writer_bytes(w, der, (size_t)len);
+	OPENSSL_free(der);
+}
 
 static int keep_chain(struct load *l)
 {
 	const char *path = l->src->cert_file;
-	size_t total = 0;
+	size_t total = 0, status_len = status_message_len(l);
 	struct hf_writer w;
 	uint8_t *p;
 
 	for (uint32_t i = 0; i < l->cert_cnt; i++)
 		total += 3 + (size_t)i2d_X509(l->cert[i], NULL);
-	p = carve(l, total);
+	p = carve(l, total + status_len);
 	if (!p)
 		return no_room(l, path);
-	w = hf_writer(p, total);
+	w = hf_writer(p, total + status_len);
 	for (uint32_t i = 0; i < l->cert_cnt; i++) {
 		uint8_t *der = NULL;
 		int len = i2d_X509(l->cert[i], &der);
@@ -464,7 +623,10 @@ static int keep_chain(struct load *l)
 		OPENSSL_free(der);
 	}
 	HF_ASSERT(!w.overflow && w.len == total);
+	put_status(l, &w);
+	HF_ASSERT(!w.overflow && w.len == total + status_len);
 	l->out->list = hf_span(p, total);
+	l->out->status_len = (uint32_t)status_len;
 	l->out->cert_cnt = l->cert_cnt;
 	return 0;
 }
@@ -554,7 +716,7 @@ static int keep_display(struct load *l)
 
 static int load_all(struct load *l)
 {
-	if (read_chain(l) || read_key(l) || check_key(l))
+	if (read_chain(l) || read_key(l) || check_key(l) || read_status(l))
 		return -1;
 	for (uint32_t i = 0; i < l->cert_cnt; i++)
 		check_dates(l, i);
@@ -582,6 +744,7 @@ static int load(struct hf_pki_mem *mem, const struct hf_pki_source *source,
 	for (uint32_t i = 0; i < l.cert_cnt; i++)
 		X509_free(l.cert[i]);
 	EVP_PKEY_free(l.key);
+	OCSP_RESPONSE_free(l.status);
 	if (provider)
 		OSSL_PROVIDER_unload(provider);
 	OSSL_LIB_CTX_free(l.lib);

@@ -463,6 +463,7 @@ void hf_config_machine_rules(struct hf_config *cfg, struct hf_config_errors *err
 	for (i = 0; i < cfg->certificates_cnt; i++) {
 		file_is_readable(&c, &cfg->certificates[i].chain);
 		file_is_readable(&c, &cfg->certificates[i].key);
+		file_is_readable(&c, &cfg->certificates[i].ocsp);
 	}
 	for (i = 0; i < cfg->backends_cnt; i++) {
 		folder_exists(&c, &cfg->backends[i].socket);

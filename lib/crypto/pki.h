@@ -6,7 +6,8 @@
  * Threads: control only. Memory: results live in the caller's hf_pki_mem until it is wiped; whoever
  * holds a certificate or key holds that memory. A certificate takes HF_PKI_CERT_MEM at most.
  * Errors: load returns -1 and report.error says what is wrong, where, and what to do; what clients
- * may trip over but we can serve is a warning. Secrets: passphrases are never asked for. */
+ * may trip over but we can serve is a warning. A status past its time is a warning, too, and left out:
+ * clients would refuse it, and who has none goes on. Secrets: passphrases are never asked for. */
 #ifndef HF_CRYPTO_PKI_H
 #define HF_CRYPTO_PKI_H
 
@@ -37,14 +38,18 @@ static inline void hf_pki_mem_wipe(struct hf_pki_mem *m)
 struct hf_pki_source {
 	const char *cert_file; /* PEM: the server's certificate first, then each one's issuer */
 	const char *key_file;  /* PEM, not encrypted; may be the same file */
-	uint64_t key_id;       /* becomes key.id: unique in the process, never 0 */
-	int64_t now_s;         /* wall clock, seconds since 1970 */
+	const char
+		*ocsp_file; /* DER OCSP response (RFC 6960) about the first certificate, or NULL */
+	uint64_t key_id;    /* becomes key.id: unique in the process, never 0 */
+	int64_t now_s;      /* wall clock, seconds since 1970 */
 };
 
 struct hf_pki_cert {
 	struct hf_span
 		list;      /* certificate_list of RFC 5246 7.4.2 without its length: (u24, DER)* */
 	uint32_t cert_cnt; /* certificates in list */
+	uint32_t status_len; /* of the CertificateStatus message (RFC 6066 8) that follows list in
+				memory; 0: none does */
 	struct hf_pk_key key;
 	/* for people */
 	const char *subject, *issuer; /* of the server's certificate, RFC 2253 form */

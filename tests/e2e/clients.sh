@@ -42,6 +42,24 @@ curl_gets() { # CIPHER [CURL-ARGUMENT...]
 	return 1
 }
 
+stapled() { # CIPHER
+	local out
+	out=$(farm_in_client timeout 20 openssl s_client -connect "$FARM_ADDRESS:$FARM_PORT" -tls1_2 \
+		-cipher "$1" -servername "$FARM_SNI" -CAfile "$FARM_CA" -status </dev/null 2>&1)
+	grep -q 'OCSP Response Status: successful' <<<"$out" && grep -q 'Cert Status: good' <<<"$out"
+}
+
+gnutls_believes_the_status() {
+	local out
+	out=$({ request; sleep 2; } | farm_in_client timeout 20 gnutls-cli --port "$FARM_PORT" \
+		--priority "NORMAL:-VERS-ALL:+VERS-TLS1.2" --x509cafile "$FARM_CA" \
+		--sni-hostname "$FARM_SNI" --verify-hostname "$FARM_SNI" "$FARM_ADDRESS" 2>&1)
+	grep -q '^- Options:.* OCSP status request' <<<"$out" &&
+		grep -q '^- Status: The certificate is trusted' <<<"$out" && return
+	grep -E '^- (Options|Status)' <<<"$out"
+	return 1
+}
+
 refused() { # ALERT S_CLIENT-ARGUMENT...
 	local alert=$1 out
 	shift
@@ -102,6 +120,12 @@ check "gnutls-cli, CBC with encrypt-then-MAC" gnutls '+ECDHE-RSA:-CIPHER-ALL:+AE
 	'ECDHE-[A-Z0-9-]*)-(RSA-[A-Z0-9-]*'
 check "gnutls-cli, CBC without encrypt-then-MAC" \
 	gnutls '+RSA:-CIPHER-ALL:+AES-256-CBC:-MAC-ALL:+SHA256:%NO_ETM' RSA
+check "openssl s_client, stapled status, RSA" stapled ECDHE-RSA-AES128-GCM-SHA256
+check "openssl s_client, stapled status, RSA key exchange" stapled AES128-SHA
+check "openssl s_client, stapled status, ECDSA" stapled ECDHE-ECDSA-AES128-GCM-SHA256
+check "gnutls-cli, stapled status" gnutls_believes_the_status
+check "curl, which insists on a stapled status" \
+	curl_gets ECDHE-ECDSA-AES128-GCM-SHA256 --cert-status
 check "curl as it comes, client address at the farm" curl_gets ECDHE-ECDSA-AES128-GCM-SHA256
 check "curl, RSA certificate" curl_gets ECDHE-RSA-AES256-GCM-SHA384 --tls-max 1.2 \
 	--ciphers ECDHE-RSA-AES256-GCM-SHA384:ECDHE-RSA-AES128-SHA

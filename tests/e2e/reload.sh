@@ -61,7 +61,7 @@ rss_kb() { awk '/^VmRSS:/ {print $2}' "/proc/$FARM_PID/status"; }
 # reset, every generation is forgotten, and the memory is what it was. hfbench fails if one does.
 # (1 MB of slack: the heap of libcrypto, and pages of tables that are touched for the first time.)
 certificates_under_load() { # COUNT
-	local load n before after failed_before resets_before
+	local load n part before after failed_before resets_before
 	for n in $(seq "$1"); do
 		farm_certificate "www$n" "$FARM_SNI" || return
 	done
@@ -74,8 +74,10 @@ certificates_under_load() { # COUNT
 		>"$FARM_DIR/certs.log" 2>&1 &
 	load=$!
 	for n in $(seq "$1"); do
-		cp -p "$FARM_DIR/www$n.pem" "$FARM_DIR/www.pem" && cp -p "$FARM_DIR/www$n.key" "$FARM_DIR/www.key" &&
-			hfctl reload >"$FARM_DIR/reloaded" || return
+		for part in pem key ocsp; do
+			cp -p "$FARM_DIR/www$n.$part" "$FARM_DIR/www.$part" || return
+		done
+		hfctl reload >"$FARM_DIR/reloaded" || return
 		sleep 0.2
 		grep -q 'certificate www: renewed' "$FARM_DIR/reloaded" || return
 	done

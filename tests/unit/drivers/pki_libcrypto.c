@@ -3,6 +3,7 @@
  * the file and a remedy; each doubtful one is served with a warning. */
 #include <fcntl.h>
 #include <openssl/bn.h>
+#include <openssl/ocsp.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
@@ -24,6 +25,7 @@ static struct rsa_key root_key, inter_key, leaf_key, other_key;
 static X509 *root, *inter, *leaf;
 static struct hf_pki_mem mem;
 static struct hf_pki_report report;
+static const char *ocsp_file; /* what every load brings along */
 
 /* ---- making files ---- */
 
@@ -159,7 +161,7 @@ static int teardown(void **state)
 
 static int load(const char *cert_file, const char *key_file, struct hf_pki_cert *out)
 {
-	struct hf_pki_source s = {cert_file, key_file, 77, NOW};
+	struct hf_pki_source s = {cert_file, key_file, ocsp_file, 77, NOW};
 
 	hf_pki_mem_wipe(&mem);
 	return hf_pki_libcrypto.load(&mem, &s, out, &report);
@@ -353,8 +355,8 @@ static void other_forms_are_read(void **state)
 static void an_area_holds_several(void **state)
 {
 	struct hf_pki_mem big = {test_alloc(2 * HF_PKI_CERT_MEM), 2 * HF_PKI_CERT_MEM, 0};
-	struct hf_pki_source s = {chain_pem, key_pem, 1, NOW};
-	struct hf_pki_source bad = {chain_pem, path_of("none.pem"), 2, NOW};
+	struct hf_pki_source s = {chain_pem, key_pem, NULL, 1, NOW};
+	struct hf_pki_source bad = {chain_pem, path_of("none.pem"), NULL, 2, NOW};
 	struct hf_pki_cert a, b;
 	size_t used;
 
@@ -506,12 +508,142 @@ static void what_clients_may_refuse(void **state)
 	chmod(key_pem, 0600);
 }
 
+/* ---- a status to be stapled ---- */
+
+struct answer { /* zeros give a good one */
+	X509 *about, *issuer, *signer;
+	EVP_PKEY *key;
+	int status;
+	long from, to;
+	bool no_end;
+};
+
+static const char *write_answer(const struct answer *a)
+{
+	OCSP_BASICRESP *basic = OCSP_BASICRESP_new();
+	X509 *issuer = a->issuer ? a->issuer : inter;
+	OCSP_CERTID *id = OCSP_cert_to_id(NULL, a->about ? a->about : leaf, issuer);
+	ASN1_TIME *from = ASN1_TIME_set(NULL, NOW + (a->from ? a->from : -3600));
+	ASN1_TIME *to = ASN1_TIME_set(NULL, NOW + (a->to ? a->to : 3600));
+	OCSP_RESPONSE *r;
+	uint8_t *der = NULL;
+	const char *path;
+	int len;
+
+	assert_non_null(OCSP_basic_add1_status(basic, id, a->status, 0,
+		a->status == V_OCSP_CERTSTATUS_REVOKED ? from : NULL, from, a->no_end ? NULL : to));
+	assert_int_equal(OCSP_basic_sign(basic, a->signer ? a->signer : inter,
+				 a->key ? a->key : inter_key.pkey, EVP_sha256(), NULL, 0),
+		1);
+	r = OCSP_response_create(OCSP_RESPONSE_STATUS_SUCCESSFUL, basic);
+	len = i2d_OCSP_RESPONSE(r, &der);
+	path = write_text("x.ocsp", der, (size_t)len, 0644);
+	OPENSSL_free(der);
+	OCSP_RESPONSE_free(r);
+	OCSP_BASICRESP_free(basic);
+	OCSP_CERTID_free(id);
+	ASN1_TIME_free(from);
+	ASN1_TIME_free(to);
+	return path;
+}
+
+/* A CertificateStatus message behind the list, with the file in it: RFC 6066 8. */
+static void a_good_status_is_stapled(void **state)
+{
+	struct hf_reader r;
+	struct hf_span message = {0}, der = {0};
+	struct hf_pki_cert c;
+	uint8_t type, form, file[4096];
+	size_t len;
+	FILE *f;
+
+	(void)state;
+	for (int no_end = 0; no_end < 2; no_end++) {
+		ocsp_file = write_answer(&(struct answer){.no_end = no_end});
+		if (load(chain_pem, key_pem, &c))
+			fail_msg("%s", report.error);
+		assert_int_equal(report.warning_cnt, 0);
+		f = fopen(ocsp_file, "r");
+		len = fread(file, 1, sizeof(file), f);
+		fclose(f);
+		r = hf_reader(c.list.p + c.list.len, c.status_len);
+		assert_int_equal(hf_reader_u8(&r, &type) || hf_reader_vec24(&r, &message), 0);
+		assert_int_equal(type, 22);
+		assert_int_equal(hf_reader_left(&r), 0);
+		r = hf_reader_of(message);
+		assert_int_equal(hf_reader_u8(&r, &form) || hf_reader_vec24(&r, &der), 0);
+		assert_int_equal(form, 1);
+		assert_int_equal(hf_reader_left(&r), 0);
+		assert_true(hf_span_eq(der, hf_span(file, len)));
+	}
+	ocsp_file = NULL;
+}
+
+static void doubtful_statuses(void **state)
+{
+	static const struct {
+		struct answer a;
+		const char *why;
+		bool stapled;
+	} rows[] = {
+		{{.status = V_OCSP_CERTSTATUS_REVOKED}, "revoked", true},
+		{{.status = V_OCSP_CERTSTATUS_UNKNOWN}, "unknown", true},
+		{{.to = -7300}, "over 2 hours ago", false},
+		{{.from = 3600, .to = 7200}, "not valid yet, only in 60 minutes", false},
+		{{.from = 200}, NULL, true}, /* a clock that is a little ahead */
+	};
+	struct hf_pki_cert c;
+
+	(void)state;
+	for (size_t i = 0; i < HF_ARRAY_LEN(rows); i++) {
+		ocsp_file = write_answer(&rows[i].a);
+		if (load(chain_pem, key_pem, &c))
+			fail_msg("%s", report.error);
+		assert_int_equal(report.warning_cnt, rows[i].why != NULL);
+		if (rows[i].why && !strstr(report.warning[0], rows[i].why))
+			fail_msg("\"%s\" does not say \"%s\"", report.warning[0], rows[i].why);
+		assert_int_equal(c.status_len > 0, rows[i].stapled);
+	}
+	ocsp_file = write_answer(&(struct answer){0});
+	warned(write_certs("leaf.pem", &leaf, 1), key_pem, "who signed it was not checked");
+	ocsp_file = NULL;
+}
+
+static void statuses_that_do_not_serve(void **state)
+{
+	static const uint8_t try_later[] = {0x30, 3, 0x0a, 1, 3};
+	struct answer wrong = {.signer = root, .key = root_key.pkey};
+
+	(void)state;
+	ocsp_file = path_of("gone.ocsp");
+	refused(chain_pem, key_pem, "gone.ocsp", "No such file");
+	ocsp_file = write_text("empty.ocsp", "", 0, 0644);
+	refused(chain_pem, key_pem, "empty.ocsp", "no OCSP response");
+	ocsp_file = write_text("text.ocsp", "-----BEGIN", 10, 0644);
+	refused(chain_pem, key_pem, "text.ocsp", "no OCSP response");
+	ocsp_file = write_text("later.ocsp", try_later, sizeof(try_later), 0644);
+	refused(chain_pem, key_pem, "later.ocsp", "trylater");
+	ocsp_file = write_answer(&(struct answer){.about = inter, .issuer = root});
+	refused(chain_pem, key_pem, "x.ocsp", "not about the first certificate");
+	ocsp_file = write_answer(&wrong);
+	refused(chain_pem, key_pem, "x.ocsp", "not signed by");
+	wrong = (struct answer){.key = other_key.pkey}; /* in the issuer's name */
+	wrong.signer = make_cert("Inter", other_key.pkey, root, root_key.pkey, (struct wish){0});
+	ocsp_file = write_answer(&wrong);
+	refused(chain_pem, key_pem, "x.ocsp", "not signed by");
+	X509_free(wrong.signer);
+	ocsp_file = NULL;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_good_pair_becomes_list_and_names),
 		cmocka_unit_test(every_size_and_prime_count),
 		cmocka_unit_test(keys_of_both_curves),
+		cmocka_unit_test(a_good_status_is_stapled),
+		cmocka_unit_test(doubtful_statuses),
+		cmocka_unit_test(statuses_that_do_not_serve),
 		cmocka_unit_test(other_forms_are_read),
 		cmocka_unit_test(an_area_holds_several),
 		cmocka_unit_test(files_that_are_none),

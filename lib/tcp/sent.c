@@ -123,18 +123,23 @@ void hf_tcp_sent(struct hf_tcp *t, struct hf_tcp_conn *c, uint32_t seq, uint32_t
 }
 
 /* ---- hearing of it ---- */
+/* What left last counts, if it left once (Karn, RFC 6298 3): where much is lost, hardly an ACK tells of
+ * nothing that was sent again, and without a measurement the timer stays backed off. */
 hf_ns hf_tcp_sent_acked(struct hf_tcp *t, struct hf_tcp_conn *c, uint32_t ack, hf_ns now)
 {
 	hf_ns rtt = HF_NS_NEVER;
-	bool again = false;
+	uint32_t waited_min_us = UINT32_MAX;
 	while (c->run_cnt > 0 && hf_seq_lt(c->run[0].seq, ack)) {
 		struct hf_tcp_run *r = &c->run[0];
 		uint32_t end = hf_tcp_run_end(c, 0);
 		bool whole = hf_seq_le(end, ack);
 		if (!(r->fate & SACKED)) {
 			hf_tcp_rack_arrived(c, r, whole ? end : ack, now);
-			rtt = (hf_ns)(hf_tcp_us(now) - r->at_us) * HF_NS_US;
-			again |= r->fate != 0;
+			uint32_t waited_us = hf_tcp_us(now) - r->at_us;
+			if (waited_us <= waited_min_us) {
+				waited_min_us = waited_us;
+				rtt = r->fate == 0 ? waited_us * HF_NS_US : HF_NS_NEVER;
+			}
 		}
 		if (!whole) {
 			r->seq = ack;
@@ -147,7 +152,7 @@ hf_ns hf_tcp_sent_acked(struct hf_tcp *t, struct hf_tcp_conn *c, uint32_t ack, h
 		hf_tcp_sent_reneged(c);
 		t->stats.sack_reneged++;
 	}
-	return again ? HF_NS_NEVER : rtt; /* Karn (RFC 6298 3) */
+	return rtt;
 }
 
 void hf_tcp_sent_sacked(

@@ -89,6 +89,26 @@ RIG_TEST(karn_holds_for_fast_retransmits_too)
 	assert_in_range(rig_conn(r)->info.srtt_ns, 0, 1);
 }
 
+/* New data that left after the retransmission does measure: or a bad path never leaves its backoff. */
+RIG_TEST(karn_believes_what_was_sent_last)
+{
+	rig_open(r);
+	rig_write(r, 100);
+	OUT("PA", .seq = 1, .ack = 1, .len = 100);
+	rig_wait(r, 210 * MS);
+	OUT("PA", .seq = 1, .ack = 1, .len = 100);
+	rig_wait(r, 410 * MS);
+	OUT("PA", .seq = 1, .ack = 1, .len = 100);
+	assert_int_equal(rig_conn(r)->info.rto_ns, 800 * MS);
+	rig_wait(r, 5 * MS);
+	rig_write(r, 100);
+	OUT("PA", .seq = 101, .ack = 1, .len = 100);
+	rig_wait(r, 60 * MS);
+	IN(ACK, "A", .seq = 1, .ack = 201);
+	assert_in_range(rig_conn(r)->info.srtt_ns, 7 * MS, 8 * MS); /* 60 / 8, after none at all */
+	assert_int_equal(rig_conn(r)->info.rto_ns, 200 * MS);
+}
+
 RIG_TEST(an_ack_of_new_data_restarts_the_timer)
 {
 	rig_open(r);
@@ -459,6 +479,7 @@ int main(void)
 		cmocka_unit_test(rto_follows_the_round_trip),
 		cmocka_unit_test(karn_takes_no_sample_from_what_was_sent_twice),
 		cmocka_unit_test(karn_holds_for_fast_retransmits_too),
+		cmocka_unit_test(karn_believes_what_was_sent_last),
 		cmocka_unit_test(an_ack_of_new_data_restarts_the_timer),
 		cmocka_unit_test(after_a_timeout_everything_is_sent_again_slowly),
 		cmocka_unit_test(third_duplicate_ack_sends_the_hole),

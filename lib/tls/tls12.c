@@ -99,39 +99,57 @@ static void put_certificate(struct hf_tls_ctx *x, struct hf_tls_hs *hs)
 
 #define FLIGHT_MAX (HF_TLS_SERVER_HELLO_MAX + HF_TLS_MSG_HEAD_LEN + 3 + HF_TLS_MSG_HEAD_LEN)
 
-static int on_client_hello(struct hf_tls_call *c, struct hf_span body)
+static int agree(struct hf_tls_call *c, const struct hf_tls_hello *hello)
 {
 	struct hf_tls_ctx *x = c->x;
 	struct hf_tls_hs *hs = c->t->hs;
 	enum hf_tls_resume what;
 	struct hf_tls_session session;
 	struct hf_tls_choice choice;
-	struct hf_tls_hello hello;
-	int err = hf_tls_hello_parse(body, &hello);
+	int err = hf_tls_hello_choose(c->t->site, hello, &choice);
 
-	if (!err)
-		err = hf_tls_hello_choose(c->t->site, &hello, &choice);
 	if (!err && !hf_transcript_fits(x->bufs, &hs->log, FLIGHT_MAX))
 		err = HF_TLS_WAIT_MEM;
 	if (err)
 		return err;
-	err = hf_tls_resume_choose(c, &hello, &choice, &session, &what);
+	err = hf_tls_resume_choose(c, hello, &choice, &session, &what);
 	if (!err && !choice.resumed && choice.suite->kx == HF_TLS_KX_ECDHE)
 		err = hf_tls_keys_offer(c, choice.group);
 	if (err <= 0)
 		x->stats.resume[what]++;
 	if (!err) {
-		keep_hello(c->t, &hello, &choice);
+		keep_hello(c->t, hello, &choice);
 		count_choice(&x->stats, &choice);
 		put_hello(x, hs);
 		if (choice.resumed)
 			hf_tls_keys_resume(c, &session);
 		else
 			put_certificate(x, hs);
-		hf_tls_ja4_begin(c, body);
 	}
 	hf_wipe(&session, sizeof(session));
 	return err;
+}
+
+static int on_client_hello(struct hf_tls_call *c, struct hf_span body)
+{
+	struct hf_tls_hello hello;
+	int err = hf_tls_hello_parse(body, &hello);
+
+	if (!err)
+		err = agree(c, &hello);
+	if (!err)
+		hf_tls_ja4_begin(c, body);
+	return err;
+}
+
+/* JA4 has no word for such a client. */
+static int on_v2_hello(struct hf_tls_call *c, struct hf_span message)
+{
+	struct hf_tls_v2_room room;
+	struct hf_tls_hello hello;
+	int err = hf_tls_hello_parse_v2(message, &room, &hello);
+
+	return err ? err : agree(c, &hello);
 }
 
 /* ---- the client's second flight ---- */
@@ -194,6 +212,7 @@ static const struct row {
 #define ROW(state, message, max_len, handle, next, resumed) \
 	{HF_TLS_ST_##state, HF_TLS_MSG_##message, max_len, handle, HF_TLS_ST_##next, HF_TLS_ST_##resumed}
 	ROW(HELLO,    CLIENT_HELLO,        HF_TLS_HELLO_MAX,        on_client_hello,        KEY,         CCS),
+	ROW(HELLO,    V2_HELLO,            HF_TLS_V2_HELLO_MAX,     on_v2_hello,            KEY,         CCS),
 	ROW(KEY,      CLIENT_KEY_EXCHANGE, HF_TLS_KEY_EXCHANGE_MAX, on_client_key_exchange, CCS,         CCS),
 	ROW(CCS,      CCS,                 HF_TLS_RECORD_MAX,       on_change_cipher_spec,  FINISHED,    FINISHED),
 	ROW(FINISHED, FINISHED,            64,                      on_finished,            LAST_FLIGHT, DONE),

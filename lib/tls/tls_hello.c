@@ -241,6 +241,12 @@ static int parse_extensions(struct hf_tls_hello *h, struct hf_span all)
 	return 0;
 }
 
+static void read_signals(struct hf_tls_hello *h)
+{
+	h->secure_renegotiation = hf_tls_has_u16(h->suites, SCSV_RENEGOTIATION);
+	h->fallback = hf_tls_has_u16(h->suites, SCSV_FALLBACK);
+}
+
 int hf_tls_hello_parse(struct hf_span body, struct hf_tls_hello *h)
 {
 	struct hf_reader r = hf_reader_of(body);
@@ -252,13 +258,51 @@ int hf_tls_hello_parse(struct hf_span body, struct hf_tls_hello *h)
 		hf_reader_vec16(&r, &h->suites) || h->suites.len == 0 || h->suites.len % 2 ||
 		hf_reader_vec8(&r, &h->compressions) || h->compressions.len == 0)
 		return -HF_TLS_R_HELLO_SYNTAX;
-	h->secure_renegotiation = hf_tls_has_u16(h->suites, SCSV_RENEGOTIATION);
-	h->fallback = hf_tls_has_u16(h->suites, SCSV_FALLBACK);
+	read_signals(h);
 	if (hf_reader_left(&r) == 0)
 		return 0; /* RFC 5246 7.4.1.2: extensions may be left out altogether */
 	if (hf_reader_vec16(&r, &all) || hf_reader_left(&r) > 0)
 		return -HF_TLS_R_HELLO_SYNTAX;
 	return parse_extensions(h, all);
+}
+
+/* Of three bytes those with 0 in front are TLS's suites, the others SSLv2's own. */
+static struct hf_span v2_suites(struct hf_span specs, uint8_t *room)
+{
+	size_t len = 0;
+
+	for (size_t i = 0; i < specs.len; i += 3) {
+		if (specs.p[i] != 0)
+			continue;
+		memcpy(room + len, specs.p + i + 1, 2);
+		len += 2;
+	}
+	return hf_span(room, len);
+}
+
+int hf_tls_hello_parse_v2(
+	struct hf_span message, struct hf_tls_v2_room *room, struct hf_tls_hello *h)
+{
+	static const uint8_t null_compression;
+	struct hf_reader r = hf_reader_of(message);
+	uint16_t specs_len, id_len, challenge_len;
+	struct hf_span specs, challenge;
+	uint8_t type;
+
+	*h = (struct hf_tls_hello){.compressions = hf_span(&null_compression, 1)};
+	if (message.len > HF_TLS_V2_HELLO_MAX || hf_reader_u8(&r, &type) ||
+		hf_reader_u16(&r, &h->version) || hf_reader_u16(&r, &specs_len) ||
+		hf_reader_u16(&r, &id_len) || hf_reader_u16(&r, &challenge_len) || specs_len == 0 ||
+		specs_len % 3 || id_len != 0 || challenge_len < 16 ||
+		challenge_len > HF_TLS_RANDOM_LEN || hf_reader_bytes(&r, specs_len, &specs) ||
+		hf_reader_bytes(&r, challenge_len, &challenge) || hf_reader_left(&r) > 0)
+		return -HF_TLS_R_HELLO_SYNTAX;
+	memset(room->random, 0, sizeof(room->random));
+	memcpy(room->random + sizeof(room->random) - challenge_len, challenge.p, challenge_len);
+	h->random = hf_span(room->random, sizeof(room->random));
+	h->suites = v2_suites(specs, room->suites);
+	read_signals(h);
+	return 0;
 }
 
 /* ---- choice ---- */

@@ -358,6 +358,26 @@ static int on_ccs(struct hf_tls_call *c)
 	return err;
 }
 
+/* The hello in the form of SSLv2 is hashed as it is, without its record's length (RFC 5246 E.2). */
+static int on_v2_hello(struct hf_tls_call *c)
+{
+	struct hf_tls *t = c->t;
+	struct hf_span message = hf_span(t->rec + t->plain_off, t->plain_len);
+	int err = hf_tls12_check(t, HF_TLS_MSG_V2_HELLO, t->plain_len);
+
+	if (err)
+		return err;
+	if (hf_transcript_len(&t->hs->log) == 0) {
+		if (!hf_transcript_fits(c->x->bufs, &t->hs->log, message.len))
+			return HF_TLS_WAIT_MEM;
+		hf_transcript_put(c->x->bufs, &t->hs->log, message);
+	}
+	err = hf_tls12_message(c, HF_TLS_MSG_V2_HELLO, message);
+	if (!err)
+		hf_tls_record_drop(c->x, t);
+	return err;
+}
+
 /* RFC 5246 7.2. An alert is two bytes in a record of its own: nobody splits or joins them. */
 static int on_alert(struct hf_tls_call *c)
 {
@@ -395,6 +415,8 @@ static int on_record(struct hf_tls_call *c)
 	switch (t->rec_type) {
 	case HF_TLS_CT_HANDSHAKE:
 		return on_handshake(c);
+	case HF_TLS_CT_V2:
+		return on_v2_hello(c);
 	case HF_TLS_CT_CCS:
 		return on_ccs(c);
 	case HF_TLS_CT_ALERT:

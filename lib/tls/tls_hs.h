@@ -35,6 +35,7 @@ enum { /* ContentType, RFC 5246 6.2.1 */
 	HF_TLS_CT_ALERT = 21,
 	HF_TLS_CT_HANDSHAKE = 22,
 	HF_TLS_CT_DATA = 23,
+	HF_TLS_CT_V2 = 0x80, /* ours: a record of SSLv2 that holds a ClientHello, RFC 5246 E.2 */
 };
 
 enum { /* HandshakeType, RFC 5246 7.4 */
@@ -48,6 +49,7 @@ enum { /* HandshakeType, RFC 5246 7.4 */
 	HF_TLS_MSG_FINISHED = 20,
 	HF_TLS_MSG_CERTIFICATE_STATUS = 22, /* RFC 6066 8; the site has it ready made */
 	HF_TLS_MSG_CCS = 0x100,             /* not a message: ChangeCipherSpec's row in the table */
+	HF_TLS_MSG_V2_HELLO = 0x101,        /* nor is this: what CT_V2 holds */
 };
 
 enum { /* AlertDescription */
@@ -131,6 +133,14 @@ struct hf_tls_hello {
 };
 /* body: the message without its header. 0 or -reason. */
 HF_MUST_CHECK int hf_tls_hello_parse(struct hf_span body, struct hf_tls_hello *out);
+/* A ClientHello in the form of SSLv2, from its type on (RFC 5246 E.2). What the other form has in one
+ * piece and this one has not is put into `room`, which must live as long as `out`. */
+#define HF_TLS_V2_HELLO_MAX 1024u
+struct hf_tls_v2_room {
+	uint8_t random[HF_TLS_RANDOM_LEN], suites[HF_TLS_V2_HELLO_MAX / 3 * 2];
+};
+HF_MUST_CHECK int hf_tls_hello_parse_v2(
+	struct hf_span message, struct hf_tls_v2_room *room, struct hf_tls_hello *out);
 
 enum hf_tls_name_match {
 	HF_TLS_NAME_NONE, /* the client said none */

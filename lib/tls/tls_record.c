@@ -68,6 +68,29 @@ static int check_header(const struct hf_tls *t, const uint8_t head[HF_TLS_HEADER
 	return 0;
 }
 
+struct header {
+	uint8_t type;
+	uint32_t own_len, len;
+};
+
+/* RFC 5246 E.2: servers may take a hello in SSLv2's form, if it is one for TLS. */
+static bool is_v2_hello(const struct hf_tls *t, const uint8_t b[HF_TLS_HEADER_LEN])
+{
+	return t->state == HF_TLS_ST_HELLO && t->msg_got == 0 && b[0] & 0x80 &&
+	       b[2] == HF_TLS_MSG_CLIENT_HELLO && b[3] == HF_TLS_12 >> 8 &&
+	       b[4] >= (HF_TLS_12 & 0xff);
+}
+
+static int read_header(const struct hf_tls *t, const uint8_t b[HF_TLS_HEADER_LEN], struct header *h)
+{
+	if (is_v2_hello(t, b)) {
+		*h = (struct header){HF_TLS_CT_V2, 2, (b[0] & 0x7fu) << 8 | b[1]};
+		return h->len > HF_TLS_V2_HELLO_MAX ? -HF_TLS_R_RECORD_OVERFLOW : 0;
+	}
+	*h = (struct header){b[0], HF_TLS_HEADER_LEN, (uint32_t)b[3] << 8 | b[4]};
+	return check_header(t, b, h->len);
+}
+
 static void submit_open(struct hf_tls_ctx *x, struct hf_tls *t, struct hf_sym_job *job)
 {
 	job->owner = t->owner;
@@ -107,27 +130,26 @@ int hf_tls_record_next(struct hf_tls_call *c)
 	struct hf_chain *in = c->io->in;
 	struct hf_sym_job *job = NULL;
 	struct hf_tls *t = c->t;
-	uint8_t head[HF_TLS_HEADER_LEN];
-	uint32_t len;
+	uint8_t bytes[HF_TLS_HEADER_LEN];
+	struct header head;
 	int err;
 
-	if (in->len < sizeof(head))
+	if (in->len < sizeof(bytes))
 		return HF_TLS_WAIT_BYTES;
-	hf_chain_copy(in, 0, head, sizeof(head), NULL);
-	len = (uint32_t)head[3] << 8 | head[4];
-	err = check_header(t, head, len);
+	hf_chain_copy(in, 0, bytes, sizeof(bytes), NULL);
+	err = read_header(t, bytes, &head);
 	if (err)
 		return err;
-	if (in->len < sizeof(head) + len)
+	if (in->len < head.own_len + head.len)
 		return HF_TLS_WAIT_BYTES;
-	if (!take_for_record(c, len, &job))
+	if (!take_for_record(c, head.len, &job))
 		return HF_TLS_WAIT_MEM;
-	hf_chain_copy(in, sizeof(head), t->rec, len, NULL);
-	hf_chain_consume(c->x->bufs, in, sizeof(head) + len);
-	if (head[0] != HF_TLS_CT_DATA) /* the credit for data is given when it is taken */
-		c->io->credit += sizeof(head) + len;
-	t->rec_type = head[0];
-	t->rec_len = t->plain_len = len;
+	hf_chain_copy(in, head.own_len, t->rec, head.len, NULL);
+	hf_chain_consume(c->x->bufs, in, head.own_len + head.len);
+	if (head.type != HF_TLS_CT_DATA) /* the credit for data is given when it is taken */
+		c->io->credit += head.own_len + head.len;
+	t->rec_type = head.type;
+	t->rec_len = t->plain_len = head.len;
 	t->plain_off = 0;
 	c->x->stats.records_in++;
 	if (job)

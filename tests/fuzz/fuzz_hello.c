@@ -1,4 +1,4 @@
-/* fuzz_hello -- any bytes as the body of a ClientHello: parsed, judged against a site with names
+/* fuzz_hello -- any bytes as the body of a ClientHello, or as one in SSLv2's form: parsed, judged against a site with names
  * and protocols, answered. What parses must lie within the message, what is chosen must have been
  * offered, the answer must fit and be as long as it says. What we take has a fingerprint, if its lists
  * are not beyond any client's. max_len: 16384 */
@@ -85,6 +85,16 @@ static void check_ja4(const uint8_t *data, size_t len, bool parsed)
 	HF_ASSERT(!read || (j.suites_len <= sizeof(j.suites) && j.rest_len <= sizeof(j.rest)));
 }
 
+static void check_agreed(const struct hf_tls_site *site, const struct hf_tls_hello *hello)
+{
+	struct hf_tls_choice choice;
+	int err = hf_tls_hello_choose(site, hello, &choice);
+
+	HF_ASSERT(err <= 0 && -err < HF_TLS_REASON_CNT);
+	if (!err)
+		check_choice(hello, &choice);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	struct hf_tls_site site = {.vhost = vhost,
@@ -94,18 +104,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		.group = group,
 		.group_cnt = HF_ARRAY_LEN(group),
 		.strict = len % 2}; /* both are searched */
-	struct hf_tls_choice choice;
+	struct hf_tls_v2_room room;
 	struct hf_tls_hello hello;
 	int err = hf_tls_hello_parse(hf_span(data, len), &hello);
 
 	HF_ASSERT(err <= 0 && -err < HF_TLS_REASON_CNT);
 	check_ja4(data, len, !err);
-	if (err)
-		return 0;
-	check_parsed(&hello, data, len);
-	err = hf_tls_hello_choose(&site, &hello, &choice);
-	HF_ASSERT(err <= 0 && -err < HF_TLS_REASON_CNT);
+	if (!err) {
+		check_parsed(&hello, data, len);
+		check_agreed(&site, &hello);
+	}
+	err = hf_tls_hello_parse_v2(hf_span(data, len), &room, &hello);
+	HF_ASSERT(err == 0 || err == -HF_TLS_R_HELLO_SYNTAX);
 	if (!err)
-		check_choice(&hello, &choice);
+		check_agreed(&site, &hello);
 	return 0;
 }

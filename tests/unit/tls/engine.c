@@ -533,6 +533,10 @@ static void bytes_that_end_it(void **state)
 		{START, HF_TLS_R_NOT_TLS, 5, "GET\x7f "},
 		{START, HF_TLS_R_SSLV2_HELLO, 6, "\x80\x2e\1\3\1\0"},
 		{START, HF_TLS_R_SSLV2_HELLO, 6, "\x80\x2e\1\0\2\0"},
+		{START, HF_TLS_R_SSLV2_HELLO, 6, "\x80\x2e\1\3\2\0"},
+		{START, HF_TLS_R_HELLO_SYNTAX, 5, "\x80\3\1\3\3"},
+		{START, HF_TLS_R_HELLO_SYNTAX, 11, "\x80\x9\1\3\3\0\3\0\0\0\x10"},
+		{START, HF_TLS_R_RECORD_OVERFLOW, 5, "\x84\1\1\3\3"},
 		{START, HF_TLS_R_NOT_TLS, 5, "\x80\x2e\2\3\1"},
 		{START, HF_TLS_R_NOT_TLS, 5, "\x80\x2e\1\0\3"},
 		{START, HF_TLS_R_NOT_TLS, 5, "\0\0\0\0\0"},
@@ -1183,6 +1187,39 @@ static void segments_cut_anywhere(void **state)
 	rig_open(&rig);
 	rig_feed(&rig, hello, hello_len);
 	expect_handshake(flight, len);
+}
+
+/* RFC 5246 E.2: a client that would also have spoken SSLv2. Its challenge is the end of the random. */
+static void hello_of_sslv2(void **state)
+{
+	uint8_t hello[200], flight[400];
+	size_t len = put_second_flight(flight, sizeof(flight)), at;
+	struct hf_writer w = hf_writer(hello, sizeof(hello));
+
+	(void)state;
+	at = hf_writer_open(&w, 2);
+	hf_writer_bytes(&w, "\1\3\3", 3);
+	hf_writer_bytes(&w, "\0\6\0\0\0\x14\7\0\xc0", 9); /* the first suite is SSLv2's own */
+	hf_writer_bytes(&w, ecdhe() ? "\0\xc0\x13" : "\0\0\x2f", 3);
+	hf_writer_bytes(&w, "a challenge of twenty", 20);
+	hf_writer_close(&w, at, 2);
+	hello[0] |= 0x80;
+	for (size_t cut = 1; cut < w.len; cut++) {
+		static const uint8_t zero[12];
+
+		rig_open(&rig);
+		rig_feed(&rig, hello, cut);
+		assert_int_equal(rig_settle(&rig), HF_TLS_WAIT_BYTES);
+		rig_feed(&rig, hello + cut, w.len - cut);
+		rig_settle(&rig);
+		assert_int_equal(rig.tls.state, HF_TLS_ST_KEY);
+		assert_int_equal(hf_transcript_view(&rig.tls.hs->log, 0, 1)[0], 1);
+		assert_memory_equal(
+			hf_transcript_view(&rig.tls.hs->log, 0, w.len - 2), hello + 2, w.len - 2);
+		assert_memory_equal(rig.tls.hs->client_random, zero, sizeof(zero));
+		assert_memory_equal(rig.tls.hs->client_random + 12, "a challenge of twenty", 20);
+		expect_handshake(flight, len);
+	}
 }
 
 /* The same cuts between records, and messages of one record each byte. */
@@ -1897,6 +1934,7 @@ int main(void)
 		cmocka_unit_test(messages_share_a_record),
 		WITH_EACH_KEY_EXCHANGE(largest_hello),
 		WITH_EACH_KEY_EXCHANGE(hello_beyond_chunks),
+		WITH_EACH_KEY_EXCHANGE(hello_of_sslv2),
 		cmocka_unit_test(long_chain),
 		WITH_EACH_KEY_EXCHANGE(room_of_one_byte),
 		WITH_EACH_KEY_EXCHANGE(short_of_each_in_every_turn),

@@ -85,29 +85,32 @@ const struct hf_tls_group *hf_tls_group(uint16_t id)
 	return NULL;
 }
 
-/* In 1.2 a curve goes with any hash, but the hash of its own length is what everybody has. */
+/* In 1.2 a curve goes with any hash, but the hash of its own length is what everybody has. SHA-1 comes
+ * last, for clients that can do nothing else (RFC 9155 would refuse them): whoever says nothing has said
+ * SHA-1 (RFC 5246 7.4.1.4.1). */
 const struct hf_tls_scheme *hf_tls_scheme(enum hf_pk_type key, struct hf_span offered)
 {
 	static const struct hf_tls_scheme schemes[] = {
 		{0x0401, HF_PK_RSA, HF_SHA256},
 		{0x0501, HF_PK_RSA, HF_SHA384},
 		{0x0601, HF_PK_RSA, HF_SHA512},
+		{0x0201, HF_PK_RSA, HF_SHA1},
 		{0x0403, HF_PK_EC_P256, HF_SHA256},
 		{0x0503, HF_PK_EC_P256, HF_SHA384},
 		{0x0603, HF_PK_EC_P256, HF_SHA512},
+		{0x0203, HF_PK_EC_P256, HF_SHA1},
 		{0x0503, HF_PK_EC_P384, HF_SHA384},
 		{0x0603, HF_PK_EC_P384, HF_SHA512},
 		{0x0403, HF_PK_EC_P384, HF_SHA256},
+		{0x0203, HF_PK_EC_P384, HF_SHA1},
 	};
-	/* RFC 5246 7.4.1.4.1: a client that says nothing has said SHA-1, and only then is it used. */
-	static const struct hf_tls_scheme unsaid[] = {[HF_PK_RSA] = {0x0201, HF_PK_RSA, HF_SHA1},
-		[HF_PK_EC_P256] = {0x0203, HF_PK_EC_P256, HF_SHA1},
-		[HF_PK_EC_P384] = {0x0203, HF_PK_EC_P384, HF_SHA1}};
 
-	if (!offered.p)
-		return &unsaid[key];
-	for (size_t i = 0; i < HF_ARRAY_LEN(schemes); i++)
-		if (schemes[i].key == key && hf_tls_has_u16(offered, schemes[i].id))
-			return &schemes[i];
+	for (size_t i = 0; i < HF_ARRAY_LEN(schemes); i++) {
+		const struct hf_tls_scheme *s = &schemes[i];
+
+		if (s->key == key &&
+			(offered.p ? hf_tls_has_u16(offered, s->id) : s->hash == HF_SHA1))
+			return s;
+	}
 	return NULL;
 }

@@ -647,7 +647,9 @@ static void curves_and_signatures(void **state)
 			0x0501},
 		{{.no_signatures = true, .more = "\0\15\0\6\0\4\6\3\6\1", .more_len = 10}, 0, 23,
 			0x0601},
-		{{.no_signatures = true, .more = "\0\15\0\6\0\4\2\1\4\3", .more_len = 10},
+		{{.no_signatures = true, .more = "\0\15\0\6\0\4\2\1\4\3", .more_len = 10}, 0, 23,
+			0x0201},
+		{{.no_signatures = true, .more = "\0\15\0\6\0\4\2\2\4\3", .more_len = 10},
 			HF_TLS_R_NO_SHARED_SIGNATURE, 0, 0},
 	};
 	struct hf_tls_choice c;

@@ -62,20 +62,20 @@ rss_kb() { awk '/^VmRSS:/ {print $2}' "/proc/$FARM_PID/status"; }
 # (1 MB of slack: the heap of libcrypto, and pages of tables that are touched for the first time.)
 certificates_under_load() { # COUNT
 	local load n part before after failed_before resets_before
-	for n in $(seq "$1"); do
+	for n in $(seq 0 4); do # in turns: each reload takes another one
 		farm_certificate "www$n" "$FARM_SNI" || return
 	done
 	hfctl reload >/dev/null && farm_wait 10 one_generation || return
 	before=$(rss_kb)
 	resets_before=$(farm_stat tcp end_aborted)
 	failed_before=$(failures_not_left)
-	farm_in_client "$FARM_BIN/hfbench" -q -d $((5 + $1)) -c 8 --request / --sni "$FARM_SNI" \
+	ip netns exec "$FARM_CLIENT" "$FARM_BIN/hfbench" -q -d 900 -c 8 --request / --sni "$FARM_SNI" \
 		--cipher AES128-GCM-SHA256 --json "$FARM_DIR/certs.json" "$FARM_ADDRESS:$FARM_PORT" \
 		>"$FARM_DIR/certs.log" 2>&1 &
 	load=$!
 	for n in $(seq "$1"); do
 		for part in pem key ocsp; do
-			cp -p "$FARM_DIR/www$n.$part" "$FARM_DIR/www.$part" || return
+			cp -p "$FARM_DIR/www$((n % 5)).$part" "$FARM_DIR/www.$part" || return
 		done
 		hfctl reload >"$FARM_DIR/reloaded" || return
 		sleep 0.2
@@ -83,6 +83,7 @@ certificates_under_load() { # COUNT
 	done
 	kill -0 "$load" 2>/dev/null || { echo "the load ended before the reloads: $(tail -n 1 "$FARM_DIR/certs.log")"; return 1; }
 	[ "$(serial)" = "$(openssl x509 -noout -serial -in "$FARM_DIR/www.pem")" ] || return
+	kill -TERM "$load" # it reports what came until then
 	wait "$load" || { tail -n 6 "$FARM_DIR/certs.log"; return 1; }
 	farm_wait 15 one_generation || { echo "$(farm_stat control generations) generations"; return 1; }
 	after=$(rss_kb)

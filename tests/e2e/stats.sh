@@ -65,6 +65,49 @@ failure_explained() {
 	return 1
 }
 
+# A real client's hello, in its records, and its fingerprint worked out by another hand.
+ja4_of_python() { # FILE
+	python3 - "$1" "$FARM_SNI" <<-'END'
+		import hashlib, ssl, struct, sys
+		out = ssl.MemoryBIO()
+		context = ssl.create_default_context()
+		context.set_alpn_protocols(["h2", "http/1.1"])
+		client = context.wrap_bio(ssl.MemoryBIO(), out, server_hostname=sys.argv[2])
+		try:
+		    client.do_handshake()
+		except ssl.SSLWantReadError:
+		    pass
+		record = out.read()
+		open(sys.argv[1], "wb").write(record)
+		words = lambda b: [w for (w,) in struct.iter_unpack(">H", b)]
+		at = 5 + 4 + 2 + 32
+		at += 1 + record[at]
+		end = at + 2 + int.from_bytes(record[at:at + 2], "big")
+		suites = words(record[at + 2:end])
+		at = end + 1 + record[end] + 2
+		found = {}
+		while at < len(record):
+		    kind, size = struct.unpack(">HH", record[at:at + 4])
+		    found[kind] = record[at + 4:at + 4 + size]
+		    at += 4 + size
+		versions = words(found[43][1:])
+		text = lambda numbers: ",".join("%04x" % n for n in numbers)
+		digest = lambda s: hashlib.sha256(s.encode()).hexdigest()[:12]
+		rest = text(sorted(set(found) - {0, 16})) + "_" + text(words(found[13][2:]))
+		print("t%dd%02d%02dh2_%s_%s" % (max(versions) - 0x0304 + 13, len(suites), len(found),
+		                               digest(text(sorted(suites))), digest(rest)))
+	END
+}
+
+ja4_agrees() {
+	local want
+	want=$(ja4_of_python "$FARM_DIR/hello.bin") || return
+	"$FARM_BIN/hfctl" -s "$FARM_STATS" explain "$FARM_DIR/hello.bin" >"$FARM_DIR/explained"
+	grep -q "^hello    ja4=$want name=$FARM_SNI " "$FARM_DIR/explained" && return
+	echo "$want: $(head -n 1 "$FARM_DIR/explained")"
+	return 1
+}
+
 text() { socket_ask stats | grep -E '^ *conns_opened|worker.*conns_opened'; }
 prometheus() {
 	socket_ask "stats prometheus" |
@@ -157,6 +200,7 @@ check "a failed handshake is told with client and reason" failure_named
 check "a refused offer is listed with its fingerprint, and explained" failure_explained
 check "engines of private keys, by size of key" engines_shown
 check "hfbench in an open loop" open_loop
+check "the fingerprint of a real hello is the one worked out elsewhere" ja4_agrees
 check "every counter named in the README exists" readme_counters
 check_not "an unknown command is refused" bash -c \
 	"echo nonsense | socat -t 5 - UNIX-CONNECT:$FARM_STATS | grep -v error"

@@ -213,11 +213,28 @@ size_t hf_tcp_snd_room(const struct hf_tcp *t, uint32_t conn)
 	return may_send(c) && max > c->snd.len ? max - c->snd.len : 0;
 }
 
-/* There is more to send: now if a segment may go, else the window's next opening or probe. */
-static void send_more(struct hf_tcp *t, struct hf_tcp_conn *c, hf_ns now)
+static void note_pause(struct hf_tcp_conn *c, hf_ns now)
 {
 	if (c->snd_nxt == c->snd_una && now - c->sent_at > c->info.rto_ns)
 		hf_tcp_cong_idle(c);
+}
+
+size_t hf_tcp_snd_window(struct hf_tcp *t, uint32_t conn, hf_ns now)
+{
+	struct hf_tcp_conn *c = conn_at(t, conn);
+	note_pause(c, now);
+	return c->cwnd;
+}
+
+size_t hf_tcp_snd_now(const struct hf_tcp *t, uint32_t conn)
+{
+	return hf_tcp_new_room(conn_at(t, conn));
+}
+
+/* There is more to send: now if a segment may go, else the window's next opening or probe. */
+static void send_more(struct hf_tcp *t, struct hf_tcp_conn *c, hf_ns now)
+{
+	note_pause(c, now);
 	if (hf_tcp_has_output(c))
 		hf_tcp_want_out(t, c);
 	hf_tcp_rexmit_update(t, c, now);

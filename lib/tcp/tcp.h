@@ -157,6 +157,10 @@ void hf_tcp_rcv_credit(struct hf_tcp *t, uint32_t conn, size_t len, hf_ns now);
  * and no WRITABLE will tell when that is over. */
 struct hf_chain *hf_tcp_snd(struct hf_tcp *t, uint32_t conn);
 size_t hf_tcp_snd_room(const struct hf_tcp *t, uint32_t conn);
+/* The window of congestion, and how many bytes that were appended now would leave at once behind what
+ * is queued: for who cuts what he sends into pieces that are of use only when they are whole. */
+size_t hf_tcp_snd_window(struct hf_tcp *t, uint32_t conn, hf_ns now);
+size_t hf_tcp_snd_now(const struct hf_tcp *t, uint32_t conn);
 void hf_tcp_push(struct hf_tcp *t, uint32_t conn, hf_ns now);
 /* FIN behind what is queued. Nothing may be appended afterwards. */
 void hf_tcp_shutdown(struct hf_tcp *t, uint32_t conn, hf_ns now);

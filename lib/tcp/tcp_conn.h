@@ -360,6 +360,8 @@ void hf_tcp_next_hop(const struct hf_tcp *t, uint32_t port, const uint8_t *came_
 /* The connection has a segment to send now; new data or its FIN. */
 bool hf_tcp_has_output(const struct hf_tcp_conn *c);
 bool hf_tcp_has_data(const struct hf_tcp_conn *c);
+/* What both windows let out beyond all that is queued. */
+uint32_t hf_tcp_new_room(const struct hf_tcp_conn *c);
 
 /* ---- sent.c ---- */
 static inline uint32_t hf_tcp_us(hf_ns now)

@@ -309,6 +309,14 @@ bool hf_tcp_has_data(const struct hf_tcp_conn *c)
 	return next_data(c, &s);
 }
 
+uint32_t hf_tcp_new_room(const struct hf_tcp_conn *c)
+{
+	uint32_t off = HF_MIN(c->snd_nxt - c->snd_una, (uint32_t)c->snd.len);
+	uint32_t first = (uint32_t)c->snd.len - off + hf_tcp_sent_len(c, HF_TCP_RUN_LOST);
+	uint32_t room = HF_MIN(window_at(c, c->snd_nxt), hf_tcp_cong_room(c));
+	return room > first ? room - first : 0;
+}
+
 /* ---- having said it ---- */
 static void said_data(struct hf_tcp *t, struct hf_tcp_conn *c, const struct say *s, hf_ns now)
 {

@@ -29,10 +29,11 @@
 #include "lib/crypto/pk.h"
 #include "lib/crypto/sym.h"
 
-#define HF_TLS_RECORD_MAX 16384u                   /* RFC 5246 6.2.1: plaintext */
-#define HF_TLS_FRAGMENT_MAX (16384u + 2048u)       /* RFC 5246 6.2.3: ciphertext */
-#define HF_TLS_WIRE_MAX (5u + HF_TLS_FRAGMENT_MAX) /* with the record header */
-#define HF_TLS_NAME_MAX 255u                       /* a DNS name, RFC 1035 2.3.4 */
+#define HF_TLS_RECORD_MAX 16384u                       /* RFC 5246 6.2.1: plaintext */
+#define HF_TLS_FRAGMENT_MAX (16384u + 2048u)           /* RFC 5246 6.2.3: ciphertext */
+#define HF_TLS_WIRE_MAX (5u + HF_TLS_FRAGMENT_MAX)     /* with the record header */
+#define HF_TLS_AROUND_MAX (5u + 16u + HF_SYM_TAIL_MAX) /* beside the plaintext of one of ours */
+#define HF_TLS_NAME_MAX 255u                           /* a DNS name, RFC 1035 2.3.4 */
 
 enum hf_tls_reason {
 #define HF_TLS_REASON(name, alert, help) HF_TLS_R_##name,

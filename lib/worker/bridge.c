@@ -347,15 +347,31 @@ static bool give(struct hf_worker *w, struct hf_conn *c, struct hf_tls_io *io)
 	return plain.len == 0;
 }
 
-/* The backend's plaintext into records, as far as TLS takes it. */
-static void seal(struct hf_worker *w, struct hf_conn *c, struct hf_tls_io *io)
+/* How much of len bytes goes into the next record. A client can read nothing of a record before its last
+ * byte is there. So while the window of congestion is smaller than a record - in the beginning, after
+ * a pause - what leaves at once is a record that ends with its last full segment. What is queued
+ * behind it leaves when the window has opened. */
+static size_t record_len(struct hf_worker *w, uint32_t i, size_t len)
 {
-	uint8_t *at;
-	size_t cap, len;
+	size_t now, mss = hf_tcp_info(w->tcp, i)->mss;
 
-	while (c->from_link.len &&
-		(at = hf_tls_write_begin(&w->tls, &c->tls, io, c->from_link.len, &cap)) != NULL) {
-		len = HF_MIN(cap, c->from_link.len);
+	if (hf_tcp_snd_window(w->tcp, i, w->now) >= HF_TLS_WIRE_MAX)
+		return len;
+	now = hf_tcp_snd_now(w->tcp, i);
+	if (now < HF_MAX(mss, 2 * HF_TLS_AROUND_MAX) || now >= len + HF_TLS_AROUND_MAX)
+		return len;
+	return now - now % mss - HF_TLS_AROUND_MAX;
+}
+
+/* The backend's plaintext into records, as far as TLS takes it. */
+static void seal(struct hf_worker *w, uint32_t i, struct hf_tls_io *io)
+{
+	struct hf_conn *c = &w->conn[i];
+	uint8_t *at;
+	size_t len;
+
+	while (c->from_link.len && (at = hf_tls_write_begin(&w->tls, &c->tls, io,
+					    record_len(w, i, c->from_link.len), &len)) != NULL) {
 		hf_chain_copy(&c->from_link, 0, at, len, NULL);
 		hf_chain_consume(&w->link_bufs, &c->from_link, len);
 		hf_tls_write_commit(&w->tls, &c->tls, len);
@@ -404,7 +420,7 @@ static unsigned exchange(struct hf_worker *w, uint32_t i, struct hf_tls_io *io)
 			stream_open(w, i);
 		plain = hf_tls_plain(&c->tls).len != 0;
 	} while (plain && give(w, c, io));
-	seal(w, c, io);
+	seal(w, i, io);
 	return set;
 }
 
@@ -764,10 +780,11 @@ void hf_bridge_endpoint_down(struct hf_worker *w, uint32_t e)
 void hf_bridge_fetch(struct hf_worker *w, uint32_t e, uint32_t max)
 {
 	struct hf_endpoint *ep = &w->endpoint[e];
+	uint64_t enough = w->stats.bytes_from_backend + HF_TURN_LEN;
 	uint32_t n = 0;
 	int rc = 0;
 
-	while (n < max && (rc = message_next(w, e)) > 0)
+	while (n < max && w->stats.bytes_from_backend < enough && (rc = message_next(w, e)) > 0)
 		n++;
 	if (n) {
 		w->busy = true;

@@ -43,6 +43,11 @@ struct hf_conn {
 	bool refused;            /* its listener is gone: TLS never opened it */
 };
 
+/* Bytes from an endpoint, and to a port, after which a turn goes on: few bulk streams shall not keep
+ * the ports waiting; what is left comes in the next turn. TLS bounds itself: a connection has one
+ * record each way with sym, and a turn has a few rounds. */
+#define HF_TURN_LEN 65536u
+
 /* Where the time between two looks at the ports goes. */
 enum hf_gap {
 #define HF_GAP(cause, help) HF_GAP_##cause,
@@ -136,7 +141,7 @@ void hf_bridge_run(struct hf_worker *w, uint32_t i);
 void hf_bridge_deadline(struct hf_worker *w, uint32_t i);
 void hf_bridge_pk_done(struct hf_worker *w, struct hf_pk_job *job);
 void hf_bridge_sym_done(struct hf_worker *w, struct hf_sym_job *job);
-/* One endpoint's messages, at most `max`; cuts it off when it breaks a rule. */
+/* One endpoint's messages, at most `max` and about HF_TURN_LEN; cuts it off when it breaks a rule. */
 void hf_bridge_fetch(struct hf_worker *w, uint32_t e, uint32_t max);
 void hf_bridge_endpoint_down(struct hf_worker *w, uint32_t e);
 void hf_worker_tell(struct hf_worker *w, struct hf_event *e); /* sets e->at */

@@ -320,22 +320,24 @@ static void tcp_out(struct hf_worker *w, uint32_t port)
 	struct hf_worker_port *p = &w->port[port];
 	const struct hf_port_class *cls = p->port->cls;
 	struct hf_frame f[TX_BURST];
-	uint32_t got, used;
+	uint32_t got, used, len = 0;
 
 	do {
 		if (!hf_tcp_pending(w->tcp, port))
 			return;
 		got = cls->tx_alloc(p->port, p->queue, f, TX_BURST);
-		for (used = 0; used < got; used++)
+		for (used = 0; used < got; used++) {
 			if (hf_tcp_emit(w->tcp, port, &f[used], w->now) == 0)
 				break;
+			len += f[used].len;
+		}
 		if (used) {
 			w->busy = true;
 			cls->tx(p->port, p->queue, f, used);
 		}
 		if (used < got)
 			cls->rx_give(p->port, p->queue, f + used, got - used);
-	} while (used == TX_BURST);
+	} while (used == TX_BURST && len < HF_TURN_LEN);
 }
 
 /* Gratuitous ARP, three times a second apart after boot (RFC 5227 2.3 asks for two); the gateway's

@@ -123,7 +123,7 @@ farm_remove() {
 		[ ! -e "/run/netns/$ns" ] || ip netns del "$ns" 2>/dev/null
 	done
 	[ ! -d "$dir" ] || farm_huge_give_back "$dir"
-	rm -rf "$dir" "/run/dpdk/handfast-$pid" "/run/dpdk/handfast-$pid".*
+	rm -rf "$dir" "/run/dpdk/handfast-$pid" "/etc/netns/hfc-$pid" "/run/dpdk/handfast-$pid".*
 }
 
 # What runs that could not clean up have left: their pid is in the names, and no more alive.

@@ -149,7 +149,7 @@ $(foreach m,$(modules),$(eval $(call unit_rule,$(m))))
 $(patsubst %.c,$(B)/%,$(wildcard tests/unit/client/*.c)): $(call obj,app/handfast/links.c) $(call archive,os)
 
 $(patsubst %.c,$(B)/%,$(drvt_src)): $(B)/%: $(B)/%.o $(support) $(B)/libdrivers.a $(pure_libs) $(call archive,os)
-	$(link) -lcmocka -lIPSec_MB -lssl -lcrypto -lpthread
+	$(link) -lcmocka -lIPSec_MB -lssl -lcrypto -lpthread -lm
 
 # What asks for every engine there is needs the table of them.
 $(patsubst %.c,$(B)/%,$(wildcard tests/diff/pk_*.c) tests/vectors/rsa.c tests/vectors/ec.c): $(call obj,drivers/drivers.c)

@@ -51,6 +51,7 @@ extern const uint32_t bench_case_cnt;
 const struct bench_case *bench_case_named(const char *name); /* NULL: there is none */
 struct bench_work *bench_work_make(const struct bench_case *c);
 void bench_work_free(const struct bench_case *c, struct bench_work *w);
+enum hf_ec_kind bench_case_kind(const struct bench_case *c); /* of a curve */
 bool bench_case_suits(
 	const struct bench_case *c, const struct bench_work *w, const struct hf_pk_engine_ref *ref);
 

@@ -204,16 +204,22 @@ void bench_work_free(const struct bench_case *c, struct bench_work *w)
 	free(w);
 }
 
-/* Is there something for this engine to do? */
-bool bench_case_suits(
-	const struct bench_case *c, const struct bench_work *w, const struct hf_pk_engine_ref *ref)
+enum hf_ec_kind bench_case_kind(const struct bench_case *c)
 {
 	static const uint8_t kind[HF_PK_OP_CNT] = {[HF_PK_ECDH_KEYGEN] = HF_EC_BASE,
 		[HF_PK_ECDH_DERIVE] = HF_EC_MULTIPLY,
 		[HF_PK_ECDSA_SIGN] = HF_EC_SIGN};
+
+	return kind[c->op];
+}
+
+/* Is there something for this engine to do? */
+bool bench_case_suits(
+	const struct bench_case *c, const struct bench_work *w, const struct hf_pk_engine_ref *ref)
+{
 	const struct hf_pk_key *key = w->question[0].ask.key;
 
 	if (c->op < HF_PK_ECDH_KEYGEN)
 		return ref->engine->takes && ref->engine->takes(ref->ctx[hf_pk_class(key)], key);
-	return ref->engine->ec && ref->engine->takes_ec(ref->ctx[0], kind[c->op], c->group);
+	return ref->engine->ec && ref->engine->takes_ec(ref->ctx[0], bench_case_kind(c), c->group);
 }

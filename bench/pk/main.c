@@ -74,19 +74,35 @@ static struct hf_pk *jobs_start(const struct hf_pk_engine_ref *ref, uint32_t cnt
 	return hf_pk_init(bench_alloc(hf_pk_footprint(&cfg)), &cfg, ref, cnt);
 }
 
-/* The two ways in one list, as the daemon has them; at any fill, or from the crossover on. */
-static struct hf_pk *jobs_of_both(const struct hf_pk_engine_ref *kernel,
-	const struct hf_pk_engine_ref *scalar, const struct hf_pk_key *key, bool forced)
+/* The two ways in one list, as the daemon has them; at any fill. */
+static struct hf_pk *jobs_of_both(
+	const struct hf_pk_engine_ref *kernel, const struct hf_pk_engine_ref *scalar)
 {
-	struct hf_pk_engine_ref ref[2] = {*kernel, *scalar};
+	const struct hf_pk_engine_ref ref[2] = {*kernel, *scalar};
 
-	if (key && !forced && kernel->engine->cost == HF_PK_SLICEABLE) {
-		uint32_t cls = hf_pk_class(key);
-		struct hf_pk_pace pace = hf_pk_measure(kernel, scalar, cls, bench_cpu_ns);
-
-		ref[0].min_fill[cls] = hf_pk_crossover(&pace, kernel->engine->quantum);
-	}
 	return jobs_start(ref, 2);
+}
+
+/* And from the crossover on; work is of case c. */
+static struct hf_pk *jobs_by_policy(struct hf_pk_engine_ref kernel,
+	const struct hf_pk_engine_ref *scalar, const struct bench_case *c,
+	const struct bench_work *work)
+{
+	const struct hf_pk_engine *e = kernel.engine;
+	struct hf_pk_pace pace;
+
+	if (c->primes && e->cost == HF_PK_SLICEABLE) {
+		uint32_t cls = hf_pk_class(work->question[0].ask.key);
+
+		pace = hf_pk_measure(&kernel, scalar, cls, bench_cpu_ns);
+		kernel.min_fill[cls] = hf_pk_crossover(&pace, e->quantum);
+	} else if (!c->primes && bench_case_kind(c) != HF_EC_SIGN) {
+		enum hf_ec_kind kind = bench_case_kind(c);
+
+		pace = hf_pk_ec_measure(&kernel, scalar, kind, c->group, bench_cpu_ns);
+		kernel.ec_min_fill[kind][c->group] = hf_pk_crossover(&pace, e->ec_quantum);
+	}
+	return jobs_of_both(&kernel, scalar);
 }
 
 /* ---- results ---- */
@@ -171,7 +187,6 @@ static void meet(struct hf_pk_engine_ref *kernel, struct hf_pk_engine_ref *scala
 {
 	const struct bench_case *beside = c->beside ? bench_case_named(c->beside) : NULL;
 	struct bench_work *work = bench_work_make(c), *other = NULL;
-	const struct hf_pk_key *key = work->question[0].ask.key;
 	struct bench_duel d = {0};
 
 	if (bench_case_suits(c, work, kernel)) {
@@ -179,10 +194,10 @@ static void meet(struct hf_pk_engine_ref *kernel, struct hf_pk_engine_ref *scala
 
 		other = beside && !opt.slices ? bench_work_make(beside) : NULL;
 		d.side[LIBCRYPTO] = (struct bench_side){jobs_start(scalar, 1), work, JOB_CNT, 1};
-		d.side[KERNEL] = (struct bench_side){
-			jobs_of_both(kernel, scalar, key, true), work, JOB_CNT, all};
+		d.side[KERNEL] =
+			(struct bench_side){jobs_of_both(kernel, scalar), work, JOB_CNT, all};
 		d.side[POLICY] = (struct bench_side){
-			jobs_of_both(kernel, scalar, key, false), work, JOB_CNT, 1};
+			jobs_by_policy(*kernel, scalar, c, work), work, JOB_CNT, 1};
 		if (other)
 			d.side[BESIDE] =
 				(struct bench_side){jobs_start(scalar, 1), other, JOB_CNT, 1};
@@ -252,8 +267,8 @@ static void gaps_report(const char *kernel, const struct load *l, const struct b
 static void gaps_of(struct hf_pk_engine_ref *kernel, struct hf_pk_engine_ref *scalar,
 	const struct load *l, struct bench_work *work[2])
 {
-	struct hf_pk *pk = jobs_of_both(kernel, scalar, NULL, true);
-	struct hf_pk *alone = jobs_of_both(kernel, scalar, NULL, true);
+	struct hf_pk *pk = jobs_of_both(kernel, scalar);
+	struct hf_pk *alone = jobs_of_both(kernel, scalar);
 	struct bench_gaps *r = bench_alloc(sizeof(*r));
 	struct bench_stream s[2];
 	double longest_us = 0, wait_us[2] = {0};

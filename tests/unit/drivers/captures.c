@@ -9,6 +9,7 @@
 #include "tests/support/worker_rig.h"
 
 #define CHAIN_MAX 4132u
+#define STATUS_LEN 508u /* a CertificateStatus, which lies behind the chain */
 /* whole records */
 #define TICKET_RECORD (5u + HF_TLS_TICKET_MESSAGE_LEN)
 #define CCS_RECORD 6u
@@ -23,7 +24,7 @@ static const uint16_t suites_b[21] = {0xc02b, 0xc02f, 0x009e, 0xcc14, 0xcc13, 0x
 static struct rig rig;
 static struct rsa_key key;
 static struct tls_client client;
-static uint8_t chain[CHAIN_MAX];
+static uint8_t chain[CHAIN_MAX + STATUS_LEN];
 static uint32_t seg_seen, in_seen;
 
 /* Three certificates of the captured lengths, each behind its own. */
@@ -334,7 +335,28 @@ static void second_visit_a_forgotten(void **state)
 		stats()->resume[HF_TLS_RESUME_TICKET] + stats()->resume[HF_TLS_RESUME_ID], 0);
 }
 
-/* renegotiation_info, point formats, session_ticket, ALPN */
+/* With an OCSP response, which the capture had not: it joins the same record. */
+static void first_flight_a_stapled(void **state)
+{
+	struct hf_writer w = hf_writer(chain + CHAIN_MAX, STATUS_LEN);
+	struct hello h = hello_a();
+
+	(void)state;
+	hf_writer_u8(&w, 22); /* RFC 6066 8 */
+	hf_writer_u24(&w, STATUS_LEN - 4);
+	hf_writer_u8(&w, 1);
+	hf_writer_u24(&w, STATUS_LEN - 8);
+	rig.cert.status_len = STATUS_LEN;
+	knock(&h, 214);
+	SEGMENTS(1440, 1440, 1440, 408);
+	ITEMS(record, HF_TLS_CT_HANDSHAKE, 4211 + 4 + STATUS_LEN);
+	ITEMS(message, HF_TLS_MSG_SERVER_HELLO, 64 + 4, HF_TLS_MSG_CERTIFICATE, 3 + 4132, 22,
+		STATUS_LEN - 4, HF_TLS_MSG_SERVER_HELLO_DONE, 0);
+	answer(false, 342);
+	SEGMENTS(TICKET_RECORD + CCS_RECORD + FINISHED_CBC);
+	expect_finished(12);
+}
+
 static void visit_b(uint8_t ticket[HF_TLS_TICKET_LEN])
 {
 	struct hello h = hello_b();
@@ -384,6 +406,7 @@ int main(void)
 		CAPTURE(second_visit_a_by_ticket, a),
 		CAPTURE(second_visit_a_by_id, a),
 		CAPTURE(second_visit_a_forgotten, a),
+		CAPTURE(first_flight_a_stapled, a),
 		CAPTURE(both_visits_b, b),
 	};
 

@@ -140,6 +140,43 @@ void hf_hosts_changes(FILE *out, const struct hf_config *was_cfg, const struct h
 	}
 }
 
+/* ---- weak suites ---- */
+
+static void weak_tell(struct hf_hosts *h, struct hf_tls_kind_key key)
+{
+	static const struct {
+		const char *why, *without;
+	} weak[] = {[HF_TLS_COMPATIBLE] = {"CBC", "modern"},
+		[HF_TLS_LEGACY] = {"no forward secrecy", "compatible"}};
+	enum hf_tls_profile profile = hf_tls_suite_profile(key.suite);
+	struct hf_host *host = &h->host[key.host ? key.host - 1 : 0];
+
+	if (profile <= host->weakest)
+		return;
+	host->weakest = profile;
+	hf_log(HF_LOG_WARN, "tls",
+		"listener %s, host %s: a client came with %s (%s); tls.profile: %s would refuse "
+		"such "
+		"clients",
+		host->listener, host->name, hf_tls_suite_name(key.suite), weak[profile].why,
+		weak[profile].without);
+}
+
+void hf_hosts_weak(struct hf_hosts *h, const struct hf_tls_kind *const *kind, uint32_t worker_cnt,
+	uint64_t wall_s)
+{
+	if (h->looked_s == wall_s)
+		return;
+	h->looked_s = wall_s;
+	for (uint32_t w = 0; w < worker_cnt; w++)
+		for (uint32_t i = 0; i < HF_TLS_KIND_CNT; i++) {
+			uint64_t key = __atomic_load_n(&kind[w][i].key, __ATOMIC_ACQUIRE);
+
+			if (key)
+				weak_tell(h, hf_tls_kind_read(key));
+		}
+}
+
 /* ---- handshakes by kind ---- */
 
 static struct hf_host_kind *kind_find(struct hf_hosts *h, uint64_t key)

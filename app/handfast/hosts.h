@@ -24,7 +24,8 @@ struct hf_hosts {
 	uint32_t host_cnt, kind_cnt, cert_cnt;
 	struct hf_host {
 		char listener[32], name[HF_HOSTS_NAME_LEN];
-	} host[HF_HOSTS_MAX]; /* id - 1 */
+		enum hf_tls_profile weakest; /* of the suites that were told of */
+	} host[HF_HOSTS_MAX];                /* id - 1 */
 	struct hf_host_kind {
 		uint64_t key, done;
 		char version[8];
@@ -34,13 +35,17 @@ struct hf_hosts {
 		int64_t life_s;
 		char name[32];
 	} cert[HF_HOSTS_CERT_MAX];
-	uint64_t watched_s; /* wall clock of the last look at the certificates */
+	uint64_t watched_s, looked_s; /* wall clock of the last look at certificates, at suites */
 };
 
 /* Gives the hosts of a new site their numbers; its certificates are those that are shown now. */
 void hf_hosts_take(struct hf_hosts *h, const struct hf_config *cfg, struct hf_loaded_site *s);
 /* Once an hour, and after each take: days left; a log line a day for what ends soon. */
 void hf_hosts_watch(struct hf_hosts *h, uint64_t wall_s);
+/* Once a second: a log line for the first use of a suite that is weaker than any before on its host.
+ * kind as for hf_hosts_sources. Threads: main. */
+void hf_hosts_weak(struct hf_hosts *h, const struct hf_tls_kind *const *kind, uint32_t worker_cnt,
+	uint64_t wall_s);
 /* What a reload does to the certificates: added, removed, renewed, and when each ends. */
 void hf_hosts_changes(FILE *out, const struct hf_config *was_cfg, const struct hf_loaded_site *was,
 	const struct hf_config *is_cfg, const struct hf_loaded_site *is);

@@ -420,6 +420,17 @@ int hf_serve_open(struct hf_app *app)
 		       : 0;
 }
 
+static void hosts(struct hf_app *app)
+{
+	const struct hf_tls_kind *kind[HF_WORKER_MAX];
+	uint64_t wall_s = hf_os_wall_ns() / HF_NS_S;
+
+	for (uint32_t i = 0; i < app->worker_cnt; i++)
+		kind[i] = hf_worker_kinds(app->worker[i].w);
+	hf_hosts_watch(&app->serve->hosts, wall_s);
+	hf_hosts_weak(&app->serve->hosts, kind, app->worker_cnt, wall_s);
+}
+
 void hf_serve_run(struct hf_app *app)
 {
 	struct hf_serve *sv = app->serve;
@@ -431,7 +442,7 @@ void hf_serve_run(struct hf_app *app)
 		events(app);
 		wall_clock(app);
 		tickets(app);
-		hf_hosts_watch(&sv->hosts, hf_os_wall_ns() / HF_NS_S);
+		hosts(app);
 		for (int i = 0; i < n; i++) {
 			if (ev[i].data.fd == app->signal_fd && !signals(app))
 				return;

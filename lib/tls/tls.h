@@ -296,6 +296,7 @@ enum hf_tls_profile {
 #define HF_TLS_SUITE_MAX 32u
 #define HF_TLS_GROUP_MAX 8u
 uint32_t hf_tls_profile(enum hf_tls_profile profile, uint16_t suite[HF_TLS_SUITE_MAX]);
+enum hf_tls_profile hf_tls_suite_profile(uint16_t suite); /* the strictest that has it */
 extern const struct hf_stat_table hf_tls_stat_table;
 
 #endif

@@ -62,6 +62,13 @@ static enum hf_tls_profile profile_of(const struct hf_tls_suite *s)
 	return hf_cipher_info[s->cipher].aead ? HF_TLS_MODERN : HF_TLS_COMPATIBLE;
 }
 
+enum hf_tls_profile hf_tls_suite_profile(uint16_t id)
+{
+	const struct hf_tls_suite *s = hf_tls_suite(id);
+
+	return s ? profile_of(s) : HF_TLS_LEGACY;
+}
+
 uint32_t hf_tls_profile(enum hf_tls_profile profile, uint16_t suite[HF_TLS_SUITE_MAX])
 {
 	uint32_t cnt = 0;

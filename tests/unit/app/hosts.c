@@ -97,6 +97,30 @@ static void kinds_are_added_up(void **state)
 	assert_string_equal(label(v + 3, "certificate"), "two");
 }
 
+/* Once for each step down, over workers and reloads. */
+static void weak_suites_are_told_once(void **state)
+{
+	static struct hf_tls_kind kind[HF_TLS_KIND_CNT];
+	static const struct {
+		uint16_t suite;
+		enum hf_tls_profile weakest;
+	} rows[] = {{0xc02f, HF_TLS_MODERN}, {0xc013, HF_TLS_COMPATIBLE},
+		{0xc014, HF_TLS_COMPATIBLE}, {0x002f, HF_TLS_LEGACY}, {0xc013, HF_TLS_LEGACY}};
+	const struct hf_tls_kind *one[] = {kind};
+	const struct hf_host *host = &h.host[old.vhost[2].id - 1];
+
+	(void)state;
+	for (uint32_t i = 0; i < HF_ARRAY_LEN(rows); i++) {
+		kind[0] = (struct hf_tls_kind){(uint64_t)old.vhost[2].id << 32 |
+						       (uint64_t)rows[i].suite << 16 | 0x0300 |
+						       HF_PK_RSA << 1,
+			1};
+		hf_hosts_weak(&h, one, 1, i + 1);
+		assert_int_equal(host->weakest, rows[i].weakest);
+	}
+	assert_int_equal(h.host[old.vhost[1].id - 1].weakest, HF_TLS_MODERN);
+}
+
 static void more_names_than_fit_share_one(void **state)
 {
 	static struct hf_tls_vhost many[HF_HOSTS_MAX + 5];
@@ -165,6 +189,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(names_keep_their_numbers),
 		cmocka_unit_test(kinds_are_added_up),
+		cmocka_unit_test(weak_suites_are_told_once),
 		cmocka_unit_test(more_names_than_fit_share_one),
 		cmocka_unit_test(days_are_counted_down),
 		cmocka_unit_test(a_reload_names_certificates),

@@ -558,6 +558,8 @@ static void profiles_keep_their_promise(void **state)
 		for (uint32_t i = 0; i < cnt[p]; i++) {
 			const struct hf_tls_suite *s = hf_tls_suite(list[i]);
 
+			assert_true(hf_tls_suite_profile(list[i]) <= p);
+
 			assert_true(p == HF_TLS_LEGACY || s->kx == HF_TLS_KX_ECDHE);
 			assert_true(p > HF_TLS_MODERN || hf_cipher_info[s->cipher].aead);
 		}

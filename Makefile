@@ -138,6 +138,15 @@ hfctlt_src := $(wildcard tests/unit/hfctl/*.c)
 relayt_src := $(wildcard tests/unit/hfrelay/*.c)
 unit_bin   := $(patsubst %.c,$(B)/%,$(unit_src) $(drvt_src) $(dpdkt_src) $(appt_src) $(hfctlt_src) $(relayt_src))
 
+# tests/emulated/*.c run kernels whose sources are compiled against emulated vectors (-O0: optimizing
+# what they unroll takes minutes).
+emul_src   := $(wildcard tests/emulated/*.c)
+emul_obj   := $(patsubst %.c,$(B)/emulated/%.o,$(wildcard drivers/pk/rsa_*.c))
+unit_bin   += $(patsubst %.c,$(B)/%,$(emul_src))
+$(B)/emulated/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(Q)$(CC) -Itests/emulated $(CPPFLAGS) -DHF_MARKED_SECRETS $(CFLAGS) -O0 -mno-avx512f -mfma -Wno-psabi -c $< -o $@
+
 define unit_rule
 $(patsubst %.c,$(B)/%,$(wildcard tests/unit/$(1)/*.c)): $(B)/%: $(B)/%.o $(support) $(call libs_of,$(1)) \
 		$(if $(filter tls,$(1)),$(call obj,$(wildcard tests/doubles/*.c)))
@@ -147,6 +156,10 @@ $(foreach m,$(modules),$(eval $(call unit_rule,$(m))))
 
 # A backend is tested against the appliance's real end of the link.
 $(patsubst %.c,$(B)/%,$(wildcard tests/unit/client/*.c)): $(call obj,app/handfast/links.c) $(call archive,os)
+
+$(patsubst %.c,$(B)/%,$(emul_src)): $(B)/%: $(B)/%.o $(emul_obj) $(support) $(B)/libdrivers.a $(pure_libs) $(call archive,os)
+	$(link) -lcmocka -lIPSec_MB -lcrypto -lpthread
+$(B)/tests/emulated/%.o: CPPFLAGS += -DHF_MARKED_SECRETS
 
 $(patsubst %.c,$(B)/%,$(drvt_src)): $(B)/%: $(B)/%.o $(support) $(B)/libdrivers.a $(pure_libs) $(call archive,os)
 	$(link) -lcmocka -lIPSec_MB -lssl -lcrypto -lpthread -lm
@@ -204,6 +217,11 @@ unit: $(unit_bin)
 
 # Every object of the product, linked or not: what `make check` looks at.
 objects: $(call obj,$(src_lib) $(src_drv) $(wildcard lib/*/*/*.c app/*/*.c bench/*/*.c))
+
+##  secrets        the tests that run themselves under valgrind, which wants them without sanitizers
+secrets_bin := $(B)/tests/unit/crypto/pk_secrets $(patsubst %.c,$(B)/%,$(emul_src))
+secrets: $(secrets_bin)
+	$(Q)tests/run unit $(secrets_bin)
 
 ##  check          format, warnings, layer rule, purity of lib/, and that planted sins are caught
 check:
@@ -283,6 +301,6 @@ help:
 	@echo "make targets (SAN=1 builds with ASan and UBSan into build/san, V=1 shows commands):"; \
 	grep -hE '^##' $(MAKEFILE_LIST) | sed 's/^##//'
 
-.PHONY: all objects unit check test timing diff-rsa diff-x25519 diff-p256 sim fuzz bench-pk bench-sym run clean config-files format help
+.PHONY: all objects unit secrets check test timing diff-rsa diff-x25519 diff-p256 sim fuzz bench-pk bench-sym run clean config-files format help
 
 -include $(shell find $(B) -name '*.d' -not -path '$(B)/san/*' -not -path '$(B)/fuzz/*' 2>/dev/null)

@@ -57,6 +57,18 @@ static inline uint32_t hf_ct_bytes_eq(const void *a, const void *b, size_t len)
 	return hf_ct_is_zero(diff);
 }
 
+/* What was made of secrets and may be known from here on, by a branch as well. It is no code but where
+ * secrets are marked and every branch on them is reported (tests/emulated). */
+#ifdef HF_MARKED_SECRETS
+void hf_ct_reveal(void *p, size_t len);
+#else
+static inline void hf_ct_reveal(void *p, size_t len)
+{
+	(void)p;
+	(void)len;
+}
+#endif
+
 /* hf_wipe overwrites with zeros; the compiler may not drop it. */
 static inline void hf_wipe(void *p, size_t len)
 {

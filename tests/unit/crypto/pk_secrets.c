@@ -3,15 +3,10 @@
  * and every index made from it; so must nothing but the 48 bytes of the result be undefined after.
  * That memcheck sees such things at all is shown by a planted leak, which must be reported.
  * Called without arguments the program runs itself under valgrind in both ways. */
-#include <stdio.h>
-#include <sys/wait.h>
-#include <unistd.h>
-#include <valgrind/memcheck.h>
 #include "lib/crypto/pk.h"
-#include "tests/support/test.h"
+#include "tests/support/memcheck.h"
 
 #define K 256u
-#define REPORTED 99 /* exit status of valgrind when it has found something */
 
 static uint8_t modulus[K], em[K];
 static bool leak;
@@ -46,19 +41,6 @@ static void good_em(void)
 	em[K - 47] = 3;
 }
 
-static bool all_undefined(const uint8_t *p, size_t len)
-{
-	uint8_t bits[HF_PREMASTER_LEN];
-
-	if (!RUNNING_ON_VALGRIND)
-		return true;
-	HF_ASSERT(len <= sizeof(bits) && VALGRIND_GET_VBITS(p, bits, len) == 1);
-	for (size_t i = 0; i < len; i++)
-		if (bits[i] != 0xff)
-			return false;
-	return true;
-}
-
 /* One job; in_len other than K: a ciphertext that is none. */
 static void premaster(struct hf_pk *pk, uint32_t in_len, bool good)
 {
@@ -79,8 +61,7 @@ static void premaster(struct hf_pk *pk, uint32_t in_len, bool good)
 	HF_ASSERT(!hf_pk_work(pk, true, 0));
 	HF_ASSERT(hf_pk_done(pk) == job);
 	HF_ASSERT(job->status == HF_PK_OK && job->out_len == HF_PREMASTER_LEN);
-	HF_ASSERT(
-		all_undefined(job->out, HF_PREMASTER_LEN)); /* the marks came through to the end */
+	HF_ASSERT(memcheck_all_undefined(job->out, HF_PREMASTER_LEN)); /* marked to the end */
 	VALGRIND_CHECK_MEM_IS_DEFINED(
 		job->out + HF_PREMASTER_LEN, sizeof(job->out) - HF_PREMASTER_LEN);
 	VALGRIND_CHECK_MEM_IS_DEFINED(hf_pk_stats(pk), sizeof(struct hf_pk_stats));
@@ -114,29 +95,13 @@ static int under_valgrind(void)
 
 static char *self;
 
-static int run(const char *how)
-{
-	char *const argv[] = {"valgrind", "-q", "--error-exitcode=99", "--log-file=/dev/null", self,
-		(char *)(uintptr_t)how, NULL};
-	pid_t pid = fork();
-	int status;
-
-	if (pid == 0) {
-		execvp(argv[0], argv);
-		perror("valgrind (package valgrind) is needed for this test");
-		_exit(1);
-	}
-	assert_true(pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status));
-	return WEXITSTATUS(status);
-}
-
 static void nothing_depends_on_what_was_decrypted(void **state)
 {
 	(void)state;
 #ifdef __SANITIZE_ADDRESS__ /* valgrind cannot run us: the results alone are checked */
 	assert_int_equal(under_valgrind(), 0);
 #else
-	assert_int_equal(run("honest"), 0); /* 99: valgrind tests/unit/crypto/pk_secrets honest */
+	assert_int_equal(memcheck_run(self, "honest", NULL), 0);
 #endif
 }
 
@@ -146,7 +111,7 @@ static void a_planted_leak_is_reported(void **state)
 #ifdef __SANITIZE_ADDRESS__
 	skip();
 #endif
-	assert_int_equal(run("leaky"), REPORTED);
+	assert_int_equal(memcheck_run(self, "leaky", NULL), MEMCHECK_REPORTED);
 }
 
 int main(int argc, char **argv)

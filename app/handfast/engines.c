@@ -63,7 +63,7 @@ static void set_crossovers(
 		ref->min_fill[i] = crossover(app, ref, last, class_name[i], &pace, e->quantum);
 		last->cost[i] = (uint32_t)(pace.whole * pace.steps / HF_MAX(pace.batch, 1ull));
 	}
-	for (enum hf_ec_kind k = HF_EC_BASE; k <= HF_EC_MULTIPLY && e->ec; k++)
+	for (enum hf_ec_kind k = HF_EC_BASE; k < HF_EC_KIND_CNT && e->ec; k++)
 		for (enum hf_group g = HF_GROUP_X25519; g < HF_GROUP_CNT; g++)
 			if (e->takes_ec(ref->ctx[0], k, g)) {
 				pace = hf_pk_ec_measure(ref, last, k, g, hf_os_now_ns);

@@ -96,7 +96,7 @@ static struct hf_pk *jobs_by_policy(struct hf_pk_engine_ref kernel,
 
 		pace = hf_pk_measure(&kernel, scalar, cls, bench_cpu_ns);
 		kernel.min_fill[cls] = hf_pk_crossover(&pace, e->quantum);
-	} else if (!c->primes && bench_case_kind(c) != HF_EC_SIGN) {
+	} else if (!c->primes) {
 		enum hf_ec_kind kind = bench_case_kind(c);
 
 		pace = hf_pk_ec_measure(&kernel, scalar, kind, c->group, bench_cpu_ns);

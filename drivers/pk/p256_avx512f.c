@@ -238,6 +238,7 @@ const struct hf_pk_engine hf_pk_p256_avx512f = {
 	.init = init,
 	.fini = hf_p256_fini,
 	.ec_quantum = HF_LANES,
+	.ec_nonce_of_seed = true,
 	.takes_ec = hf_p256_takes,
 	.ec = ec,
 };

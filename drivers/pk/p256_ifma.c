@@ -318,6 +318,7 @@ const struct hf_pk_engine hf_pk_p256_ifma = {
 	.init = init,
 	.fini = hf_p256_fini,
 	.ec_quantum = HF_LANES,
+	.ec_nonce_of_seed = true,
 	.takes_ec = hf_p256_takes,
 	.ec = hf_p256_ec,
 };

@@ -202,7 +202,7 @@ struct hf_pk_pace {
 };
 struct hf_pk_pace hf_pk_measure(const struct hf_pk_engine_ref *sliced,
 	const struct hf_pk_engine_ref *whole, uint32_t cls, uint64_t (*cycles)(void));
-/* kind: HF_EC_BASE or HF_EC_MULTIPLY, which want no key. */
+/* Signatures are by a key of this test. */
 struct hf_pk_pace hf_pk_ec_measure(const struct hf_pk_engine_ref *lanes,
 	const struct hf_pk_engine_ref *whole, enum hf_ec_kind kind, enum hf_group group,
 	uint64_t (*cycles)(void));

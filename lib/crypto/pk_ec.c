@@ -133,7 +133,7 @@ void hf_pk_ec_answer(struct hf_pk_job *job, const struct hf_ec_op *op)
 
 static const struct kat {
 	uint8_t scalar[HF_EC_SCALAR_MAX], own[HF_EC_POINT_MAX], peer[HF_EC_POINT_MAX],
-		secret[HF_EC_SCALAR_MAX];
+		secret[HF_EC_SCALAR_MAX], signature[HF_EC_SIGNATURE_MAX];
 } kat[HF_GROUP_CNT] = {
 	/* clang-format off */
 	[HF_GROUP_X25519] = { /* RFC 7748 6.1 */
@@ -177,6 +177,13 @@ static const struct kat {
 			0xd6, 0x84, 0x0f, 0x6b, 0x42, 0xf6, 0xed, 0xaf, 0xd1, 0x31, 0x16, 0xe0, 0xe1, 0x25, 0x65, 0x20,
 			0x2f, 0xef, 0x8e, 0x9e, 0xce, 0x7d, 0xce, 0x03, 0x81, 0x24, 0x64, 0xd0, 0x4b, 0x94, 0x42, 0xde,
 		},
+		.signature = { /* by scalar, of secret, with the seed at peer; computed in Python */
+			0x30, 0x46, 0x02, 0x21, 0x00, 0xd2, 0x03, 0x5f, 0xac, 0x0e, 0x4a, 0x95, 0xb3, 0x52, 0xf7, 0xa0,
+			0x01, 0x4e, 0xb3, 0xc6, 0x98, 0x61, 0x16, 0x7f, 0x43, 0x1e, 0xa2, 0x1d, 0x7e, 0xa4, 0x61, 0xf5,
+			0x02, 0xfd, 0x35, 0x7a, 0x7f, 0x02, 0x21, 0x00, 0xca, 0x26, 0xe7, 0xbd, 0x2c, 0xdc, 0xa6, 0x36,
+			0xa7, 0x68, 0x1a, 0xd3, 0xa8, 0x76, 0x6e, 0x50, 0x7b, 0xa3, 0x0e, 0xd3, 0x3c, 0xe0, 0xba, 0x2a,
+			0x41, 0x22, 0x97, 0x4f, 0xb0, 0x23, 0x00, 0x61,
+		},
 	},
 	[HF_GROUP_P384] = { /* RFC 5903 8.2 */
 		.scalar = {
@@ -211,60 +218,128 @@ static const struct kat {
 	/* clang-format on */
 };
 
-/* Every operation of a batch asks the same. */
-static void ask(const struct hf_pk_engine *engine, void *ctx, struct hf_ec_op *op,
-	uint8_t out[][HF_EC_POINT_MAX], enum hf_ec_kind kind, enum hf_group group)
+/* The scalar as a private key, in what precedes it in PKCS#8 (RFC 5208, RFC 5915). */
+struct signer {
+	struct hf_pk_key key;
+	uint8_t der[35 + HF_EC_SCALAR_MAX];
+};
+
+static void signer_make(struct signer *s, enum hf_group group)
 {
+	static const struct {
+		uint8_t len, der[35];
+	} head[HF_GROUP_CNT] = {
+		/* clang-format off */
+		[HF_GROUP_P256] = {35, {
+			0x30, 0x41, 0x02, 0x01, 0x00, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01,
+			0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x04, 0x27, 0x30, 0x25, 0x02, 0x01,
+			0x01, 0x04, 0x20,
+		}},
+		[HF_GROUP_P384] = {32, {
+			0x30, 0x4e, 0x02, 0x01, 0x00, 0x30, 0x10, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01,
+			0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x22, 0x04, 0x37, 0x30, 0x35, 0x02, 0x01, 0x01, 0x04, 0x30,
+		}},
+		/* clang-format on */
+	};
+	size_t head_len = head[group].len, len = hf_group_info[group].scalar_len;
+
+	memcpy(s->der, head[group].der, head_len);
+	memcpy(s->der + head_len, kat[group].scalar, len);
+	s->key = (struct hf_pk_key){.type = group == HF_GROUP_P256 ? HF_PK_EC_P256 : HF_PK_EC_P384,
+		.bits = group == HF_GROUP_P256 ? 256 : 384,
+		.d = hf_span(s->der + head_len, len),
+		.pkcs8 = hf_span(s->der, head_len + len)};
+}
+
+/* Every operation of a batch asks the same. A digest to sign is as long as the secret. */
+static void ask(const struct hf_pk_engine *engine, void *ctx, struct hf_ec_op *op,
+	uint8_t out[][HF_EC_SIGNATURE_MAX], enum hf_ec_kind kind, enum hf_group group,
+	const struct signer *signer)
+{
+	const struct hf_group_info *info = &hf_group_info[group];
+	bool sign = kind == HF_EC_SIGN;
+
 	for (uint32_t i = 0; i < engine->ec_quantum; i++)
 		op[i] = (struct hf_ec_op){.kind = (uint8_t)kind,
 			.group = (uint8_t)group,
+			.key = &signer->key,
 			.scalar = kat[group].scalar,
-			.in = kat[group].peer,
-			.in_len = hf_group_info[group].point_len,
+			.in = sign ? kat[group].secret : kat[group].peer,
+			.in_len = sign ? info->secret_len : info->point_len,
+			.seed = kat[group].peer,
 			.out = out[i],
 			.status = HF_EC_UNANSWERED};
 	engine->ec(ctx, op, engine->ec_quantum);
+}
+
+/* All ones for a DER sequence of its own length: what can be known where the engine draws nonces. */
+static uint32_t is_signature(const uint8_t *out, uint32_t len)
+{
+	return hf_ct_eq(out[0], 0x30) & hf_ct_eq(out[1], len - 2);
+}
+
+/* All ones for what must come out. */
+static uint32_t is_right(
+	const struct hf_pk_engine *engine, const struct hf_ec_op *op, enum hf_group group)
+{
+	const struct hf_group_info *info = &hf_group_info[group];
+	const uint8_t *want = kat[group].signature;
+	uint32_t len = want[1] + 2u;
+
+	if (op->kind == HF_EC_SIGN && !engine->ec_nonce_of_seed)
+		return hf_ct_eq((uint32_t)op->status, HF_EC_OK) &
+		       is_signature(op->out, op->out_len);
+	if (op->kind != HF_EC_SIGN) {
+		want = op->kind == HF_EC_BASE ? kat[group].own : kat[group].secret;
+		len = op->kind == HF_EC_BASE ? info->point_len : info->secret_len;
+	}
+	return hf_ct_eq((uint32_t)op->status, HF_EC_OK) & hf_ct_eq(op->out_len, len) &
+	       hf_ct_bytes_eq(op->out, want, len);
+}
+
+static void forget(const struct hf_pk_engine *engine, void *ctx, const struct signer *signer)
+{
+	if (engine->forget)
+		engine->forget(ctx, signer->key.id);
 }
 
 /* One kind on one group in every lane. */
 static uint32_t lanes_right(
 	const struct hf_pk_engine *engine, void *ctx, enum hf_ec_kind kind, enum hf_group group)
 {
-	const struct hf_group_info *info = &hf_group_info[group];
-	const uint8_t *want = kind == HF_EC_BASE ? kat[group].own : kat[group].secret;
-	uint32_t len = kind == HF_EC_BASE ? info->point_len : info->secret_len;
 	struct hf_ec_op op[HF_PK_QUANTUM_MAX];
-	uint8_t out[HF_PK_QUANTUM_MAX][HF_EC_POINT_MAX];
+	uint8_t out[HF_PK_QUANTUM_MAX][HF_EC_SIGNATURE_MAX];
 	uint32_t good = UINT32_MAX;
+	struct signer signer;
 
+	signer_make(&signer, group);
 	memset(out, 0xa5, sizeof(out));
-	ask(engine, ctx, op, out, kind, group);
+	ask(engine, ctx, op, out, kind, group, &signer);
 	for (uint32_t i = 0; i < engine->ec_quantum; i++)
-		good &= hf_ct_eq((uint32_t)op[i].status, HF_EC_OK) & hf_ct_eq(op[i].out_len, len) &
-			hf_ct_bytes_eq(out[i], want, len);
+		good &= is_right(engine, &op[i], group);
+	forget(engine, ctx, &signer);
 	return good;
 }
 
-/* Signatures have no known answer while an engine may draw the nonce itself. */
 int hf_pk_ec_selftest(const struct hf_pk_engine *engine, void *ctx)
 {
 	uint32_t good = UINT32_MAX;
 
 	for (enum hf_group g = HF_GROUP_X25519; g < HF_GROUP_CNT; g++)
-		for (enum hf_ec_kind k = HF_EC_BASE; k <= HF_EC_MULTIPLY; k++)
+		for (enum hf_ec_kind k = HF_EC_BASE; k < HF_EC_KIND_CNT; k++)
 			if (engine->takes_ec(ctx, k, g))
 				good &= lanes_right(engine, ctx, k, g);
 	return good ? 0 : -1;
 }
 
 static uint64_t measure_one(const struct hf_pk_engine_ref *e, enum hf_ec_kind kind,
-	enum hf_group group, uint64_t (*cycles)(void))
+	enum hf_group group, const struct signer *signer, uint64_t (*cycles)(void))
 {
 	struct hf_ec_op op[HF_PK_QUANTUM_MAX];
-	uint8_t out[HF_PK_QUANTUM_MAX][HF_EC_POINT_MAX];
+	uint8_t out[HF_PK_QUANTUM_MAX][HF_EC_SIGNATURE_MAX];
 	uint64_t began = cycles();
 
-	ask(e->engine, e->ctx[0], op, out, kind, group);
+	ask(e->engine, e->ctx[0], op, out, kind, group, signer);
 	return cycles() - began;
 }
 
@@ -273,13 +348,17 @@ struct hf_pk_pace hf_pk_ec_measure(const struct hf_pk_engine_ref *lanes,
 	uint64_t (*cycles)(void))
 {
 	struct hf_pk_pace pace = {.batch = UINT64_MAX, .whole = UINT64_MAX, .steps = 1};
+	struct signer signer;
 
+	signer_make(&signer, group);
 	for (uint32_t i = 0; i < EC_MEASURES; i++) {
-		uint64_t batch = measure_one(lanes, kind, group, cycles);
-		uint64_t one = measure_one(whole, kind, group, cycles);
+		uint64_t batch = measure_one(lanes, kind, group, &signer, cycles);
+		uint64_t one = measure_one(whole, kind, group, &signer, cycles);
 
 		pace.batch = HF_MIN(pace.batch, batch);
 		pace.whole = HF_MIN(pace.whole, one);
 	}
+	forget(lanes->engine, lanes->ctx[0], &signer);
+	forget(whole->engine, whole->ctx[0], &signer);
 	return pace;
 }

@@ -137,6 +137,9 @@ struct hf_pk_engine {
 	/* Curves. ec computes up to ec_quantum ops of one kind and group before it returns: the
 	 * slowest batch is shorter than one RSA operation. */
 	uint32_t ec_quantum;
+	/* A signature depends on key, digest and seed alone, as those of drivers/pk/p256.c do: its
+	 * selftest knows it. Others add random bytes of their own. */
+	bool ec_nonce_of_seed;
 	bool (*takes_ec)(void *ctx, enum hf_ec_kind kind, enum hf_group group);
 	void (*ec)(void *ctx, struct hf_ec_op *ops, uint32_t cnt);
 };

@@ -596,6 +596,36 @@ static void keys_it_cannot_use_are_left_to_others(void **state)
 
 /* ---- which engine this machine takes ---- */
 
+/* ---- before it serves ---- */
+
+static enum hf_ec_kind lying_kind;
+
+/* The last lane, in the last byte. */
+static void ec_that_lies(void *c, struct hf_ec_op *ops, uint32_t cnt)
+{
+	struct hf_ec_op *op = &ops[cnt - 1];
+
+	engine->ec(c, ops, cnt);
+	if (op->kind == lying_kind)
+		op->out[op->out_len - 1] ^= 1;
+}
+
+static void selftest_of_this(void)
+{
+	struct hf_pk_engine liar = *engine;
+
+	liar.ec = ec_that_lies;
+	assert_int_equal(hf_pk_selftest(engine, ctx, 0), 0);
+	for (lying_kind = HF_EC_BASE; lying_kind < HF_EC_KIND_CNT; lying_kind++)
+		assert_int_equal(hf_pk_selftest(&liar, ctx, 0), -1);
+}
+
+static void one_wrong_bit_fails_the_selftest(void **state)
+{
+	(void)state;
+	with_engines(selftest_of_this);
+}
+
 static const char *best_engine(const char *tier)
 {
 	uint32_t e = 0;
@@ -640,6 +670,7 @@ int main(void)
 		cmocka_unit_test(signatures_verify),
 		cmocka_unit_test(nonces_are_hash_of_key_digest_and_seed),
 		cmocka_unit_test(keys_it_cannot_use_are_left_to_others),
+		cmocka_unit_test(one_wrong_bit_fails_the_selftest),
 		cmocka_unit_test(the_tier_chooses_the_kernel),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);

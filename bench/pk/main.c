@@ -69,7 +69,7 @@ static void engine_stop(struct hf_pk_engine_ref *ref)
 
 static struct hf_pk *jobs_start(const struct hf_pk_engine_ref *ref, uint32_t cnt)
 {
-	static const struct hf_pk_cfg cfg = {JOB_CNT};
+	static const struct hf_pk_cfg cfg = {.job_cnt = JOB_CNT};
 
 	return hf_pk_init(bench_alloc(hf_pk_footprint(&cfg)), &cfg, ref, cnt);
 }

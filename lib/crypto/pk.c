@@ -8,6 +8,7 @@
  * is out. */
 #include "lib/crypto/pk_ec.h"
 #include "lib/crypto/pk_pairs.h"
+#include "lib/crypto/pk_pss.h"
 #include "lib/base/secret.h"
 #include "lib/crypto/sym.h"
 
@@ -46,6 +47,7 @@ struct hf_pk {
 	bool curves_last; /* whose turn it was: with both waiting they alternate */
 	struct hf_pk_pairs pairs[HF_GROUP_CNT];
 	struct hf_rand *rand; /* they are made of it; NULL: none are made */
+	struct hf_sym *sym;   /* NULL: no hashes, so no PSS */
 	struct class class[HF_PK_CLASS_CNT];
 	uint32_t turn; /* the class that is asked first */
 	enum hf_pk_slice last;
@@ -141,6 +143,7 @@ struct hf_pk *hf_pk_init(void *mem, const struct hf_pk_cfg *cfg,
 	HF_ASSERT(engines[engine_cnt - 1].engine->cost == HF_PK_WHOLE &&
 		  !engines[engine_cnt - 1].off);
 	memset(mem, 0, hf_pk_footprint(cfg)); /* a free job is all zeros, always */
+	pk->sym = cfg->sym;
 	for (uint32_t i = 0; i < engine_cnt; i++)
 		engine_add(pk, &engines[i]);
 	for (uint32_t i = 0; i < HF_PK_CLASS_CNT; i++)
@@ -221,8 +224,8 @@ static void prepare_pkcs1(struct hf_pk_job *job)
 	memcpy(job->in + k - info->digest_len, digest, info->digest_len);
 }
 
-/* False for what no engine is asked: keys of another type, and PSS, whose encoding wants a hash. */
-static bool prepare(struct hf_pk_job *job)
+/* False for what no engine is asked: keys of another type, and PSS where nobody hashes. */
+static bool prepare(struct hf_pk *pk, struct hf_pk_job *job)
 {
 	const struct hf_pk_key *key = job->key;
 
@@ -242,6 +245,9 @@ static bool prepare(struct hf_pk_job *job)
 		HF_ASSERT(job->hash >= HF_SHA1 && job->hash <= HF_SHA512);
 		prepare_pkcs1(job);
 		return true;
+	case HF_PK_RSA_SIGN_PSS:
+		HF_ASSERT(job->hash >= HF_SHA1 && job->hash <= HF_SHA512);
+		return pk->sym && hf_pk_pss_prepare(job, pk->sym) == 0;
 	default:
 		return false;
 	}
@@ -367,7 +373,7 @@ void hf_pk_submit(struct hf_pk *pk, struct hf_pk_job *job, hf_ns now)
 	HF_ASSERT(job->state == TAKEN);
 	pk->stats.submitted++;
 	job->submitted_at = now;
-	if (prepare(job)) {
+	if (prepare(pk, job)) {
 		enqueue(pk, job, false);
 	} else {
 		complete(pk, job);

@@ -54,10 +54,10 @@ static inline uint32_t hf_pk_class(const struct hf_pk_key *key)
 enum hf_pk_op {
 	HF_PK_RSA_PREMASTER,  /* in: EncryptedPreMasterSecret body; out: 48 bytes */
 	HF_PK_RSA_SIGN_PKCS1, /* in: digest; hash says which; out: signature */
-	HF_PK_RSA_SIGN_PSS,
-	HF_PK_ECDH_KEYGEN, /* group, seed; scalar: the private key, out: what goes on the wire */
-	HF_PK_ECDH_DERIVE, /* group, scalar; in: the peer's public value; out: shared secret */
-	HF_PK_ECDSA_SIGN,  /* in: digest; hash says which; out: signature, DER */
+	HF_PK_RSA_SIGN_PSS,   /* the same; RFC 8017 8.1, the salt as long as the digest */
+	HF_PK_ECDH_KEYGEN,    /* group, seed; scalar: the private key, out: what goes on the wire */
+	HF_PK_ECDH_DERIVE,    /* group, scalar; in: the peer's public value; out: shared secret */
+	HF_PK_ECDSA_SIGN,     /* in: digest; hash says which; out: signature, DER */
 	HF_PK_OP_CNT
 };
 
@@ -122,8 +122,10 @@ struct hf_pk_engine_stats {
 #undef HF_HIST
 };
 
+struct hf_sym;
 struct hf_pk_cfg {
-	uint32_t job_cnt; /* jobs alive at once: the bound of the queues */
+	uint32_t job_cnt;   /* jobs alive at once: the bound of the queues */
+	struct hf_sym *sym; /* hashes for PSS, at once; outlives pk. NULL: such jobs fail */
 };
 
 struct hf_pk;

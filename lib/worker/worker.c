@@ -661,10 +661,10 @@ struct hf_worker *hf_worker_init(
 	hf_bufs_init(&w->bufs, p.bufs, cfg->chunk_cnt, cfg->record_cnt);
 	hf_bufs_init(&w->link_bufs, p.link_bufs, cfg->link_chunk_cnt, 0);
 	w->tcp = hf_tcp_init(p.tcp, &tc, &w->bufs, &w->rand, &w->trace, env->now);
-	w->pk = hf_pk_init(
-		p.pk, &(struct hf_pk_cfg){.job_cnt = cfg->pk_job_cnt}, env->pk, env->pk_cnt);
-	hf_pk_keep_pairs(w->pk, &w->rand);
 	w->sym = hf_sym_init(p.sym, cfg->sym_job_cnt, env->sym, env->sym_ctx);
+	w->pk = hf_pk_init(p.pk, &(struct hf_pk_cfg){.job_cnt = cfg->pk_job_cnt, .sym = w->sym},
+		env->pk, env->pk_cnt);
+	hf_pk_keep_pairs(w->pk, &w->rand);
 	w->tls = (struct hf_tls_ctx){.bufs = &w->bufs,
 		.pk = w->pk,
 		.sym = w->sym,

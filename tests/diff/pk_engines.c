@@ -569,11 +569,12 @@ static void keys_are_made_ready_in_steps(void **state)
 /* ---- through jobs ---- */
 
 static struct hf_pk *pk;
+static struct hf_sym *sym;
 
 /* The engine under test has one context for all: tests here use one size at a time. */
 static void jobs_start(void)
 {
-	static const struct hf_pk_cfg cfg = {2 * LANES_MAX};
+	const struct hf_pk_cfg cfg = {.job_cnt = 2 * LANES_MAX, .sym = sym};
 	struct hf_pk_engine_ref ref[2] = {{.engine = engine}, {.engine = &hf_pk_libcrypto}};
 
 	for (uint32_t i = 0; i < HF_PK_CLASS_CNT; i++) {
@@ -611,6 +612,59 @@ static void expect_signature(const struct rsa_key *key, const struct hf_pk_job *
 	memset(digest, (int)job->owner + 1, 32);
 	assert_memory_equal(em + len - 32, digest, 32);
 	assert_int_equal(em[1], 1);
+}
+
+/* PSS, a hash for each lane in turn: libcrypto finds every signature right, and a wrong bit wrong. */
+static void signed_by_pss(struct rsa_key *key, uint32_t cnt)
+{
+	const EVP_MD *md[] = {EVP_sha256(), EVP_sha384(), EVP_sha512()};
+	uint32_t lanes = engine->quantum;
+	uint8_t digest[HF_HASH_MAX];
+	struct hf_pk_job *job;
+
+	jobs_start();
+	for (uint32_t i = 0; i < lanes; i++) {
+		assert_non_null(job = hf_pk_take(pk));
+		job->key = &key[i % cnt].key;
+		job->owner = i;
+		job->op = HF_PK_RSA_SIGN_PSS;
+		job->hash = (uint8_t)(HF_SHA256 + i % 3);
+		job->in_len = hf_hash_info[job->hash].len;
+		memset(job->in, (int)i + 1, job->in_len);
+		hf_rand_bytes(&rnd, job->seed, sizeof(job->seed));
+		hf_pk_submit(pk, job, 0);
+	}
+	while (hf_pk_work(pk, false, 0)) {
+	}
+	for (uint32_t i = 0; i < lanes; i++) {
+		const struct rsa_key *k;
+
+		assert_non_null(job = hf_pk_done(pk));
+		assert_int_equal(job->status, HF_PK_OK);
+		k = &key[job->owner % cnt];
+		memset(digest, (int)job->owner + 1, sizeof(digest));
+		assert_true(rsa_key_verifies(k, true, md[job->owner % 3], digest, job->out));
+		job->out[job->out_len - 1] ^= 1;
+		assert_false(rsa_key_verifies(k, true, md[job->owner % 3], digest, job->out));
+		hf_pk_give(pk, job);
+	}
+	assert_int_equal(hf_pk_stats(pk)->scalar_ops, 0); /* the kernel did it all */
+	assert_int_equal(hf_pk_stats(pk)->batch_ops, lanes);
+	free(pk);
+}
+
+static void signatures_by_pss(void **state)
+{
+	void *driver = test_alloc(hf_sym_libcrypto.size(1)), *mem = test_alloc(hf_sym_footprint(1));
+
+	(void)state;
+	assert_int_equal(hf_sym_libcrypto.init(driver, 1), 0);
+	sym = hf_sym_init(mem, 1, &hf_sym_libcrypto, driver);
+	with_engines(signed_by_pss);
+	sym = NULL;
+	hf_sym_libcrypto.fini(driver);
+	free(driver);
+	free(mem);
 }
 
 static void make_ready(const struct hf_pk_key *key)
@@ -767,6 +821,7 @@ int main(void)
 		cmocka_unit_test(a_forgotten_key_is_made_anew),
 		cmocka_unit_test(more_keys_than_places),
 		cmocka_unit_test(keys_are_made_ready_in_steps),
+		cmocka_unit_test(signatures_by_pss),
 		cmocka_unit_test(jobs_cancelled_at_every_point),
 		cmocka_unit_test(a_fault_is_answered_by_libcrypto),
 		cmocka_unit_test(the_tier_chooses_the_kernel),

@@ -179,7 +179,7 @@ static void receive(struct hf_pk *pk, struct hf_pk_job *job, uint32_t i)
 
 static int batch(const char *name, uint32_t primes)
 {
-	static const struct hf_pk_cfg cfg = {OPS};
+	static const struct hf_pk_cfg cfg = {.job_cnt = OPS};
 	const struct hf_pk_engine engine = engine_named(name);
 	struct hf_pk_engine_ref ref[2] = {{.engine = &engine}, {.engine = &nobody}};
 	void *ctx = test_alloc(engine.size());

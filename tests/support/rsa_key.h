@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include <openssl/core_names.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
@@ -114,6 +115,26 @@ static HF_UNUSED void rsa_key_public(const struct rsa_key *k, const uint8_t *in,
 	BN_free(e);
 	BN_free(r);
 	BN_CTX_free(x);
+}
+
+/* Is this, as long as n, libcrypto's signature of the digest, by PKCS #1 v1.5 or by PSS with a salt of the
+ * digest's length? */
+static HF_UNUSED bool rsa_key_verifies(const struct rsa_key *k, bool pss, const EVP_MD *md,
+	const uint8_t *digest, const uint8_t *signature)
+{
+	EVP_PKEY_CTX *x = EVP_PKEY_CTX_new(k->pkey, NULL);
+	int padding = pss ? RSA_PKCS1_PSS_PADDING : RSA_PKCS1_PADDING;
+	bool right;
+
+	HF_ASSERT(EVP_PKEY_verify_init(x) == 1);
+	HF_ASSERT(EVP_PKEY_CTX_set_rsa_padding(x, padding) == 1);
+	HF_ASSERT(EVP_PKEY_CTX_set_signature_md(x, md) == 1);
+	HF_ASSERT(!pss || EVP_PKEY_CTX_set_rsa_pss_saltlen(x, RSA_PSS_SALTLEN_DIGEST) == 1);
+	right = EVP_PKEY_verify(x, signature, k->key.n.len, digest, (size_t)EVP_MD_get_size(md)) ==
+		1;
+	ERR_clear_error();
+	EVP_PKEY_CTX_free(x);
+	return right;
 }
 
 #endif

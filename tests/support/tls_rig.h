@@ -65,8 +65,9 @@ static inline void rig_crypto(struct rig *r)
 	HF_ASSERT(r->sym_driver->init(r->sym_ctx, RIG_SCHEDULE_CNT) == 0);
 	r->mem[0] = rig_alloc(hf_pk_footprint(&cfg));
 	r->mem[1] = rig_alloc(hf_sym_footprint(RIG_JOB_CNT));
-	r->x.pk = hf_pk_init(r->mem[0], &cfg, &engine, 1);
 	r->x.sym = hf_sym_init(r->mem[1], RIG_JOB_CNT, r->sym_driver, r->sym_ctx);
+	cfg.sym = r->x.sym;
+	r->x.pk = hf_pk_init(r->mem[0], &cfg, &engine, 1);
 }
 
 /* A default host without ALPN, one by name with it, one by wildcard; every suite there is. */

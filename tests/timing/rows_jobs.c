@@ -151,7 +151,7 @@ static void *block(size_t len)
 
 static bool start(const void *self)
 {
-	static const struct hf_pk_cfg cfg = {HF_PK_QUANTUM_MAX};
+	static const struct hf_pk_cfg cfg = {.job_cnt = HF_PK_QUANTUM_MAX};
 	struct hf_pk_engine_ref ref[2] = {{.engine = &leaky}, {.engine = &hf_pk_libcrypto}};
 	uint8_t seed[HF_RAND_SEED_LEN] = {1};
 

@@ -31,7 +31,7 @@ static int setup(void **state)
 
 static void start(const struct hf_pk_engine *e)
 {
-	static const struct hf_pk_cfg cfg = {2};
+	static const struct hf_pk_cfg cfg = {.job_cnt = 2};
 	struct hf_pk_engine_ref ref[2] = {{.engine = e}, {.engine = &hf_pk_libcrypto}};
 
 	engine = e;

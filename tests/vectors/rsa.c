@@ -20,7 +20,7 @@ static uint32_t suited; /* jobs whose key the engine takes */
 
 static void start(const struct hf_pk_engine *e)
 {
-	static const struct hf_pk_cfg cfg = {1};
+	static const struct hf_pk_cfg cfg = {.job_cnt = 1};
 	struct hf_pk_engine_ref ref[2] = {{.engine = e}, {.engine = &hf_pk_libcrypto}};
 
 	engine = e;

@@ -161,7 +161,7 @@ static struct hf_pk *pk;
 
 static void start_with(const struct hf_pk_engine_ref *e, uint32_t cnt)
 {
-	static const struct hf_pk_cfg cfg = {JOB_CNT};
+	static const struct hf_pk_cfg cfg = {.job_cnt = JOB_CNT};
 
 	memset(ones, 0xff, sizeof(ones));
 	memset(&whole, 0, sizeof(whole));
@@ -484,7 +484,9 @@ static void what_is_not_served_fails_at_once(void **state)
 	submit(&ec, 1);
 	done(1, HF_PK_FAILED);
 	job = take(&rsa, 2);
-	job->op = HF_PK_RSA_SIGN_PSS;
+	job->op = HF_PK_RSA_SIGN_PSS; /* and nobody hashes here */
+	job->hash = HF_SHA256;
+	job->in_len = 32;
 	hf_pk_submit(pk, job, 0);
 	done(2, HF_PK_FAILED);
 	assert_int_equal(whole.calls, 0);

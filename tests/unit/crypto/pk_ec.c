@@ -100,7 +100,7 @@ static struct hf_pk *pk;
 /* min_fill: of key pairs in lanes. */
 static void start(uint32_t min_fill)
 {
-	static const struct hf_pk_cfg cfg = {JOB_CNT};
+	static const struct hf_pk_cfg cfg = {.job_cnt = JOB_CNT};
 	struct hf_pk_engine_ref ref[] = {{.engine = &lanes_class, .ctx = {&lanes, &lanes, &lanes}},
 		{.engine = &last_class, .ctx = {&last, &last, &last}}};
 
@@ -591,7 +591,7 @@ static void engines_without_the_group_are_passed_by(void **state)
 /* An engine in lanes has no arithmetic for RSA, and keeps nothing of keys. */
 static void engines_for_curves_alone_are_passed_by(void **state)
 {
-	static const struct hf_pk_cfg cfg = {2};
+	static const struct hf_pk_cfg cfg = {.job_cnt = 2};
 	struct hf_pk_engine_ref ref[] = {{.engine = &curves_class, .ctx = {&lanes, &lanes, &lanes}},
 		{.engine = &last_class, .ctx = {&last, &last, &last}}};
 	struct hf_pk_job *job;
@@ -612,7 +612,7 @@ static void engines_for_curves_alone_are_passed_by(void **state)
 
 static void engines_for_rsa_alone_are_passed_by(void **state)
 {
-	static const struct hf_pk_cfg cfg = {2};
+	static const struct hf_pk_cfg cfg = {.job_cnt = 2};
 	struct hf_pk_engine_ref ref[] = {{.engine = &rsa_class, .ctx = {&lanes, &lanes, &lanes}}};
 	struct hf_pk_job *job;
 

@@ -73,7 +73,7 @@ static void premaster(struct hf_pk *pk, uint32_t in_len, bool good)
 
 static int under_valgrind(void)
 {
-	static const struct hf_pk_cfg cfg = {2};
+	static const struct hf_pk_cfg cfg = {.job_cnt = 2};
 	const struct hf_pk_engine_ref ref = {.engine = &engine};
 	void *mem = aligned_alloc(HF_CACHE_LINE, HF_ROUND_UP(hf_pk_footprint(&cfg), 64u));
 	struct hf_pk *pk = hf_pk_init(mem, &cfg, &ref, 1);

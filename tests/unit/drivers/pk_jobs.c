@@ -9,7 +9,7 @@
 #include "tests/support/rsa_key.h"
 #include "tests/support/test.h"
 
-static void *engine_ctx;
+static void *engine_ctx, *sym_ctx, *sym_mem;
 static struct hf_pk *pk;
 static struct hf_rand rnd;
 static struct rsa_key key[4]; /* 2048, 3072, 4096, and 2048 of three primes */
@@ -70,7 +70,7 @@ static const struct hf_pk_engine sliced_class = {.name = "sliced",
 
 static int setup(void **state)
 {
-	static const struct hf_pk_cfg cfg = {16};
+	struct hf_pk_cfg cfg = {.job_cnt = 16};
 	uint8_t seed[HF_RAND_SEED_LEN] = {1};
 	struct hf_pk_engine_ref engines[2] = {
 		{.engine = &sliced_class}, {.engine = &hf_pk_libcrypto}};
@@ -85,6 +85,10 @@ static int setup(void **state)
 		engines[0].min_fill[i] = 4;
 		engines[1].ctx[i] = engine_ctx;
 	}
+	sym_ctx = test_alloc(hf_sym_libcrypto.size(1));
+	assert_int_equal(hf_sym_libcrypto.init(sym_ctx, 1), 0);
+	sym_mem = test_alloc(hf_sym_footprint(1));
+	cfg.sym = hf_sym_init(sym_mem, 1, &hf_sym_libcrypto, sym_ctx);
 	pk = hf_pk_init(test_alloc(hf_pk_footprint(&cfg)), &cfg, engines, 2);
 	rsa_key_make(&key[0], 2048, 2);
 	rsa_key_make(&key[1], 3072, 2);
@@ -97,7 +101,10 @@ static int teardown(void **state)
 {
 	(void)state;
 	hf_pk_libcrypto.fini(engine_ctx);
+	hf_sym_libcrypto.fini(sym_ctx);
 	free(engine_ctx);
+	free(sym_ctx);
+	free(sym_mem);
 	free(pk);
 	for (int i = 0; i < 4; i++)
 		rsa_key_free(&key[i]);
@@ -295,33 +302,34 @@ static void many_at_once(void **state)
 
 /* ---- signatures ---- */
 
-static void signature(const struct rsa_key *k, enum hf_hash hash, const EVP_MD *md)
+static void signature(
+	const struct rsa_key *k, enum hf_pk_op op, enum hf_hash hash, const EVP_MD *md)
 {
 	struct hf_pk_job *job = hf_pk_take(pk);
-	EVP_PKEY_CTX *x = EVP_PKEY_CTX_new(k->pkey, NULL);
+	bool pss = op == HF_PK_RSA_SIGN_PSS;
 	uint8_t digest[HF_HASH_MAX];
 	size_t digest_len = (size_t)EVP_MD_get_size(md);
 
 	assert_non_null(job);
 	hf_rand_bytes(&rnd, digest, digest_len);
 	job->key = &k->key;
-	job->op = HF_PK_RSA_SIGN_PKCS1;
+	job->op = (uint8_t)op;
 	job->hash = (uint8_t)hash;
 	memcpy(job->in, digest, digest_len);
 	job->in_len = (uint32_t)digest_len;
+	hf_rand_bytes(&rnd, job->seed, sizeof(job->seed));
 	hf_pk_submit(pk, job, 0);
 	assert_false(hf_pk_work(pk, true, 0));
 	assert_ptr_equal(hf_pk_done(pk), job);
 	assert_int_equal(job->status, HF_PK_OK);
 	assert_int_equal(job->out_len, k->key.n.len);
-	assert_int_equal(EVP_PKEY_verify_init(x), 1);
-	assert_int_equal(EVP_PKEY_CTX_set_rsa_padding(x, RSA_PKCS1_PADDING), 1);
-	assert_int_equal(EVP_PKEY_CTX_set_signature_md(x, md), 1);
-	assert_int_equal(EVP_PKEY_verify(x, job->out, job->out_len, digest, digest_len), 1);
+	assert_true(rsa_key_verifies(k, pss, md, digest, job->out));
+	assert_false(rsa_key_verifies(k, !pss, md, digest, job->out));
 	digest[0] ^= 1;
-	assert_int_not_equal(EVP_PKEY_verify(x, job->out, job->out_len, digest, digest_len), 1);
-	ERR_clear_error();
-	EVP_PKEY_CTX_free(x);
+	assert_false(rsa_key_verifies(k, pss, md, digest, job->out));
+	digest[0] ^= 1;
+	job->out[job->out_len / 2] ^= 1;
+	assert_false(rsa_key_verifies(k, pss, md, digest, job->out));
 	hf_pk_give(pk, job);
 }
 
@@ -329,10 +337,13 @@ static void signatures_verify(void **state)
 {
 	(void)state;
 	for (int i = 0; i < 4; i++) {
-		signature(&key[i], HF_SHA1, EVP_sha1());
-		signature(&key[i], HF_SHA256, EVP_sha256());
-		signature(&key[i], HF_SHA384, EVP_sha384());
-		signature(&key[i], HF_SHA512, EVP_sha512());
+		signature(&key[i], HF_PK_RSA_SIGN_PKCS1, HF_SHA1, EVP_sha1());
+		signature(&key[i], HF_PK_RSA_SIGN_PKCS1, HF_SHA256, EVP_sha256());
+		signature(&key[i], HF_PK_RSA_SIGN_PKCS1, HF_SHA384, EVP_sha384());
+		signature(&key[i], HF_PK_RSA_SIGN_PKCS1, HF_SHA512, EVP_sha512());
+		signature(&key[i], HF_PK_RSA_SIGN_PSS, HF_SHA256, EVP_sha256());
+		signature(&key[i], HF_PK_RSA_SIGN_PSS, HF_SHA384, EVP_sha384());
+		signature(&key[i], HF_PK_RSA_SIGN_PSS, HF_SHA512, EVP_sha512());
 	}
 }
 

@@ -104,9 +104,10 @@ struct hf_tls_group {
 	uint8_t group; /* enum hf_group */
 };
 struct hf_tls_scheme {
-	uint16_t id;  /* SignatureAndHashAlgorithm, RFC 5246 7.4.1.4.1 */
+	uint16_t id;  /* SignatureAndHashAlgorithm, RFC 5246 7.4.1.4.1; RFC 8446 4.2.3 */
 	uint8_t key;  /* enum hf_pk_type */
-	uint8_t hash; /* enum hf_hash; RSA: under PKCS #1 */
+	uint8_t op;   /* enum hf_pk_op */
+	uint8_t hash; /* enum hf_hash */
 };
 const struct hf_tls_group *hf_tls_group(uint16_t id); /* NULL: not served */
 /* The best for such a key of those offered; offered.p NULL: the client said nothing. */

@@ -166,6 +166,12 @@ static void keep_answer(struct hf_tls_hs *hs, const struct hf_pk_job *job)
 	keep_pair(hs, hs->choice.group, job->scalar, job->out);
 }
 
+static bool signs(const struct hf_pk_job *job)
+{
+	return job->op == HF_PK_RSA_SIGN_PKCS1 || job->op == HF_PK_RSA_SIGN_PSS ||
+	       job->op == HF_PK_ECDSA_SIGN;
+}
+
 void hf_tls_pk_done(struct hf_tls_ctx *x, struct hf_tls *t, struct hf_pk_job *job)
 {
 	struct hf_tls_use *use = job->user;
@@ -178,7 +184,7 @@ void hf_tls_pk_done(struct hf_tls_ctx *x, struct hf_tls *t, struct hf_pk_job *jo
 			hf_tls_fail(x, t, HF_TLS_R_BAD_POINT);
 		} else if (job->status != HF_PK_OK) {
 			hf_tls_fail(x, t, HF_TLS_R_PK_FAILED);
-		} else if (job->op == HF_PK_RSA_SIGN_PKCS1 || job->op == HF_PK_ECDSA_SIGN) {
+		} else if (signs(job)) {
 			t->hs->signature = job;
 			return;
 		} else {
@@ -229,8 +235,7 @@ static int step_digest(struct hf_tls_call *c)
 static int step_sign(struct hf_tls_call *c)
 {
 	struct hf_tls_hs *hs = c->t->hs;
-	struct hf_pk_job *job =
-		take_pk(c, hs->choice.suite->ecdsa ? HF_PK_ECDSA_SIGN : HF_PK_RSA_SIGN_PKCS1);
+	struct hf_pk_job *job = take_pk(c, hs->choice.scheme->op);
 
 	if (!job)
 		return HF_TLS_WAIT_MEM;

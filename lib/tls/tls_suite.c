@@ -92,24 +92,29 @@ const struct hf_tls_group *hf_tls_group(uint16_t id)
 	return NULL;
 }
 
-/* In 1.2 a curve goes with any hash, but the hash of its own length is what everybody has. SHA-1 comes
- * last, for clients that can do nothing else (RFC 9155 would refuse them): whoever says nothing has said
+/* In 1.2 a curve goes with any hash, but the hash of its own length is what everybody has. PSS (RFC 8446
+ * 4.2.3 has it in 1.2, too) is for who offers nothing older that is good. SHA-1 comes last, for clients that can do nothing else (RFC 9155 would refuse them): whoever says nothing has said
  * SHA-1 (RFC 5246 7.4.1.4.1). */
 const struct hf_tls_scheme *hf_tls_scheme(enum hf_pk_type key, struct hf_span offered)
 {
 	static const struct hf_tls_scheme schemes[] = {
-		{0x0401, HF_PK_RSA, HF_SHA256},
-		{0x0501, HF_PK_RSA, HF_SHA384},
-		{0x0601, HF_PK_RSA, HF_SHA512},
-		{0x0201, HF_PK_RSA, HF_SHA1},
-		{0x0403, HF_PK_EC_P256, HF_SHA256},
-		{0x0503, HF_PK_EC_P256, HF_SHA384},
-		{0x0603, HF_PK_EC_P256, HF_SHA512},
-		{0x0203, HF_PK_EC_P256, HF_SHA1},
-		{0x0503, HF_PK_EC_P384, HF_SHA384},
-		{0x0603, HF_PK_EC_P384, HF_SHA512},
-		{0x0403, HF_PK_EC_P384, HF_SHA256},
-		{0x0203, HF_PK_EC_P384, HF_SHA1},
+		/* clang-format off */
+		{0x0401, HF_PK_RSA,     HF_PK_RSA_SIGN_PKCS1, HF_SHA256},
+		{0x0501, HF_PK_RSA,     HF_PK_RSA_SIGN_PKCS1, HF_SHA384},
+		{0x0601, HF_PK_RSA,     HF_PK_RSA_SIGN_PKCS1, HF_SHA512},
+		{0x0804, HF_PK_RSA,     HF_PK_RSA_SIGN_PSS,   HF_SHA256},
+		{0x0805, HF_PK_RSA,     HF_PK_RSA_SIGN_PSS,   HF_SHA384},
+		{0x0806, HF_PK_RSA,     HF_PK_RSA_SIGN_PSS,   HF_SHA512},
+		{0x0201, HF_PK_RSA,     HF_PK_RSA_SIGN_PKCS1, HF_SHA1},
+		{0x0403, HF_PK_EC_P256, HF_PK_ECDSA_SIGN,     HF_SHA256},
+		{0x0503, HF_PK_EC_P256, HF_PK_ECDSA_SIGN,     HF_SHA384},
+		{0x0603, HF_PK_EC_P256, HF_PK_ECDSA_SIGN,     HF_SHA512},
+		{0x0203, HF_PK_EC_P256, HF_PK_ECDSA_SIGN,     HF_SHA1},
+		{0x0503, HF_PK_EC_P384, HF_PK_ECDSA_SIGN,     HF_SHA384},
+		{0x0603, HF_PK_EC_P384, HF_PK_ECDSA_SIGN,     HF_SHA512},
+		{0x0403, HF_PK_EC_P384, HF_PK_ECDSA_SIGN,     HF_SHA256},
+		{0x0203, HF_PK_EC_P384, HF_PK_ECDSA_SIGN,     HF_SHA1},
+		/* clang-format on */
 	};
 
 	for (size_t i = 0; i < HF_ARRAY_LEN(schemes); i++) {

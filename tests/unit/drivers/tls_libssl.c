@@ -795,15 +795,22 @@ static void curves_and_signatures_of_the_client(void **state)
 		const char *groups, *signatures;
 		int nid; /* 0: refused */
 		enum hf_tls_reason reason;
+		int type;
 	} rows[] = {
-		{"P-521:X448", "RSA+SHA256", 0, HF_TLS_R_NO_SHARED_GROUP},
-		{"P-256", "RSA+SHA256", NID_sha256, HF_TLS_R_OK},
-		{"P-256", "RSA+SHA512:RSA+SHA384", NID_sha384, HF_TLS_R_OK},
-		{"P-256", "ECDSA+SHA256:RSA+SHA512", NID_sha512, HF_TLS_R_OK},
-		{"P-256", "ECDSA+SHA256:RSA+SHA1", NID_sha1, HF_TLS_R_OK},
+		{"P-521:X448", "RSA+SHA256", 0, HF_TLS_R_NO_SHARED_GROUP, 0},
+		{"P-256", "RSA+SHA256", NID_sha256, HF_TLS_R_OK, NID_rsaEncryption},
+		{"P-256", "RSA+SHA512:RSA+SHA384", NID_sha384, HF_TLS_R_OK, NID_rsaEncryption},
+		{"P-256", "ECDSA+SHA256:RSA+SHA512", NID_sha512, HF_TLS_R_OK, NID_rsaEncryption},
+		{"P-256", "ECDSA+SHA256:RSA+SHA1", NID_sha1, HF_TLS_R_OK, NID_rsaEncryption},
+		{"P-256", "rsa_pss_rsae_sha256", NID_sha256, HF_TLS_R_OK, NID_rsassaPss},
+		{"P-256", "rsa_pss_rsae_sha384", NID_sha384, HF_TLS_R_OK, NID_rsassaPss},
+		{"P-256", "rsa_pss_rsae_sha512", NID_sha512, HF_TLS_R_OK, NID_rsassaPss},
+		{"P-256", "rsa_pss_rsae_sha256:RSA+SHA512", NID_sha512, HF_TLS_R_OK,
+			NID_rsaEncryption},
+		{"P-256", "RSA+SHA1:rsa_pss_rsae_sha256", NID_sha256, HF_TLS_R_OK, NID_rsassaPss},
 	};
 	struct client c;
-	int nid;
+	int nid, type;
 
 	(void)state;
 	for (size_t i = 0; i < 2 * HF_ARRAY_LEN(rows); i++) {
@@ -822,6 +829,8 @@ static void curves_and_signatures_of_the_client(void **state)
 		if (rows[i / 2].nid) {
 			assert_int_equal(SSL_get_peer_signature_nid(c.ssl, &nid), 1);
 			assert_int_equal(nid, rows[i / 2].nid);
+			assert_int_equal(SSL_get_peer_signature_type_nid(c.ssl, &type), 1);
+			assert_int_equal(type, rows[i / 2].type);
 		}
 		expect_close(&c, true);
 	}

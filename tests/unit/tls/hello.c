@@ -651,6 +651,14 @@ static void curves_and_signatures(void **state)
 			0x0601},
 		{{.no_signatures = true, .more = "\0\15\0\6\0\4\2\1\4\3", .more_len = 10}, 0, 23,
 			0x0201},
+		{{.no_signatures = true, .more = "\0\15\0\6\0\4\10\6\10\5", .more_len = 10}, 0, 23,
+			0x0805},
+		{{.no_signatures = true, .more = "\0\15\0\6\0\4\10\4\6\1", .more_len = 10}, 0, 23,
+			0x0601},
+		{{.no_signatures = true, .more = "\0\15\0\6\0\4\2\1\10\6", .more_len = 10}, 0, 23,
+			0x0806},
+		{{.no_signatures = true, .more = "\0\15\0\6\0\4\10\x9\10\7", .more_len = 10},
+			HF_TLS_R_NO_SHARED_SIGNATURE, 0, 0}, /* rsa_pss_pss: of another key */
 		{{.no_signatures = true, .more = "\0\15\0\6\0\4\2\2\4\3", .more_len = 10},
 			HF_TLS_R_NO_SHARED_SIGNATURE, 0, 0},
 	};

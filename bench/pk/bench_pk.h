@@ -14,7 +14,8 @@
 #include "lib/crypto/pk.h"
 
 #define BENCH_FILL_MAX 16u
-#define BENCH_QUESTIONS 64u
+#define BENCH_QUESTIONS 60u
+#define BENCH_PARTS 3u /* divides BENCH_QUESTIONS */
 
 _Noreturn void bench_die(const char *what);
 void *bench_alloc(size_t len); /* zeroed, on a cache line */
@@ -43,6 +44,9 @@ struct bench_case {
 	const char *beside; /* another case, computed by libcrypto, in the same pairs; NULL: none */
 	void (*make)(const struct bench_case *c, struct bench_work *w);
 	void (*clear)(struct bench_work *w);
+	/* of several operations, each another case, asked in turn; kernels then stand together */
+	const char *part[BENCH_PARTS];
+	void (*direct)(struct bench_work *w); /* them, by libcrypto as an application calls it */
 };
 
 extern const struct bench_case bench_cases[];
@@ -63,6 +67,8 @@ struct bench_side {
 	struct bench_work *work;
 	uint32_t job_cnt; /* of pk */
 	uint32_t lead;    /* operations at a time that go before a sample and are not counted */
+	uint32_t jobs;    /* of an operation */
+	void (*direct)(struct bench_work *w); /* in place of pk, an operation at a time */
 };
 
 enum { LIBCRYPTO, KERNEL, POLICY, BESIDE, SIDE_CNT };

@@ -149,16 +149,95 @@ static void clear_nothing(struct bench_work *w)
 	(void)w;
 }
 
+/* ---- all that a handshake wants ---- */
+
+struct direct {
+	struct bench_work *part[BENCH_PARTS];
+	EVP_PKEY *key[BENCH_QUESTIONS];
+};
+
+static void make_parts(const struct bench_case *c, struct bench_work *w)
+{
+	struct direct *d = w->keys = bench_alloc(sizeof(*d));
+
+	for (uint32_t i = 0; i < BENCH_PARTS; i++)
+		d->part[i] = bench_work_make(bench_case_named(c->part[i]));
+	for (uint32_t i = 0; i < BENCH_QUESTIONS; i++) {
+		const struct hf_pk_key *key;
+		const uint8_t *der;
+
+		w->question[i] = d->part[i % BENCH_PARTS]->question[i];
+		key = w->question[i].ask.key;
+		der = key ? key->pkcs8.p : NULL;
+		if (key && !(d->key[i] = d2i_AutoPrivateKey(NULL, &der, (long)key->pkcs8.len)))
+			bench_die("no key of P-256");
+	}
+}
+
+static void clear_parts(struct bench_work *w)
+{
+	struct direct *d = w->keys;
+
+	for (uint32_t i = 0; i < BENCH_QUESTIONS; i++)
+		EVP_PKEY_free(d->key[i]);
+	clear_ecdsa(d->part[BENCH_PARTS - 1]);
+	for (uint32_t i = 0; i < BENCH_PARTS; i++)
+		free(d->part[i]);
+	free(d);
+}
+
+static bool agree(EVP_PKEY *own, const struct hf_pk_job *ask)
+{
+	EVP_PKEY *peer = EVP_PKEY_new_raw_public_key(EVP_PKEY_X25519, NULL, ask->in, ask->in_len);
+	EVP_PKEY_CTX *x = EVP_PKEY_CTX_new(own, NULL);
+	uint8_t secret[32];
+	size_t len = sizeof(secret);
+	bool ok = peer && x && EVP_PKEY_derive_init(x) == 1 &&
+		  EVP_PKEY_derive_set_peer(x, peer) == 1 && EVP_PKEY_derive(x, secret, &len) == 1;
+
+	EVP_PKEY_CTX_free(x);
+	EVP_PKEY_free(peer);
+	return ok;
+}
+
+static bool sign(EVP_PKEY *key, const struct hf_pk_job *ask)
+{
+	EVP_PKEY_CTX *x = EVP_PKEY_CTX_new(key, NULL);
+	uint8_t out[HF_EC_SIGNATURE_MAX];
+	size_t len = sizeof(out);
+	bool ok = x && EVP_PKEY_sign_init(x) == 1 &&
+		  EVP_PKEY_sign(x, out, &len, ask->in, ask->in_len) == 1;
+
+	EVP_PKEY_CTX_free(x);
+	return ok;
+}
+
+/* With the keys parsed, as an application has them, and one pair for its public value and secret. */
+static void handshake(struct bench_work *w)
+{
+	uint32_t at = w->next % BENCH_QUESTIONS;
+	EVP_PKEY *own = EVP_PKEY_Q_keygen(NULL, NULL, "X25519");
+	uint8_t point[32];
+	size_t len = sizeof(point);
+
+	w->next += BENCH_PARTS;
+	if (!own || EVP_PKEY_get_raw_public_key(own, point, &len) != 1 ||
+		!agree(own, &w->question[at + 1].ask) ||
+		!sign(((struct direct *)w->keys)->key[at + 2], &w->question[at + 2].ask))
+		bench_die("libcrypto fails");
+	EVP_PKEY_free(own);
+}
+
 /* ---- the table ---- */
 
 #define RSA(name, bits, primes, beside)                                                       \
 	{                                                                                     \
 		name, bits, primes, BENCH_FILL_MAX, HF_PK_RSA_PREMASTER, 0, beside, make_rsa, \
-			clear_rsa                                                             \
+			clear_rsa, {NULL}, NULL                                               \
 	}
-#define CURVE(name, bits, op, group)                                         \
-	{                                                                    \
-		name, bits, 0, 8, op, group, NULL, make_curve, clear_nothing \
+#define CURVE(name, bits, op, group)                                                       \
+	{                                                                                  \
+		name, bits, 0, 8, op, group, NULL, make_curve, clear_nothing, {NULL}, NULL \
 	}
 
 const struct bench_case bench_cases[] = {
@@ -172,7 +251,10 @@ const struct bench_case bench_cases[] = {
 	CURVE("x25519-derive", 255, HF_PK_ECDH_DERIVE, HF_GROUP_X25519),
 	CURVE("p256-pair", 256, HF_PK_ECDH_KEYGEN, HF_GROUP_P256),
 	CURVE("p256-derive", 256, HF_PK_ECDH_DERIVE, HF_GROUP_P256),
-	{"p256-sign", 256, 0, 8, HF_PK_ECDSA_SIGN, HF_GROUP_P256, NULL, make_ecdsa, clear_ecdsa},
+	{"p256-sign", 256, 0, 8, HF_PK_ECDSA_SIGN, HF_GROUP_P256, NULL, make_ecdsa, clear_ecdsa,
+		{NULL}, NULL},
+	{"handshake", 256, 0, 8, 0, 0, NULL, make_parts, clear_parts,
+		{"x25519-pair", "x25519-derive", "p256-sign"}, handshake},
 };
 const uint32_t bench_case_cnt = HF_ARRAY_LEN(bench_cases);
 
@@ -189,7 +271,7 @@ struct bench_work *bench_work_make(const struct bench_case *c)
 	struct bench_work *w = bench_alloc(sizeof(*w));
 
 	c->make(c, w);
-	for (uint32_t i = 0; i < BENCH_QUESTIONS; i++) {
+	for (uint32_t i = 0; i < BENCH_QUESTIONS && !c->part[0]; i++) {
 		w->question[i].ask.op = c->op;
 		w->question[i].ask.group = c->group;
 	}

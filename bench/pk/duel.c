@@ -66,11 +66,14 @@ static double sample(struct bench_side *s, uint32_t fill)
 {
 	uint64_t began = bench_cpu_ns();
 
-	for (uint32_t i = 0; i < fill; i++)
+	for (uint32_t i = 0; i < fill && s->direct; i++)
+		s->direct(s->work);
+	for (uint32_t i = 0; i < fill * s->jobs && !s->direct; i++)
 		bench_submit(s, 0);
-	while (hf_pk_work(s->pk, true, 0))
+	while (!s->direct && hf_pk_work(s->pk, true, 0))
 		;
-	bench_collect(s->pk);
+	if (!s->direct)
+		bench_collect(s->pk);
 	return (double)(bench_cpu_ns() - began);
 }
 
@@ -151,7 +154,7 @@ void bench_duel_run(struct bench_duel *d, uint32_t fill, void (*progress)(uint32
 		for (uint32_t n = 0; n < SIDE_CNT; n++) {
 			uint32_t s = i % 2 ? SIDE_CNT - 1 - n : n;
 
-			if (d->side[s].pk)
+			if (d->side[s].pk || d->side[s].direct)
 				d->ns[s][i] = sample_side(d, s);
 		}
 		progress(i);

@@ -1,6 +1,7 @@
 /* main.c -- bench-pk: what the batch kernels are worth beside libcrypto, on one core, through the whole
  * job path (queues, padding, blinding, fault check, wiping). Every engine of the table that the
- * machine has meets every case that it takes; --kernel libcrypto sets libcrypto against itself, which
+ * machine has meets every case that it takes, and all of them together a handshake's operations,
+ * unless --kernel chooses some; --kernel libcrypto sets libcrypto against itself, which
  * shows what the method errs by. */
 #include <getopt.h>
 #include <openssl/crypto.h>
@@ -156,6 +157,17 @@ static void slices(const char *kernel, const struct bench_case *c, struct bench_
 	fflush(out);
 }
 
+/* Is name in the list "a,b,c"? */
+static bool listed(const char *list, const char *name)
+{
+	size_t len = strlen(name);
+
+	for (const char *at = list; at; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL)
+		if (strncmp(at, name, len) == 0 && (at[len] == ',' || at[len] == '\0'))
+			return true;
+	return false;
+}
+
 /* ---- contests ---- */
 
 static void progress(uint32_t pair)
@@ -193,14 +205,15 @@ static void meet(struct hf_pk_engine_ref *kernel, struct hf_pk_engine_ref *scala
 		uint32_t all = HF_MIN(quantum(c, kernel->engine), BENCH_FILL_MAX);
 
 		other = beside && !opt.slices ? bench_work_make(beside) : NULL;
-		d.side[LIBCRYPTO] = (struct bench_side){jobs_start(scalar, 1), work, JOB_CNT, 1};
-		d.side[KERNEL] =
-			(struct bench_side){jobs_of_both(kernel, scalar), work, JOB_CNT, all};
+		d.side[LIBCRYPTO] =
+			(struct bench_side){jobs_start(scalar, 1), work, JOB_CNT, 1, 1, NULL};
+		d.side[KERNEL] = (struct bench_side){
+			jobs_of_both(kernel, scalar), work, JOB_CNT, all, 1, NULL};
 		d.side[POLICY] = (struct bench_side){
-			jobs_by_policy(*kernel, scalar, c, work), work, JOB_CNT, 1};
+			jobs_by_policy(*kernel, scalar, c, work), work, JOB_CNT, 1, 1, NULL};
 		if (other)
-			d.side[BESIDE] =
-				(struct bench_side){jobs_start(scalar, 1), other, JOB_CNT, 1};
+			d.side[BESIDE] = (struct bench_side){
+				jobs_start(scalar, 1), other, JOB_CNT, 1, 1, NULL};
 		bench_duel_begin(&d, opt.pairs);
 		contest(&d, kernel->engine->name, c);
 		bench_duel_end(&d);
@@ -210,6 +223,66 @@ static void meet(struct hf_pk_engine_ref *kernel, struct hf_pk_engine_ref *scala
 	if (other)
 		bench_work_free(beside, other);
 	bench_work_free(c, work);
+}
+
+/* Every kernel for curves that runs here, best first, and libcrypto, which this returns the number of. */
+static uint32_t all_for_curves(struct hf_pk_engine_ref *ref, const struct hf_pk_engine_ref *scalar)
+{
+	uint32_t cnt = 0;
+
+	for (uint32_t e = 0; hf_pk_engines[e]; e++)
+		if (hf_pk_engines[e] != scalar->engine && hf_pk_engines[e]->ec &&
+			hf_pk_engines[e]->probe())
+			ref[cnt++] = engine_start(hf_pk_engines[e]);
+	ref[cnt] = *scalar;
+	return cnt;
+}
+
+/* The crossovers of every part. */
+static void set_crossovers(struct hf_pk_engine_ref *ref, const struct hf_pk_engine_ref *scalar,
+	const struct bench_case *c)
+{
+	for (uint32_t i = 0; i < BENCH_PARTS; i++) {
+		const struct bench_case *part = bench_case_named(c->part[i]);
+		enum hf_ec_kind kind = bench_case_kind(part);
+		struct hf_pk_pace pace;
+
+		if (!ref->engine->takes_ec(ref->ctx[0], kind, part->group))
+			continue;
+		pace = hf_pk_ec_measure(ref, scalar, kind, part->group, bench_cpu_ns);
+		ref->ec_min_fill[kind][part->group] =
+			hf_pk_crossover(&pace, ref->engine->ec_quantum);
+	}
+}
+
+/* A case of several operations: all kernels together against libcrypto called directly. */
+static void meet_together(const struct hf_pk_engine_ref *scalar, const struct bench_case *c)
+{
+	struct hf_pk_engine_ref ref[HF_PK_ENGINE_MAX];
+	uint32_t cnt = all_for_curves(ref, scalar);
+	struct bench_work *work = bench_work_make(c);
+	struct bench_duel d = {0};
+
+	d.side[LIBCRYPTO] = (struct bench_side){.work = work, .lead = 1, .direct = c->direct};
+	d.side[KERNEL] = (struct bench_side){
+		jobs_start(ref, cnt + 1), work, JOB_CNT, c->fill_max, BENCH_PARTS, NULL};
+	for (uint32_t i = 0; i < cnt; i++)
+		set_crossovers(&ref[i], scalar, c);
+	d.side[POLICY] =
+		(struct bench_side){jobs_start(ref, cnt + 1), work, JOB_CNT, 1, BENCH_PARTS, NULL};
+	bench_duel_begin(&d, opt.pairs);
+	contest(&d, "together", c);
+	bench_duel_end(&d);
+	free(d.side[KERNEL].pk);
+	free(d.side[POLICY].pk);
+	bench_work_free(c, work);
+	while (cnt-- > 0)
+		engine_stop(&ref[cnt]);
+}
+
+static bool asked_for(const struct bench_case *c)
+{
+	return !opt.cases || listed(opt.cases, c->name);
 }
 
 /* ---- gaps ---- */
@@ -276,12 +349,12 @@ static void gaps_of(struct hf_pk_engine_ref *kernel, struct hf_pk_engine_ref *sc
 
 	for (uint32_t i = 0; i < cnt; i++) {
 		const struct hf_pk_key *key = work[i]->question[0].ask.key;
-		struct bench_side side = {alone, work[i], JOB_CNT, 1};
+		struct bench_side side = {alone, work[i], JOB_CNT, 1, 1, NULL};
 		struct bench_slices slice;
 
 		bench_slices_run(&side, kernel->engine->quantum, 50, &slice);
 		longest_us = HF_MAX(longest_us, slice.longest_us);
-		s[i] = (struct bench_stream){{pk, work[i], JOB_CNT, 1},
+		s[i] = (struct bench_stream){{pk, work[i], JOB_CNT, 1, 1, NULL},
 			interval_ns(kernel, scalar, key, i ? l->large : l->small), 0};
 	}
 	for (uint32_t i = 0; i < cnt * BENCH_QUESTIONS; i++) /* their keys are to be made ready */
@@ -400,17 +473,6 @@ static void options(int argc, char **argv)
 		usage();
 }
 
-/* Is name in the list "a,b,c"? */
-static bool listed(const char *list, const char *name)
-{
-	size_t len = strlen(name);
-
-	for (const char *at = list; at; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL)
-		if (strncmp(at, name, len) == 0 && (at[len] == ',' || at[len] == '\0'))
-			return true;
-	return false;
-}
-
 static void pin(void)
 {
 	if (opt.core == UINT32_MAX)
@@ -486,11 +548,14 @@ int main(int argc, char **argv)
 		if (opt.gaps)
 			gaps(&kernel, &scalar);
 		for (uint32_t i = 0; i < bench_case_cnt && !opt.gaps; i++)
-			if (!opt.cases || listed(opt.cases, bench_cases[i].name))
+			if (!bench_cases[i].part[0] && asked_for(&bench_cases[i]))
 				meet(&kernel, &scalar, &bench_cases[i]);
 		engine_stop(&kernel);
 		ran++;
 	}
+	for (uint32_t i = 0; i < bench_case_cnt && !opt.gaps && !opt.slices && !opt.kernel; i++)
+		if (bench_cases[i].part[0] && asked_for(&bench_cases[i]))
+			meet_together(&scalar, &bench_cases[i]);
 	engine_stop(&scalar);
 	close_out(out);
 	close_out(samples);

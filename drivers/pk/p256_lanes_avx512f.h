@@ -410,7 +410,7 @@ static void make_table(struct hf_p256_table *t)
 	words_all(&y, base_y);
 	point_set(&p, &x, &y);
 	for (int window = 0; window < HF_ROUND_UP(WINDOWS, 8); window++) {
-		lanes lane = window % 8 ? (lanes)(1 << window % 8) : 0xff;
+		lanes lane = (lanes)(window % 8 ? 1 << window % 8 : 0xff);
 
 		fe_choose(&start.x, lane, &p.x);
 		fe_choose(&start.y, lane, &p.y);

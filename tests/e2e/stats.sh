@@ -141,12 +141,15 @@ assert gap["pk_step"]["count"] + gap["pk_whole"]["count"] > 0, gap'
 }
 
 # Who computes with private keys, and how: each engine by name and size of key, the one that has worked
-# among them, and each that batches with the fill from which it does.
+# among them, and each that batches with the fill from which it does; for curves each operation in place
+# of the size, where pairs made beforehand have waited for nobody.
 engines_shown() {
 	"$FARM_BIN/hfctl" -s "$FARM_STATS" stats --json | python3 -c '
 import json, sys
 all = json.load(sys.stdin)
-rows = {(s["labels"]["engine"], s["labels"]["bits"]): s["rows"] for s in all if s["module"] == "pk_engine"}
+engines = [(s["labels"], s["rows"]) for s in all if s["module"] == "pk_engine"]
+rows = {(l["engine"], l["bits"]): r for l, r in engines if "bits" in l}
+curves = {(l["engine"], l["op"]): r for l, r in engines if "op" in l}
 pk = [s["rows"] for s in all if s["module"] == "pk"][0]
 assert ("libcrypto", "2048") in rows, list(rows)
 assert sum(r["ops"] for r in rows.values()) >= pk["scalar_ops"] + pk["batch_ops"] > 0, rows
@@ -154,6 +157,11 @@ for (engine, bits), r in rows.items():
     assert r["ops"] == r["wait_ns"]["count"] and r["faults"] == 0, (engine, bits, r)
     assert r["batches"] == r["fill"]["count"], (engine, bits, r)
     assert not engine.startswith("rsa_") or r["crossover"]["count"] == 1, (engine, bits, r)
+assert ("libcrypto", "p256 sign") in curves, list(curves)
+for (engine, op), r in curves.items():
+    assert r["ops"] >= r["wait_ns"]["count"] and r["faults"] == 0, (engine, op, r)
+    assert r["batches"] == r["fill"]["count"], (engine, op, r)
+    assert engine == "libcrypto" or r["crossover"]["count"] == 1, (engine, op, r)
 assert pk["cancelled"] == pk["engines_off"] == 0, pk'
 }
 

@@ -184,7 +184,7 @@ second_appliance() {
 		ip -n "$FARM_CLIENT" addr add 10.8.0.2/24 dev hf3 || return
 	farm_certificate www2 "$FARM_SNI" || return
 	install -m 400 -o "$FARM_USER" "$FARM_DIR/secret" "$FARM_DIR/secret2"
-	sed -e 's/iface=hf0/iface=hf2/' -e "s/$FARM_ADDRESS/$SECOND_ADDRESS/" -e 's/www\.\(pem\|key\)/www2.\1/' \
+	sed -e 's/iface=hf0/iface=hf2/' -e "s/$FARM_ADDRESS/$SECOND_ADDRESS/" -e 's/www\.\(pem\|key\|ocsp\)/www2.\1/' \
 		-e 's/web.sock/web2.sock/' -e 's/control.sock/control2.sock/' -e 's/count: 1/count: 2/' \
 		-e 's/: secret/: secret2/' -e 's/keylog: keys/keylog: keys2/' \
 		-e "s/args: .*/args: [--file-prefix=handfast-$$.2]/" "$FARM_DIR/handfast.yaml" >"$yaml"

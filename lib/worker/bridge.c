@@ -16,6 +16,9 @@
 	(128u * HF_CHUNK_DATA) /* of a busy one: twice a round trip at 1 Gbit/s, 1 ms \
 					   */
 
+#define RESERVE_LEAST 3u           /* chunks: what reserve_for asks for one chunk of credit */
+#define RESERVE_SHORT_NS 10000000u /* a stream that waits says so again on the next turns */
+
 static struct hf_tls_io io_of(struct hf_worker *w, uint32_t i)
 {
 	return (struct hf_tls_io){
@@ -146,26 +149,28 @@ static void stream_open(struct hf_worker *w, uint32_t i)
 	struct hf_conn *c = &w->conn[i];
 	uint8_t tlvs[1024];
 	struct hf_tls_peer peer;
-	uint32_t e, want = 2 + WINDOW_FIRST / HF_CHUNK_DATA;
+	uint32_t e, window, free_cnt = w->cfg.link_chunk_cnt - w->link_reserved;
 	size_t len;
 
 	e = endpoint_choose(w, c->backend);
 	if (e == HF_ENDPOINT_MAX)
 		return;
-	if (w->link_reserved + want > w->cfg.link_chunk_cnt) {
+	if (free_cnt < RESERVE_LEAST) {
 		w->stats.credit_short++;
+		w->reserve_short_at = w->now;
 		return;
 	}
+	window = HF_MIN((free_cnt - 2) * HF_CHUNK_DATA, WINDOW_FIRST);
 	hf_tls_peer(&c->tls, &peer);
 	len = stream_info(w, i, &peer, tlvs, sizeof(tlvs));
 	c->endpoint = (uint8_t)e;
-	if (hf_link_open(link_of(w, c), &c->link, c->ref, WINDOW_FIRST, hf_span(tlvs, len)) < 0)
+	if (hf_link_open(link_of(w, c), &c->link, c->ref, window, hf_span(tlvs, len)) < 0)
 		return;
 	hf_tls_hs_release(&w->tls, &c->tls);
 	c->stream = HF_STREAM_OPEN;
 	c->window = WINDOW_FIRST;
 	c->active_at = w->now;
-	reserve_set(w, c, want);
+	reserve_set(w, c, reserve_for(c, window));
 	w->endpoint[e].streams++;
 	w->stats.streams++;
 	w->stats.streams_opened++;
@@ -188,10 +193,14 @@ static void stream_reset(struct hf_worker *w, struct hf_conn *c, enum hf_link_re
 
 /* How much a stream may have outstanding and unsealed: its window, as far as the chunks that it holds
  * and those that are free can stand behind it. Windows grow only while a quarter of the pool stays
- * free for others' first ones. */
+ * free for others' first ones. While a stream waits to be opened, the others take nothing of what comes
+ * free, save what they need to go on at all. */
 static uint32_t window_now(const struct hf_worker *w, const struct hf_conn *c)
 {
-	uint32_t free_cnt = w->cfg.link_chunk_cnt - w->link_reserved;
+	bool waits = w->reserve_short_at && w->now - w->reserve_short_at <= RESERVE_SHORT_NS;
+	uint32_t least = c->reserved < RESERVE_LEAST ? RESERVE_LEAST - c->reserved : 0;
+	uint32_t all_free = w->cfg.link_chunk_cnt - w->link_reserved;
+	uint32_t free_cnt = waits ? HF_MIN(least, all_free) : all_free;
 	uint32_t kept = HF_MIN(w->cfg.link_chunk_cnt / 4, free_cnt);
 	uint32_t growing = (c->reserved + free_cnt - kept) * HF_CHUNK_DATA;
 	uint32_t first =

@@ -6,7 +6,7 @@
 count=${1:-6} bytes=${2:-500000}
 FARM_WIRE="seed=7 loss=20 reorder=250 dup=10 corrupt=1 delay=50 jitter=20"
 
-make --no-print-directory -s "$FARM_BIN/wire" || exit 1
+[ "$FARM_BIN" != "$PWD/build" ] || make -s build/wire || exit 1
 e2e_up
 e2e_file body "$bytes"
 

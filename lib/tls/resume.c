@@ -8,7 +8,8 @@
  * every miss is only a count. Nothing secret decides a branch here: whether a ticket is ours shows
  * in the ServerHello anyway, and its MAC comes first (RFC 5077 4, RFC 7366 3).
  *
- *   ticket   key name (16), IV (16), sealed: layout, EMS, version, suite, 0, begin, bind, master, 0...
+ *   ticket   key name (16), IV (16), sealed: layout, EMS, version, suite, max_fragment_length, begin,
+ *            bind, master, 0...
  *   id       random (16), worker under a mask (8), authenticator of both (8) */
 #include "lib/tls/tls_hs.h"
 #include "lib/base/secret.h"
@@ -94,7 +95,7 @@ static void put_text(struct hf_writer *w, const struct hf_tls_session *s)
 	hf_writer_u8(w, s->extended_master);
 	hf_writer_u16(w, s->version);
 	hf_writer_u16(w, s->suite);
-	hf_writer_u16(w, 0);
+	hf_writer_u16(w, s->plain_max);
 	hf_writer_u32(w, s->began_s);
 	hf_writer_bytes(w, &s->bind, sizeof(s->bind));
 	hf_writer_bytes(w, s->master, sizeof(s->master));
@@ -106,11 +107,10 @@ static bool get_text(struct hf_span text, struct hf_tls_session *s)
 	struct hf_reader r = hf_reader_of(text);
 	struct hf_span bind, master;
 	uint8_t layout, ems;
-	uint16_t zero;
 
 	if (text.len != TICKET_TEXT_LEN || hf_reader_u8(&r, &layout) || layout != TICKET_LAYOUT ||
 		hf_reader_u8(&r, &ems) || hf_reader_u16(&r, &s->version) ||
-		hf_reader_u16(&r, &s->suite) || hf_reader_u16(&r, &zero) ||
+		hf_reader_u16(&r, &s->suite) || hf_reader_u16(&r, &s->plain_max) ||
 		hf_reader_u32(&r, &s->began_s) || hf_reader_bytes(&r, sizeof(s->bind), &bind) ||
 		hf_reader_bytes(&r, sizeof(s->master), &master))
 		return false;
@@ -154,6 +154,7 @@ static struct hf_tls_session session_of(
 		.bind = bind_of(bind, t->site, hs->choice.vhost, hf_span(hs->name, hs->name_len)),
 		.version = t->version,
 		.suite = t->suite,
+		.plain_max = hs->choice.plain_max,
 		.extended_master = hs->choice.extended_master,
 	};
 
@@ -326,6 +327,10 @@ static enum hf_tls_resume judge(const struct hf_tls_call *c, const struct hf_tls
 	/* RFC 7627 5.3. Neither has it: clients of before are let in as 5.4 allows. */
 	if (s->extended_master != choice->extended_master)
 		return s->extended_master ? HF_TLS_RESUME_EMS_LOST : HF_TLS_RESUME_EMS_NEW;
+	/* RFC 6066 4: a session keeps what it agreed to, so who wants another length, or none, gets
+	 * a session of his own. */
+	if (s->plain_max != choice->plain_max)
+		return HF_TLS_RESUME_OTHER_FRAGMENT;
 	return found;
 }
 

@@ -188,6 +188,7 @@ struct hf_tls_session {
 	uint64_t bind;    /* of listener, virtual host and server name */
 	uint32_t began_s; /* its full handshake, in seconds since 1970: until 2106 */
 	uint16_t version, suite;
+	uint16_t plain_max; /* as in struct hf_tls_choice */
 	bool extended_master;
 };
 

@@ -467,6 +467,37 @@ static void suite_must_be_offered_and_served(void **state)
 	rig_close(&rig);
 }
 
+/* RFC 6066 4: the length goes on with the session, so a hello that asks for another gets a new one. */
+static void fragment_length_must_agree(void **state)
+{
+	static const uint8_t ext[5][5] = {
+		{0}, {0, 1, 0, 1, 1}, {0, 1, 0, 1, 2}, {0, 1, 0, 1, 3}, {0, 1, 0, 1, 4}};
+
+	(void)state;
+	for (uint32_t i = 0; i < 2 * 5 * 5; i++) {
+		uint32_t before = i % 5, now = i / 5 % 5;
+		bool id = i >= 25;
+		struct visit v = visit_of(NULL);
+
+		v.hello.no_ticket = id;
+		v.hello.more = ext[before];
+		v.hello.more_len = before ? 5 : 0;
+		call(&v);
+		if (id)
+			bring_id(&v);
+		else
+			bring_ticket(&v);
+		v.hello.more = ext[now];
+		v.hello.more_len = now ? 5 : 0;
+		knock(&v);
+		assert_int_equal(v.what, before != now ? HF_TLS_RESUME_OTHER_FRAGMENT
+					 : id          ? HF_TLS_RESUME_ID
+						       : HF_TLS_RESUME_TICKET);
+		assert_int_equal(rig.tls.plain_max, now ? 256u << now : HF_TLS_RECORD_MAX);
+		rig_close(&rig);
+	}
+}
+
 static void clocks_may_differ_a_little(void **state)
 {
 	struct visit v;
@@ -739,6 +770,7 @@ int main(void)
 		cmocka_unit_test(names_must_agree),
 		cmocka_unit_test(listener_and_host_must_agree),
 		cmocka_unit_test(suite_must_be_offered_and_served),
+		cmocka_unit_test(fragment_length_must_agree),
 		cmocka_unit_test(clocks_may_differ_a_little),
 		cmocka_unit_test(keys_that_are_not_there),
 		cmocka_unit_test(keys_that_go_meanwhile),

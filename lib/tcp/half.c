@@ -283,6 +283,12 @@ static enum hf_tcp_outcome third_ack(struct hf_tcp_in *in, struct hf_tcp_half *h
 	return HF_TCP_O_OPENED;
 }
 
+static void half_challenge(struct hf_tcp_in *in, const struct hf_tcp_half *h)
+{
+	if (hf_tcp_may_challenge(in->t, in->now))
+		hf_tcp_reply_ack(in, h->iss + 1, h->irs + 1);
+}
+
 /* 3.10.7.4 for SYN-RECEIVED, in its order. A repeated SYN lies before the window, but says only
  * that our SYN-ACK was lost. */
 enum hf_tcp_outcome hf_tcp_half_input(struct hf_tcp_in *in, struct hf_tcp_half *h)
@@ -297,7 +303,7 @@ enum hf_tcp_outcome hf_tcp_half_input(struct hf_tcp_in *in, struct hf_tcp_half *
 			half_drop(in->t, h);
 			return HF_TCP_O_HALF_RST;
 		}
-		hf_tcp_reply_ack(in, h->iss + 1, rcv_nxt);
+		half_challenge(in, h);
 		return HF_TCP_O_RST_INEXACT;
 	}
 	if (flags & HF_TCP_SYN && !(flags & HF_TCP_ACK) && in->seq == h->irs) {
@@ -305,7 +311,7 @@ enum hf_tcp_outcome hf_tcp_half_input(struct hf_tcp_in *in, struct hf_tcp_half *
 		return HF_TCP_O_SYN_AGAIN;
 	}
 	if (!inside) {
-		hf_tcp_reply_ack(in, h->iss + 1, rcv_nxt);
+		half_challenge(in, h);
 		return HF_TCP_O_OUTSIDE;
 	}
 	if (flags & HF_TCP_SYN) { /* passively opened: back to LISTEN */

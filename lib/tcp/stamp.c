@@ -48,7 +48,10 @@ enum hf_tcp_outcome hf_tcp_stamp_check(struct hf_tcp_in *in, struct hf_tcp_conn 
 		return HF_TCP_O_TS_MISSING;
 	if (!hf_seq_lt(in->opt.ts_val, c->ts_recent) || in->now - c->ts_recent_at > RECENT_LIFE)
 		return HF_TCP_OUTCOME_CNT;
-	hf_tcp_ack_now(in->t, c);
+	if (in->payload.len > 0 || in->fin)
+		hf_tcp_ack_now(in->t, c);
+	else /* two ends that hold each other's ACKs for old must not answer each without end */
+		hf_tcp_challenge(in, c);
 	return HF_TCP_O_PAWS;
 }
 

@@ -53,6 +53,7 @@ struct hf_tcp *hf_tcp_init(void *mem, const struct hf_tcp_cfg *cfg, struct hf_bu
 	memset(t, 0, sizeof(*t));
 	t->cfg = *cfg;
 	t->bufs = bufs;
+	t->rand = rand;
 	t->trace = trace;
 	lay_out(t, mem, cfg);
 	hf_wheel_init(&t->wheel, now);

@@ -20,13 +20,14 @@
  *                       below 1/16 no SYN is answered;                   in_syn_no_mem
  *                       bytes in order are dropped unacknowledged        in_no_mem
  *   reply queue         the SYN-ACK, reset or late ACK is not sent       replies_dropped
+ *   a second's share    strangers' probes stay unanswered                challenges_held,
+ *   of such answers                                                      resets_held
  *
  * Threads: an hf_tcp belongs to one worker. Memory: the caller's, hf_tcp_footprint bytes; bytes in
  * flight are chunks of the worker's hf_bufs. Units: ns, bytes; sequence numbers as on the wire.
  * Errors: peer -> outcome or end reason, counted; short of memory -> the window stays closed.
  * Specs: RFC 9293 (3.10.7 in its order: tcp_input.c), 6298, 5681, 6582, 2018, 2883, 6675, 8985,
- * 7323,
- * 9438, 1191, 4821, 6528. Start reading at tcp_input.c. */
+ * 7323, 5961, 9438, 1191, 4821, 6528. Start reading at tcp_input.c. */
 #ifndef HF_TCP_TCP_H
 #define HF_TCP_TCP_H
 

@@ -41,6 +41,9 @@
 #define HF_TCP_QUICK_LEN 16384u          /* a handshake's worth of bytes is acknowledged at once */
 #define HF_TCP_STARVED_CHECK (50 * HF_NS_MS)  /* the chunk pool closed our window: look again */
 #define HF_TCP_CHALLENGE_GAP (500 * HF_NS_MS) /* RFC 5961 7: at most one per connection and gap */
+/* Per worker, in the mean: RFC 5961 7 leaves the numbers open. Strangers who spray see no more. */
+#define HF_TCP_CHALLENGES_PER_S 1000u
+#define HF_TCP_RESETS_PER_S 5000u
 
 #define HF_TCP_HALF_LEVELS 6u /* SYN-ACKs at 0, 1, 3, 7, 15 and 31 s if the entry lives so long */
 #define HF_TCP_REPLY_CNT 128u /* per port; a burst of 32 frames owes at most 32 */
@@ -245,10 +248,17 @@ struct hf_tcp_side {
 	uint32_t reply_head, reply_cnt;
 };
 
+/* Answers that strangers provoke: what is left of the second that ends at `until`. */
+struct hf_tcp_budget {
+	hf_ns until;
+	uint32_t left;
+};
+
 /* ---- the whole ---- */
 struct hf_tcp {
 	struct hf_tcp_cfg cfg;
 	struct hf_bufs *bufs;
+	struct hf_rand *rand;
 	struct hf_trace *trace;
 	const struct hf_tcp_listener *listener;
 	uint32_t listener_cnt;
@@ -262,6 +272,7 @@ struct hf_tcp {
 	struct hf_tcp_list half_level[HF_TCP_HALF_LEVELS];
 	struct hf_timer half_timer[HF_TCP_HALF_LEVELS];
 	struct hf_tcp_list ready;
+	struct hf_tcp_budget challenge, reset;
 	struct hf_tcp_side side[HF_TCP_PORT_MAX];
 	struct hf_wheel wheel;
 	struct hf_tcp_stats stats;
@@ -305,6 +316,11 @@ bool hf_tcp_fin_owed(const struct hf_tcp_conn *c);
 
 /* ---- tcp_input.c ---- */
 enum hf_tcp_outcome hf_tcp_conn_input(struct hf_tcp_in *in, struct hf_tcp_conn *c);
+/* Owes a challenge ACK, unless one was sent just before. */
+void hf_tcp_challenge(struct hf_tcp_in *in, struct hf_tcp_conn *c);
+/* Whether a challenge ACK, or a reset to somebody unknown, may be sent now; it is counted. */
+HF_MUST_CHECK bool hf_tcp_may_challenge(struct hf_tcp *t, hf_ns now);
+HF_MUST_CHECK bool hf_tcp_may_reset(struct hf_tcp *t, hf_ns now);
 
 /* ---- stamp.c ---- */
 /* The offset of a flow's clock, and what the clock shows (RFC 7323 5.4). */

@@ -161,6 +161,8 @@ void hf_tcp_reply_rst(const struct hf_tcp_in *in)
 	uint32_t len = (uint32_t)p->payload.len + !!(p->tcp_flags & HF_TCP_SYN) +
 		       !!(p->tcp_flags & HF_TCP_FIN);
 	struct hf_tcp_seg s = {.flow = in->flow, .seq = p->ack, .flags = HF_TCP_RST};
+	if (!hf_tcp_may_reset(in->t, in->now))
+		return;
 	if (!(p->tcp_flags & HF_TCP_ACK)) {
 		s.seq = 0;
 		s.ack = p->seq + len;

@@ -6,16 +6,46 @@
 
 #define GO_ON HF_TCP_OUTCOME_CNT /* not an outcome: the next check */
 
+/* So many in a second, and each second another number: who counts what he provokes on a connection
+ * of his own could else tell whether a guess about another's was answered (CVE-2016-5696). */
+static bool take(struct hf_tcp *t, struct hf_tcp_budget *b, uint32_t mean, hf_ns now)
+{
+	if (now >= b->until) {
+		b->until = now + HF_NS_S;
+		b->left = mean / 2 + hf_rand_below(t->rand, mean);
+	}
+	if (b->left == 0)
+		return false;
+	b->left--;
+	return true;
+}
+
+bool hf_tcp_may_challenge(struct hf_tcp *t, hf_ns now)
+{
+	bool may = take(t, &t->challenge, HF_TCP_CHALLENGES_PER_S, now);
+	t->stats.challenges += may;
+	t->stats.challenges_held += !may;
+	return may;
+}
+
+bool hf_tcp_may_reset(struct hf_tcp *t, hf_ns now)
+{
+	bool may = take(t, &t->reset, HF_TCP_RESETS_PER_S, now);
+	t->stats.resets_held += !may;
+	return may;
+}
+
 /* RFC 5961 7: answers that a stranger can provoke are rare. */
-static void challenge(struct hf_tcp_in *in, struct hf_tcp_conn *c)
+void hf_tcp_challenge(struct hf_tcp_in *in, struct hf_tcp_conn *c)
 {
 	struct hf_tcp *t = in->t;
 	if (in->now < c->challenge_next) {
 		t->stats.challenges_held++;
 		return;
 	}
+	if (!hf_tcp_may_challenge(t, in->now))
+		return;
 	c->challenge_next = in->now + HF_TCP_CHALLENGE_GAP;
-	t->stats.challenges++;
 	hf_tcp_ack_now(t, c);
 }
 
@@ -34,7 +64,7 @@ static enum hf_tcp_outcome check_sequence(struct hf_tcp_in *in, struct hf_tcp_co
 	if (len > 0)
 		hf_tcp_ack_now(in->t, c);
 	else
-		challenge(in, c);
+		hf_tcp_challenge(in, c);
 	return old ? HF_TCP_O_OLD : HF_TCP_O_OUTSIDE;
 }
 
@@ -55,7 +85,7 @@ static enum hf_tcp_outcome check_rst(struct hf_tcp_in *in, struct hf_tcp_conn *c
 	if (!(in->p->tcp_flags & HF_TCP_RST))
 		return GO_ON;
 	if (in->seq != c->rcv_nxt) {
-		challenge(in, c);
+		hf_tcp_challenge(in, c);
 		return HF_TCP_O_RST_INEXACT;
 	}
 	hf_tcp_conn_end(in->t, c, HF_TCP_END_PEER_RST, in->now);
@@ -67,7 +97,7 @@ static enum hf_tcp_outcome check_syn(struct hf_tcp_in *in, struct hf_tcp_conn *c
 {
 	if (!(in->p->tcp_flags & HF_TCP_SYN))
 		return GO_ON;
-	challenge(in, c);
+	hf_tcp_challenge(in, c);
 	return HF_TCP_O_SYN_INSIDE;
 }
 
@@ -185,7 +215,7 @@ static enum hf_tcp_outcome check_ack(struct hf_tcp_in *in, struct hf_tcp_conn *c
 	if (!(in->p->tcp_flags & HF_TCP_ACK))
 		return HF_TCP_O_ACK_MISSING;
 	if (hf_seq_lt(c->snd_max, ack) || hf_seq_lt(ack, c->snd_una - c->snd_wnd_max)) {
-		challenge(in, c); /* RFC 5961 5.2 */
+		hf_tcp_challenge(in, c); /* RFC 5961 5.2 */
 		return HF_TCP_O_ACK_OUTSIDE;
 	}
 	if (in->port == c->info.port)

@@ -89,6 +89,8 @@ enum hf_tcp_outcome hf_tcp_wait_input(struct hf_tcp_in *in, uint32_t i)
 	if (in->fin) { /* wait again from now on */
 		forget(t, &t->waits.ring[i]);
 		hf_tcp_wait_add(t, &w.flow, w.snd_nxt, w.rcv_nxt, in->now);
+	} else if (!hf_tcp_may_challenge(t, in->now)) {
+		return HF_TCP_O_WAIT_IGNORED;
 	}
 	hf_tcp_reply_ack(in, w.snd_nxt, w.rcv_nxt);
 	return HF_TCP_O_WAIT_ACKED;

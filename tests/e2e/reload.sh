@@ -59,9 +59,11 @@ rss_kb() { awk '/^VmRSS:/ {print $2}' "/proc/$FARM_PID/status"; }
 
 # New certificate after new certificate while clients come and go: no handshake fails, nobody is
 # reset, every generation is forgotten, and the memory is what it was. hfbench fails if one does.
-# (1 MB of slack: the heap of libcrypto, and pages of tables that are touched for the first time.)
+# (1 MB of slack: the heap of libcrypto, and pages of tables that are touched for the first time. With
+# sanitizers 8 MB: up to 4 MB of what was freed, as tests/run asks for, and their caches.)
 certificates_under_load() { # COUNT
-	local load n part before after failed_before resets_before
+	local load n part before after failed_before resets_before slack=1024
+	[ "${FARM_BIN##*/}" != san ] || slack=8192
 	for n in $(seq 0 4); do # in turns: each reload takes another one
 		farm_certificate "www$n" "$FARM_SNI" || return
 	done
@@ -92,7 +94,7 @@ certificates_under_load() { # COUNT
 	grep -q '"closed_by_rst": 0,' "$FARM_DIR/certs.json" || { echo "connections were reset"; return 1; }
 	[ "$(farm_stat tcp end_aborted)" = "$resets_before" ] || { echo "we reset connections"; return 1; }
 	[ "$(failures_not_left)" = "$failed_before" ] || { hfctl failures | tail -n 3 | head -n 1; return 1; }
-	[ $((after - before)) -le 1024 ] || { echo "RSS grew from $before to $after KB"; return 1; }
+	[ $((after - before)) -le $slack ] || { echo "RSS grew from $before to $after KB"; return 1; }
 }
 
 # Reload after reload under load: nobody notices.

@@ -115,7 +115,7 @@ $(B)/hfrelay: $(call obj,$(wildcard app/hfrelay/*.c) app/handfast/control.c) $(c
 $(B)/hfecho: $(call obj,lib/client/example/echo.c) $(call libs_of,client)
 	$(link) -lpthread
 $(B)/hfbench: $(call obj,$(wildcard bench/hfbench/*.c)) $(call archive,base)
-	$(link) -lssl -lcrypto -lm -lpthread
+	$(link) -lcrypto -lm -lpthread
 
 $(B)/bench-pk: $(call obj,$(wildcard bench/pk/*.c) drivers/drivers.c) $(B)/libdrivers.a $(pure_libs) $(call archive,os)
 	$(link) -lIPSec_MB -lcrypto -lm -lpthread
@@ -210,6 +210,9 @@ $(foreach f,$(fuzz_name),$(B)/replay_$(f)): $(B)/replay_%: $(B)/tests/fuzz/fuzz_
 $(foreach f,$(fuzz_name),$(B)/fuzz_$(f)): $(B)/fuzz_%: $(B)/tests/fuzz/fuzz_%.o \
 		$(call obj,$(wildcard tests/doubles/*.c)) $(support) $(fuzz_libs)
 	$(link) -fsanitize=fuzzer -lIPSec_MB -lcrypto -lyaml -lpthread
+
+# hfbench's parser is fuzzed without hfbench around it.
+$(B)/replay_hfbench $(B)/fuzz_hfbench: $(call obj,bench/hfbench/tls.c bench/hfbench/crypt.c)
 
 ##  unit           build and run the unit, vector and differential tests
 unit: $(unit_bin)

@@ -1,37 +1,39 @@
 /* client.c -- one thread's loop. A slot is one connection at a time and walks through connect,
  * handshake, reply and close; whatever ends it, well or badly, frees the slot for the next: in a
  * closed loop at once, in an open one when the next is meant to start, the time of which is drawn
- * beforehand and does not care for how the others fare. Edge-triggered epoll: a slot is stepped until
- * libssl says that it waits. A tick every few milliseconds looks for slots that are overdue, so
- * nothing waits for ever. */
+ * beforehand and does not care for how the others fare. Edge-triggered epoll; TLS is tls.c's. A tick
+ * every few milliseconds looks for slots that are overdue, so nothing waits for ever. */
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
 #include <netinet/tcp.h>
-#include <openssl/err.h>
-#include <openssl/ssl.h>
 #include <stdlib.h>
 #include <strings.h>
 #include <sys/epoll.h>
 #include <time.h>
 #include <unistd.h>
 #include "bench/hfbench/hfbench.h"
+#include "bench/hfbench/tls.h"
 
 #define TICK_MS 5
 #define BACKOFF_NS (10 * HF_NS_MS) /* after a failure, so that a dead server is not hammered */
-#define HEAD_MAX 4096u
-#define READ_SIZE 16384
+#define HEAD_MAX 2048u
+#define READ_SIZE 131072u /* several records at once */
+#define STALE_TICKET_LEN 192u
 
 struct slot {
 	struct client *client;
 	int fd;
-	SSL *ssl;
-	SSL_SESSION *session;
 	enum bench_phase phase;
-	bool busy, verify, head_done;
-	hf_ns began, due; /* idle: when it may start again */
-	size_t sent, head_len;
+	bool busy, head_done, done; /* done: the reply, or all that was wanted */
+	hf_ns began, asked, due;    /* due while idle: when it may start again */
+	uint32_t requests_left;
+	size_t head_len;
 	uint64_t body_left; /* UINT64_MAX: until the server closes */
+	uint8_t *left;      /* bytes of a record that is not whole yet */
+	size_t left_len;
+	struct btls tls;
+	struct btls_session session;
 	char head[HEAD_MAX + 1];
 };
 
@@ -39,17 +41,18 @@ struct client {
 	const struct bench_thread *thread;
 	const struct bench_opt *opt;
 	struct bench_tally *tally;
+	struct btls_shared tls;
 	int epoll;
 	char request[1024];
 	size_t request_len;
 	struct slot *slot;
-	uint32_t since_verify;
+	uint32_t resume_due; /* per cent of a connection that has to be a resumed one */
 	/* open loop: slots without a connection, the last one freed on top; the next start */
 	struct slot **idle;
 	uint32_t idle_cnt;
 	double next_at;
 	uint64_t random;
-	uint8_t body[READ_SIZE];
+	uint8_t rx[READ_SIZE];
 };
 
 static hf_ns now_ns(void)
@@ -59,49 +62,19 @@ static hf_ns now_ns(void)
 	return (hf_ns)t.tv_sec * HF_NS_S + (hf_ns)t.tv_nsec;
 }
 
-/* libssl builds and checks the chain even under SSL_VERIFY_NONE; this skips the unsampled ones. */
-static int verify_sampled(X509_STORE_CTX *store, void *none HF_UNUSED)
+static void left_free(struct slot *s)
 {
-	SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
-	struct slot *s = SSL_get_app_data(ssl);
-	if (!s->verify)
-		return 1;
-	s->client->tally->verified++;
-	return X509_verify_cert(store);
-}
-
-struct ssl_ctx_st *bench_ctx_make(const struct bench_opt *o, const char **wrong)
-{
-	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
-	*wrong = NULL;
-	if (!ctx || !SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) ||
-		!SSL_CTX_set_max_proto_version(ctx, TLS1_2_VERSION))
-		*wrong = "libssl offers no TLS 1.2 here";
-	else if (o->cipher && !SSL_CTX_set_cipher_list(ctx, o->cipher))
-		*wrong = "--cipher: unknown name; `openssl ciphers -s -tls1_2` lists them";
-	else if (o->ca && !SSL_CTX_load_verify_locations(ctx, o->ca, NULL))
-		*wrong = "--ca: cannot read certificates from this file";
-	if (*wrong) {
-		SSL_CTX_free(ctx);
-		return NULL;
-	}
-	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
-	SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_RELEASE_BUFFERS);
-	if (o->resume == RESUME_ID)
-		SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
-	SSL_CTX_set_verify(ctx, o->ca ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, NULL);
-	SSL_CTX_set_cert_verify_callback(ctx, verify_sampled, NULL);
-	return ctx;
+	free(s->left);
+	s->left = NULL;
+	s->left_len = 0;
 }
 
 /* Ends the connection; fin says whether the kernel may close it in peace. */
 static void slot_end(struct slot *s, bool fin)
 {
 	struct linger now = {.l_onoff = 1, .l_linger = 0};
-	if (s->ssl) /* else libssl calls the session spoilt and would not offer it again */
-		SSL_set_shutdown(s->ssl, SSL_SENT_SHUTDOWN);
-	SSL_free(s->ssl);
-	s->ssl = NULL;
+	btls_end(&s->tls);
+	left_free(s);
 	if (s->fd >= 0) {
 		if (!fin)
 			(void)setsockopt(s->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
@@ -114,13 +87,19 @@ static void slot_end(struct slot *s, bool fin)
 	s->due = 0;
 }
 
+static void session_forget(struct slot *s)
+{
+	s->session.suite = NULL;
+	s->session.ticket_len = 0;
+	s->session.id_len = 0;
+}
+
 static void slot_fail(struct slot *s, enum bench_cause cause)
 {
 	struct bench_tally *t = s->client->tally;
 	t->fail[s->phase][cause]++;
 	atomic_fetch_add_explicit(&t->failed, 1, memory_order_relaxed);
-	SSL_SESSION_free(s->session);
-	s->session = NULL;
+	session_forget(s);
 	slot_end(s, false);
 	s->due = now_ns() + BACKOFF_NS;
 }
@@ -146,123 +125,140 @@ static enum bench_cause cause_of_errno(int err)
 	}
 }
 
-static enum bench_cause cause_of_ssl(struct slot *s)
-{
-	struct bench_tally *t = s->client->tally;
-	unsigned long e = ERR_peek_error();
-	int reason = ERR_GET_REASON(e);
-	if (SSL_get_verify_result(s->ssl) != X509_V_OK && s->verify)
-		return CAUSE_CERTIFICATE;
-	if (ERR_GET_LIB(e) != ERR_LIB_SSL)
-		reason = 0;
-	if (reason == SSL_R_UNEXPECTED_EOF_WHILE_READING)
-		return CAUSE_EOF;
-	if (reason >= SSL_AD_REASON_OFFSET && reason < SSL_AD_REASON_OFFSET + 256) {
-		t->alert[reason - SSL_AD_REASON_OFFSET]++;
-		return CAUSE_ALERT;
-	}
-	if (!t->example[0])
-		ERR_error_string_n(e, t->example, sizeof(t->example));
-	return CAUSE_PROTOCOL;
-}
+/* ---- start ---- */
 
-/* After a libssl call that did not succeed: 0 when the slot merely waits, -1 when it has failed. */
-static int slot_wait_or_fail(struct slot *s, int ret)
-{
-	switch (SSL_get_error(s->ssl, ret)) {
-	case SSL_ERROR_WANT_READ:
-	case SSL_ERROR_WANT_WRITE:
-		return 0;
-	case SSL_ERROR_ZERO_RETURN:
-		slot_fail(s, CAUSE_CLOSED);
-		return -1;
-	case SSL_ERROR_SYSCALL:
-		slot_fail(s, errno ? cause_of_errno(errno) : CAUSE_EOF);
-		return -1;
-	default:
-		slot_fail(s, cause_of_ssl(s));
-		return -1;
-	}
-}
-
-static int slot_open(struct slot *s)
+/* What the next hello of this slot offers: its session of last time, in so many per cent of all; one
+ * that the server has forgotten; or nothing. */
+static void choose_session(struct slot *s)
 {
 	struct client *c = s->client;
 	const struct bench_opt *o = c->opt;
-	int one = 1;
-	s->fd = socket(o->to.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	s->ssl = SSL_new(c->thread->ctx);
-	if (s->fd < 0 || !s->ssl || !SSL_set_fd(s->ssl, s->fd) || !SSL_set_app_data(s->ssl, s))
-		return -1;
-	(void)setsockopt(s->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	if (o->sni && (!SSL_set_tlsext_host_name(s->ssl, o->sni) || !SSL_set1_host(s->ssl, o->sni)))
-		return -1;
-	if (s->session && !SSL_set_session(s->ssl, s->session))
-		return -1;
-	return 0;
+	c->resume_due += o->resume == RESUME_NONE ? 0 : o->resume_percent;
+	if (c->resume_due >= 100)
+		c->resume_due -= 100;
+	else
+		session_forget(s);
+	if (!o->stale)
+		return;
+	s->session = (struct btls_session){.suite = o->tls.suite[0], .ems = o->tls.ems};
+	s->session.ticket_len = STALE_TICKET_LEN;
+	bench_random(&c->tls.crypt, s->session.ticket, STALE_TICKET_LEN);
 }
 
 /* meant_at: where its latencies count from. */
 static void slot_start(struct slot *s, hf_ns meant_at, hf_ns now)
 {
 	struct client *c = s->client;
-	struct epoll_event ev = {.events = EPOLLIN | EPOLLOUT | EPOLLET, .data.ptr = s};
+	const struct bench_opt *o = c->opt;
+	struct epoll_event ev = {
+		.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = s};
+	int one = 1;
 	s->busy = true;
 	s->phase = PHASE_CONNECT;
-	s->sent = s->head_len = 0;
-	s->head_done = false;
-	s->verify = c->opt->ca && c->since_verify++ % HFBENCH_VERIFY_EVERY == 0;
+	s->done = false;
+	s->requests_left = o->request ? o->requests : 0;
 	s->began = meant_at;
-	s->due = now + c->opt->timeout_ms * HF_NS_MS;
+	s->due = now + o->timeout_ms * HF_NS_MS;
 	atomic_fetch_add_explicit(&c->tally->started, 1, memory_order_relaxed);
-	if (slot_open(s)) {
+	choose_session(s);
+	btls_begin(&s->tls, &c->tls, &s->session);
+	s->fd = socket(o->to.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (s->fd < 0) {
 		slot_fail(s, CAUSE_LOCAL);
 		return;
 	}
-	if (connect(s->fd, (const struct sockaddr *)&c->opt->to, c->opt->to_len) &&
-		errno != EINPROGRESS)
+	(void)setsockopt(s->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	if (connect(s->fd, (const struct sockaddr *)&o->to, o->to_len) && errno != EINPROGRESS)
 		slot_fail(s, cause_of_errno(errno));
 	else if (epoll_ctl(c->epoll, EPOLL_CTL_ADD, s->fd,
 			 &ev)) /* now: before it, it would hang up */
 		slot_fail(s, CAUSE_LOCAL);
 }
 
-/* Each step returns 1 when the phase is done, 0 when it waits, -1 when the connection has ended. */
-static int step_connect(struct slot *s)
+/* ---- what is sent: each returns false when the connection has ended ---- */
+
+static bool slot_flush(struct slot *s)
 {
-	int err = 0;
-	socklen_t len = sizeof(err);
-	if (getsockopt(s->fd, SOL_SOCKET, SO_ERROR, &err, &len) || err) {
-		slot_fail(s, cause_of_errno(err ? err : errno));
-		return -1;
+	struct btls *t = &s->tls;
+	while (t->flight_at < t->flight_len) {
+		ssize_t n = send(s->fd, t->flight + t->flight_at,
+			(size_t)(t->flight_len - t->flight_at), MSG_NOSIGNAL);
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			return true;
+		if (n < 0 && s->phase == PHASE_CLOSE) {
+			s->client->tally->closed_by_rst++;
+			slot_end(s, false);
+			return false;
+		}
+		if (n < 0) {
+			slot_fail(s, cause_of_errno(errno));
+			return false;
+		}
+		t->flight_at = (uint16_t)(t->flight_at + n);
 	}
-	return 1;
+	if (s->phase == PHASE_CONNECT)
+		s->phase = PHASE_HANDSHAKE;
+	return true;
 }
 
-static void keep_session(struct slot *s)
+/* In peace: close_notify and FIN, then read until the server's FIN, because closing with unread
+ * bytes makes the kernel send RST (RFC 9293 3.10.4 allows it, Linux does). */
+static bool begin_close(struct slot *s)
 {
-	if (s->client->opt->resume == RESUME_NONE || SSL_session_reused(s->ssl))
-		return;
-	SSL_SESSION_free(s->session);
-	s->session = SSL_get1_session(s->ssl);
+	s->phase = PHASE_CLOSE;
+	if (s->client->opt->close_rst) {
+		slot_end(s, false);
+		return false;
+	}
+	if (!btls_close(&s->tls)) {
+		slot_fail(s, CAUSE_LOCAL);
+		return false;
+	}
+	if (!slot_flush(s))
+		return false;
+	(void)shutdown(s->fd, SHUT_WR);
+	return true;
 }
 
-static int step_handshake(struct slot *s)
+static bool next_request(struct slot *s)
+{
+	struct client *c = s->client;
+	if (c->opt->hold && !s->requests_left) {
+		s->phase = PHASE_HOLD;
+		s->due = HF_NS_NEVER;
+		return slot_flush(s);
+	}
+	if (!s->requests_left)
+		return slot_flush(s) && begin_close(s);
+	if (s->requests_left != BENCH_UNLIMITED)
+		s->requests_left--;
+	s->head_done = s->done = false;
+	s->head_len = 0;
+	if (s->phase == PHASE_REPLY) /* of the first one the connection is a part */
+		s->began = now_ns();
+	s->phase = PHASE_REPLY;
+	s->due = now_ns() + c->opt->timeout_ms * HF_NS_MS;
+	if (btls_send(&s->tls, c->request, c->request_len))
+		return slot_flush(s);
+	slot_fail(s, CAUSE_LOCAL);
+	return false;
+}
+
+/* ---- what comes ---- */
+
+static bool handshake_done(struct slot *s)
 {
 	struct bench_tally *t = s->client->tally;
-	int ret = SSL_connect(s->ssl);
-	if (ret != 1)
-		return slot_wait_or_fail(s, ret);
 	bench_hist_add(&t->handshake, now_ns() - s->began);
 	atomic_fetch_add_explicit(&t->handshakes, 1, memory_order_relaxed);
-	t->resumed += (uint64_t)SSL_session_reused(s->ssl);
+	t->resumed += s->tls.resumed;
 	if (!t->cipher[0])
-		(void)snprintf(t->cipher, sizeof(t->cipher), "%s", SSL_get_cipher_name(s->ssl));
-	keep_session(s);
-	return 1;
+		(void)snprintf(t->cipher, sizeof(t->cipher), "%s", s->tls.suite->name);
+	return next_request(s);
 }
 
-/* The head is complete: what is the status, and how long is the body? */
+/* The head is complete: what is the status, and how long is the body? Without a
+ * length it ends with the connection, and there is no next request. */
 static enum bench_cause head_judge(struct slot *s)
 {
 	char *line, *rest = s->head;
@@ -274,10 +270,18 @@ static enum bench_cause head_judge(struct slot *s)
 	while ((line = strsep(&rest, "\n")))
 		if (!strncasecmp(line, "content-length:", 15))
 			s->body_left = strtoull(line + 15, NULL, 10);
-	return CAUSE_CNT;
+	return s->body_left == UINT64_MAX && s->requests_left ? CAUSE_GARBLED : CAUSE_CNT;
 }
 
-static int take_reply(struct slot *s, const uint8_t *p, size_t len)
+static bool reply_done(struct slot *s)
+{
+	struct client *c = s->client;
+	bench_hist_add(&c->tally->reply, now_ns() - s->began);
+	atomic_fetch_add_explicit(&c->tally->replies, 1, memory_order_relaxed);
+	return next_request(s);
+}
+
+static bool take_reply(struct slot *s, const uint8_t *p, size_t len)
 {
 	enum bench_cause bad;
 	size_t head = 0;
@@ -290,10 +294,10 @@ static int take_reply(struct slot *s, const uint8_t *p, size_t len)
 		s->head[s->head_len] = '\0';
 		end = strstr(s->head, "\r\n\r\n");
 		if (!end && s->head_len < HEAD_MAX)
-			return 0;
+			return true;
 		if (!end) {
 			slot_fail(s, CAUSE_GARBLED);
-			return -1;
+			return false;
 		}
 		head = (size_t)(end + 4 - s->head) - before;
 		end[2] = '\0';
@@ -301,87 +305,120 @@ static int take_reply(struct slot *s, const uint8_t *p, size_t len)
 		bad = head_judge(s);
 		if (bad != CAUSE_CNT) {
 			slot_fail(s, bad);
-			return -1;
+			return false;
 		}
 	}
 	len -= head;
 	s->client->tally->reply_bytes += len;
 	if (s->body_left == UINT64_MAX)
-		return 0;
+		return true;
 	s->body_left -= HF_MIN(s->body_left, len);
-	return s->body_left == 0;
+	return s->body_left ? true : reply_done(s);
 }
 
-static int step_reply(struct slot *s)
+static bool server_closes(struct slot *s)
+{
+	if (s->phase == PHASE_REPLY && s->head_done && s->body_left == UINT64_MAX)
+		return reply_done(s);
+	if (s->phase != PHASE_CLOSE)
+		slot_fail(s, CAUSE_CLOSED);
+	return s->phase == PHASE_CLOSE;
+}
+
+static bool tls_fails(struct slot *s, enum btls_got got)
+{
+	struct bench_tally *t = s->client->tally;
+	if (got == BTLS_ALERT)
+		t->alert[s->tls.alert]++;
+	if (got == BTLS_BAD && !t->example[0])
+		(void)snprintf(t->example, sizeof(t->example), "%s", s->tls.why);
+	slot_fail(s, got == BTLS_ALERT       ? CAUSE_ALERT
+		     : got == BTLS_UNTRUSTED ? CAUSE_CERTIFICATE
+					     : CAUSE_PROTOCOL);
+	return false;
+}
+
+/* Records at p, each to whom it concerns; what is left of the last one is kept. */
+static bool slot_take(struct slot *s, uint8_t *p, size_t len)
+{
+	struct hf_span plain;
+	size_t used;
+	while (s->phase != PHASE_CLOSE) {
+		enum btls_got got = btls_record(&s->tls, p, len, &used, &plain);
+		bool go_on = true;
+		p += used;
+		len -= used;
+		if (got == BTLS_MORE)
+			break;
+		if (got == BTLS_QUIET)
+			go_on = slot_flush(s);
+		else if (got == BTLS_DONE)
+			go_on = handshake_done(s);
+		else if (got == BTLS_DATA && s->phase == PHASE_REPLY)
+			go_on = take_reply(s, plain.p, plain.len);
+		else if (got == BTLS_END)
+			go_on = server_closes(s);
+		else if (got != BTLS_DATA)
+			go_on = tls_fails(s, got);
+		if (!go_on)
+			return false;
+	}
+	left_free(s);
+	if (s->phase == PHASE_CLOSE || !len)
+		return true;
+	s->left = malloc(len);
+	HF_ASSERT(s->left);
+	memcpy(s->left, p, len);
+	s->left_len = len;
+	return true;
+}
+
+static void slot_eof(struct slot *s)
+{
+	if (s->phase == PHASE_CLOSE)
+		slot_end(s, true);
+	else
+		slot_fail(s, CAUSE_EOF);
+}
+
+static void slot_broken(struct slot *s, int err)
+{
+	if (s->phase != PHASE_CLOSE) {
+		slot_fail(s, cause_of_errno(err));
+		return;
+	}
+	/* A server that closed first answers our close_notify with RST: told apart, no failure. */
+	s->client->tally->closed_by_rst++;
+	slot_end(s, false);
+}
+
+/* A read that does not fill the buffer has emptied the socket, unless the end is behind it. */
+static void slot_step(struct slot *s, uint32_t events)
 {
 	struct client *c = s->client;
-	int ret, done = 0;
-	if (!c->opt->request)
-		return 1;
-	while (s->sent < c->request_len) {
-		ret = SSL_write(s->ssl, c->request + s->sent, (int)(c->request_len - s->sent));
-		if (ret <= 0)
-			return slot_wait_or_fail(s, ret);
-		s->sent += (size_t)ret;
-	}
-	while (!done) {
-		ret = SSL_read(s->ssl, c->body, sizeof(c->body));
-		if (ret > 0)
-			done = take_reply(s, c->body, (size_t)ret);
-		else if (SSL_get_error(s->ssl, ret) == SSL_ERROR_ZERO_RETURN && s->head_done &&
-			 s->body_left == UINT64_MAX)
-			done = 1;
-		else
-			return slot_wait_or_fail(s, ret);
-	}
-	if (done < 0)
-		return -1;
-	bench_hist_add(&c->tally->reply, now_ns() - s->began);
-	atomic_fetch_add_explicit(&c->tally->replies, 1, memory_order_relaxed);
-	return 1;
-}
-
-/* In peace: close_notify and FIN, then read until the server's FIN, because closing with unread
- * bytes makes the kernel send RST (RFC 9293 3.10.4 allows it, Linux does). */
-static int step_close(struct slot *s)
-{
+	bool ends = events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR);
 	ssize_t got;
-	if (s->client->opt->close_rst) {
-		slot_end(s, false);
-		return -1;
-	}
-	if (!(SSL_get_shutdown(s->ssl) & SSL_SENT_SHUTDOWN)) {
-		(void)SSL_shutdown(s->ssl);
-		(void)shutdown(s->fd, SHUT_WR);
-	}
-	do
-		got = recv(s->fd, s->client->body, sizeof(s->client->body), 0);
-	while (got > 0);
-	if (got < 0 && (errno == EAGAIN || errno == EINTR))
-		return 0;
-	/* A server that closed first answers our close_notify with RST: told apart, no failure. */
-	s->client->tally->closed_by_rst += got < 0;
-	slot_end(s, got == 0);
-	return -1;
-}
-
-static int (*const step[PHASE_CNT])(struct slot *) = {
-	[PHASE_CONNECT] = step_connect,
-	[PHASE_HANDSHAKE] = step_handshake,
-	[PHASE_REPLY] = step_reply,
-	[PHASE_CLOSE] = step_close,
-};
-
-static void slot_step(struct slot *s)
-{
-	int did;
+	size_t kept;
+	if (!slot_flush(s) || !(ends || events & EPOLLIN))
+		return;
 	do {
-		ERR_clear_error();
-		errno = 0;
-		did = step[s->phase](s);
-		if (did > 0)
-			s->phase++;
-	} while (did > 0);
+		kept = s->left_len;
+		if (kept)
+			memcpy(c->rx, s->left, kept);
+		got = recv(s->fd, c->rx + kept, sizeof(c->rx) - kept, 0);
+		if (got < 0 && (errno == EAGAIN || errno == EINTR))
+			return;
+		if (got < 0) {
+			slot_broken(s, errno);
+			return;
+		}
+		if (got == 0) {
+			slot_eof(s);
+			return;
+		}
+		if (!slot_take(s, c->rx, kept + (size_t)got))
+			return;
+	} while (ends || (size_t)got == sizeof(c->rx) - kept);
 }
 
 /* Takes the right to start one more connection; with --total there are only so many. */
@@ -492,7 +529,7 @@ static void loop(struct client *c)
 		for (i = 0; i < cnt; i++) {
 			struct slot *s = ev[i].data.ptr;
 			if (s->busy)
-				slot_step(s);
+				slot_step(s, ev[i].events);
 			if (!s->busy && !s->due && !c->idle && ticket_take(c))
 				slot_start(s, now_ns(), now_ns());
 		}
@@ -503,11 +540,12 @@ static void client_free(struct client *c)
 {
 	uint32_t i;
 	for (i = 0; c->slot && i < c->thread->slot_cnt; i++) {
-		c->tally->unfinished += c->slot[i].busy;
+		c->tally->held += c->slot[i].busy && c->slot[i].phase == PHASE_HOLD;
+		c->tally->unfinished += c->slot[i].busy && c->slot[i].phase != PHASE_HOLD;
 		slot_end(&c->slot[i], false);
-		SSL_SESSION_free(c->slot[i].session);
 	}
 	free(c->slot);
+	btls_shared_free(&c->tls);
 	if (c->epoll >= 0)
 		(void)close(c->epoll);
 	free(c);
@@ -525,6 +563,7 @@ void *bench_client_run(void *thread)
 	c->epoll = epoll_create1(EPOLL_CLOEXEC);
 	c->slot = calloc(t->slot_cnt, sizeof(*c->slot));
 	HF_ASSERT(c->epoll >= 0 && c->slot);
+	HF_ASSERT(btls_shared_make(&c->tls, &c->opt->tls, t->seed ^ now_ns()));
 	for (i = 0; i < t->slot_cnt; i++) {
 		c->slot[i].client = c;
 		c->slot[i].fd = -1;
@@ -532,14 +571,15 @@ void *bench_client_run(void *thread)
 	if (t->opt->request)
 		c->request_len = (size_t)snprintf(c->request, sizeof(c->request),
 			"GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: hfbench\r\n"
-			"Connection: close\r\n\r\n",
-			t->opt->request, t->opt->sni ? t->opt->sni : "localhost");
+			"Connection: %s\r\n\r\n",
+			t->opt->request, t->opt->tls.sni ? t->opt->tls.sni : "localhost",
+			t->opt->requests == 1 && !t->opt->hold ? "close" : "keep-alive");
 	if (t->interval_ns > 0)
 		open_begin(c);
 	loop(c);
 	if (c->idle)
 		open_end(c);
+	c->tally->verified = c->tls.verified;
 	client_free(c);
-	SSL_CTX_free(t->ctx);
 	return NULL;
 }

@@ -1,10 +1,11 @@
-/* hfbench.h -- a TLS client, each connection a new one. Closed loop: so many at a time, each opened
+/* hfbench.h -- a TLS client, as a rule each connection a new one. Closed loop: so many at a time, each opened
  * when its predecessor has ended; a slow server is asked less. Open loop (--rate): so many a second,
  * at random like those of clients that know nothing of each other, whatever the server does; a
  * connection that finds no place waits for one, and its latencies count from the moment it was meant
  * to start. What it measures is what a client of a farm sees: connect() to the server's Finished, and
  * connect() to the last byte of the answer.
- * Threads: each runs its own epoll loop, SSL_CTX and tally; main adds the tallies up at the end.
+ * What it offers comes from a mix (mix.c) and from options; how little it computes itself, tls.h says.
+ * Threads: each runs its own epoll loop, TLS state and tally; main adds the tallies up at the end.
  * Memory: bounded by --concurrent; latencies go into histograms of 0.8 % resolution.
  * Bounded in time (--seconds or --total, and --timeout for each connection).
  * Errors: of the command line -> message and exit 2; of connections -> counted by phase and cause.
@@ -17,31 +18,52 @@
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/types.h>
-#include "lib/base/base.h"
+#include "bench/hfbench/tls.h"
 
 #define HFBENCH_PIDS_MAX 16u
 #define HFBENCH_TASKS_MAX 64u
 #define HFBENCH_THREADS_MAX 64u
-#define HFBENCH_VERIFY_EVERY \
-	100u /* with --ca: the first of a thread and every so many after it \
-	      */
+#define HFBENCH_VERIFY_EVERY 100u /* with --ca: of the signatures, see tls.h */
+#define BENCH_UNLIMITED UINT32_MAX
 
 enum bench_resume { RESUME_NONE, RESUME_TICKET, RESUME_ID };
+
+/* One kind of client. */
+struct bench_mix {
+	const char *name, *help, *cipher, *alpn, *request;
+	const uint16_t *group;
+	enum bench_resume resume;
+	uint32_t resume_percent, requests, concurrent, record_len;
+	bool ems, pss, browser;
+	bool stale; /* offers tickets that the server cannot open */
+	bool once;  /* each client comes one time */
+};
 
 struct bench_opt {
 	struct sockaddr_storage to;
 	socklen_t to_len;
-	const char *target, *cipher, *sni, *ca, *request, *json;
+	const char *target, *cipher, *ca, *request, *json;
+	const struct bench_mix *mix;
+	struct btls_cfg tls;
 	uint32_t concurrent, threads, seconds, timeout_ms;
-	uint32_t rate;  /* connections a second, of all threads; 0: closed loop */
-	uint64_t total; /* 0: as many as fit into `seconds` */
+	uint32_t rate;     /* connections a second, of all threads; 0: closed loop */
+	uint64_t total;    /* 0: as many as fit into `seconds` */
+	uint32_t requests; /* on each connection */
 	enum bench_resume resume;
-	bool close_rst, quiet;
+	uint32_t resume_percent; /* of the connections */
+	bool resume_given, stale, hold, close_rst, quiet;
 	pid_t pid[HFBENCH_PIDS_MAX];
 	uint32_t pid_cnt;
 };
 
-enum bench_phase { PHASE_CONNECT, PHASE_HANDSHAKE, PHASE_REPLY, PHASE_CLOSE, PHASE_CNT };
+enum bench_phase {
+	PHASE_CONNECT,
+	PHASE_HANDSHAKE,
+	PHASE_REPLY,
+	PHASE_HOLD,
+	PHASE_CLOSE,
+	PHASE_CNT
+};
 
 #define HFBENCH_CAUSES(X)                                                \
 	X(NO_PORT, "no free local port: --close rst frees them at once") \
@@ -81,6 +103,7 @@ struct bench_tally {
 	/* The first four are read by main while the thread runs, for the progress line. */
 	_Atomic uint64_t started, handshakes, replies, failed;
 	uint64_t resumed, verified, reply_bytes, closed_by_rst, unfinished;
+	uint64_t held;   /* open at the end, as --hold wants it */
 	uint64_t missed; /* open loop: never started, as there was no place until the end */
 	uint64_t fail[PHASE_CNT][CAUSE_CNT];
 	uint64_t alert[256];
@@ -90,11 +113,8 @@ struct bench_tally {
 	struct bench_hist delay; /* open loop: from when it was meant to start until it did */
 };
 
-struct ssl_ctx_st;
-
 struct bench_thread {
 	const struct bench_opt *opt;
-	struct ssl_ctx_st *ctx; /* one per thread, freed by it: its locks are never contended */
 	struct bench_tally *tally;
 	_Atomic uint64_t *tickets; /* connections that may still be started, of all threads */
 	_Atomic bool *stop;
@@ -103,8 +123,12 @@ struct bench_thread {
 	uint64_t seed;      /* of those times */
 };
 
-/* NULL, and what is wrong with the options. */
-struct ssl_ctx_st *bench_ctx_make(const struct bench_opt *o, const char **wrong);
+const struct bench_mix *bench_mix_find(const char *name); /* NULL: there is none */
+void bench_mix_list(FILE *f);
+void bench_mix_apply(struct bench_opt *o);
+/* Names with colons between; NULL, or what is wrong. */
+const char *bench_suites_parse(struct btls_cfg *cfg, const char *names);
+
 void *bench_client_run(void *thread); /* a struct bench_thread; returns NULL */
 
 /* CPU seconds of a process and of its threads, from /proc. */

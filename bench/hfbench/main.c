@@ -16,6 +16,7 @@
 static const char help[] =
 	"usage: hfbench [options] ADDRESS:PORT\n"
 	"A TLS 1.2 client: new connections, so many at a time or so many a second.\n"
+	"  -m, --mix NAME       what kind of client it is: see below\n"
 	"  -c, --concurrent N   connections at a time (32); with --rate: at most (1000)\n"
 	"  -r, --rate N         open loop: connections a second, at random times; latencies count\n"
 	"                       from the time that one was meant to start\n"
@@ -23,16 +24,20 @@ static const char help[] =
 	"  -d, --seconds N      how long (5, unless --total is given)\n"
 	"  -n, --total N        how many connections\n"
 	"      --timeout MS     per connection (10000)\n"
-	"      --cipher NAME    TLS 1.2 cipher by its OpenSSL name, or a list\n"
+	"      --cipher NAME    TLS 1.2 cipher by its OpenSSL name, or names with colons between\n"
 	"      --sni NAME       server name to ask for, and to verify\n"
-	"      --ca FILE        verify the certificate of 1 connection in 100\n"
+	"      --ca FILE        verify each new certificate, and 1 signature of key exchanges in "
+	"100\n"
 	"      --request PATH   send GET PATH and read the reply; without it, handshakes only\n"
-	"      --resume HOW     none, ticket or id (none)\n"
+	"      --requests N     so many on each connection (1); 0: until the end\n"
+	"      --hold           keep each connection open, until the end\n"
+	"      --resume HOW     none, ticket or id (none); or ticket:50 for half of the "
+	"connections\n"
 	"      --close HOW      fin or rst (fin)\n"
 	"      --cpu-of PID,..  CPU seconds of these processes, and handshakes per such second\n"
 	"      --json FILE      the report as JSON too (- for standard output)\n"
 	"  -q, --quiet          no progress\n"
-	"Ends with 0, with 1 when connections failed, with 2 when it could not start.\n";
+	"Ends with 0, with 1 when connections failed, with 2 when it could not start.\nMixes:\n";
 
 static _Atomic bool stop;
 
@@ -121,10 +126,15 @@ enum {
 	OPT_RESUME,
 	OPT_CLOSE,
 	OPT_CPU,
-	OPT_JSON
+	OPT_JSON,
+	OPT_REQUESTS,
+	OPT_HOLD
 };
 
 static const struct option options[] = {
+	{"mix", required_argument, NULL, 'm'},
+	{"requests", required_argument, NULL, OPT_REQUESTS},
+	{"hold", no_argument, NULL, OPT_HOLD},
 	{"concurrent", required_argument, NULL, 'c'},
 	{"rate", required_argument, NULL, 'r'},
 	{"threads", required_argument, NULL, 't'},
@@ -144,11 +154,31 @@ static const struct option options[] = {
 	{NULL, 0, NULL, 0},
 };
 
+/* HOW or HOW:PERCENT */
+static void parse_resume(struct bench_opt *o, char *text)
+{
+	static const char *const how[] = {"none", "ticket", "id"};
+	char *share = strchr(text, ':');
+	o->resume_given = true;
+	o->resume_percent = 100;
+	if (share) {
+		*share++ = '\0';
+		o->resume_percent = (uint32_t)number("resume", share, 1, 100);
+	}
+	o->resume = (enum bench_resume)choice("resume", text, how, 3);
+}
+
 static void take_option(struct bench_opt *o, int opt)
 {
-	static const char *const resume[] = {"none", "ticket", "id"};
 	static const char *const closing[] = {"fin", "rst"};
+	uint64_t n;
 	switch (opt) {
+	case 'm':
+		o->mix = bench_mix_find(optarg);
+		if (!o->mix)
+			die("--mix %s: there is none of this name; `hfbench --help` lists them",
+				optarg);
+		break;
 	case 'c':
 		o->concurrent = (uint32_t)number("concurrent", optarg, 1, 50000);
 		break;
@@ -174,7 +204,7 @@ static void take_option(struct bench_opt *o, int opt)
 		o->cipher = optarg;
 		break;
 	case OPT_SNI:
-		o->sni = optarg;
+		o->tls.sni = optarg;
 		break;
 	case OPT_CA:
 		o->ca = optarg;
@@ -183,7 +213,7 @@ static void take_option(struct bench_opt *o, int opt)
 		o->request = optarg;
 		break;
 	case OPT_RESUME:
-		o->resume = (enum bench_resume)choice("resume", optarg, resume, 3);
+		parse_resume(o, optarg);
 		break;
 	case OPT_CLOSE:
 		o->close_rst = choice("close", optarg, closing, 2);
@@ -191,11 +221,19 @@ static void take_option(struct bench_opt *o, int opt)
 	case OPT_CPU:
 		parse_pids(o, optarg);
 		break;
+	case OPT_REQUESTS:
+		n = number("requests", optarg, 0, 1000000000);
+		o->requests = n ? (uint32_t)n : BENCH_UNLIMITED;
+		break;
+	case OPT_HOLD:
+		o->hold = true;
+		break;
 	case OPT_JSON:
 		o->json = optarg;
 		break;
 	case 'h':
 		fputs(help, stdout);
+		bench_mix_list(stdout);
 		exit(0);
 	default:
 		die("`hfbench --help` lists the options");
@@ -204,9 +242,10 @@ static void take_option(struct bench_opt *o, int opt)
 
 static void parse(struct bench_opt *o, int argc, char **argv)
 {
+	const char *wrong;
 	int opt;
-	*o = (struct bench_opt){.threads = 1, .timeout_ms = 10000};
-	while ((opt = getopt_long(argc, argv, "c:r:t:d:n:qh", options, NULL)) != -1)
+	*o = (struct bench_opt){.threads = 1, .timeout_ms = 10000, .mix = bench_mix_find("plain")};
+	while ((opt = getopt_long(argc, argv, "m:c:r:t:d:n:qh", options, NULL)) != -1)
 		take_option(o, opt);
 	if (optind != argc - 1)
 		die("want one ADDRESS:PORT; `hfbench --help` shows how");
@@ -215,11 +254,22 @@ static void parse(struct bench_opt *o, int argc, char **argv)
 	if (o->request && (o->request[0] != '/' || strlen(o->request) > 512))
 		die("--request %s: want a path that starts with /, of at most 512 bytes",
 			o->request);
+	bench_mix_apply(o);
 	if (!o->total && !o->seconds)
 		o->seconds = 5;
+	wrong = bench_suites_parse(&o->tls, o->cipher);
+	if (wrong)
+		die("%s", wrong);
 	if (!o->concurrent)
 		o->concurrent = o->rate ? 1000 : 32;
 	o->threads = HF_MIN(o->threads, o->concurrent);
+	if (o->hold && !o->seconds)
+		die("--hold wants an end: --seconds");
+	if (!o->ca)
+		return;
+	o->tls.trust = X509_STORE_new();
+	if (!o->tls.trust || !X509_STORE_load_locations(o->tls.trust, o->ca, NULL))
+		die("--ca: cannot read certificates from this file");
 }
 
 static void merge(struct bench_tally *to, const struct bench_tally *from)
@@ -234,6 +284,7 @@ static void merge(struct bench_tally *to, const struct bench_tally *from)
 	to->reply_bytes += from->reply_bytes;
 	to->closed_by_rst += from->closed_by_rst;
 	to->unfinished += from->unfinished;
+	to->held += from->held;
 	to->missed += from->missed;
 	for (i = 0; i < PHASE_CNT; i++)
 		for (j = 0; j < CAUSE_CNT; j++)
@@ -267,15 +318,17 @@ struct run {
 
 static void progress(struct run *r, double elapsed, uint64_t *last)
 {
-	uint64_t done = 0, failed = 0;
+	uint64_t done = 0, failed = 0, replies = 0;
 	uint32_t i;
 	for (i = 0; i < r->opt.threads; i++) {
 		done += r->tally[i].handshakes;
+		replies += r->tally[i].replies;
 		failed += r->tally[i].failed;
 	}
 	fprintf(stderr,
-		"%5.0f s  %8" PRIu64 " handshakes/s  %8" PRIu64 " in all  %" PRIu64 " failed\n",
-		elapsed, done - *last, done, failed);
+		"%5.0f s  %8" PRIu64 " handshakes/s  %8" PRIu64 " in all  %8" PRIu64
+		" replies  %" PRIu64 " failed\n",
+		elapsed, done - *last, done, replies, failed);
 	*last = done;
 }
 
@@ -306,7 +359,6 @@ static void watch(struct run *r, double began)
 static void prepare(struct run *r)
 {
 	uint32_t i, share = r->opt.concurrent / r->opt.threads;
-	const char *wrong;
 	atomic_init(&r->tickets, r->opt.total ? r->opt.total : UINT64_MAX / 2);
 	for (i = 0; i < r->opt.threads; i++) {
 		r->thread[i] = (struct bench_thread){.opt = &r->opt,
@@ -315,10 +367,7 @@ static void prepare(struct run *r)
 			.stop = &stop,
 			.slot_cnt = share + (i < r->opt.concurrent % r->opt.threads),
 			.interval_ns = r->opt.rate ? 1e9 * r->opt.threads / r->opt.rate : 0,
-			.seed = i + 1,
-			.ctx = bench_ctx_make(&r->opt, &wrong)};
-		if (!r->thread[i].ctx)
-			die("%s", wrong);
+			.seed = i + 1};
 	}
 }
 
@@ -377,6 +426,7 @@ int main(int argc, char **argv)
 	measure(r);
 	report(r);
 	failed = r->sum.failed || !r->sum.handshakes;
+	X509_STORE_free(r->opt.tls.trust);
 	free(r);
 	return failed;
 }

@@ -1,0 +1,81 @@
+#!/bin/bash
+# hfbench as each of its clients: every mix gets what it asks for, what it says of itself is true, and
+# what it shall find out it finds out. Without figures: those are bench/bench.py's.
+. "$(dirname "$0")/e2e.bash"
+
+json=
+# bench NAME ARGUMENT...: its report is in $json afterwards.
+bench() {
+	json=$FARM_DIR/$1.json
+	farm_in_client "$FARM_BIN/hfbench" -q --timeout 60000 --sni "$FARM_SNI" --ca "$FARM_CA" --json "$json" \
+		"${@:2}" "$FARM_ADDRESS:$FARM_PORT" >"$FARM_DIR/$1.out"
+}
+
+# holds EXPRESSION: true of the last report, m.
+holds() {
+	python3 -c 'import json, sys
+m = json.load(open(sys.argv[1]))
+assert eval(sys.argv[2]), {k: v for k, v in m.items() if not k.endswith("buckets")}' "$json" "$1"
+}
+
+full() { # MIX SUITE
+	bench "$1" --mix "$1" -n 8 -c 4 &&
+		holds "m['mix'] == '$1' and m['cipher'] == '$2' and m['handshakes'] == 8 and m['resumed'] == 0 and m['verified'] >= 1"
+}
+resumed() {
+	bench resumed --mix resumed -n 40 -c 4 && holds "m['resumed'] == 36" &&
+		bench by_id --mix modern --resume id -n 40 -c 4 && holds "m['resumed'] == 36" &&
+		[ "$(farm_stat tls resume_ID)" -ge 36 ]
+}
+half() {
+	bench half --mix browser-2026 -n 41 -c 1 &&
+		holds "m['resumed'] == 20 and m['replies'] == 41 and m['reply_ms']['p50'] >= m['handshake_ms']['p50']"
+}
+storm() {
+	bench storm --mix storm -c 40 && holds "m['started'] == m['handshakes'] == 40 and m['resumed'] == 0" &&
+		[ "$(($(farm_stat tls resume_TICKET_KEY) + $(farm_stat tls resume_TICKET_FOREIGN)))" -ge 40 ]
+}
+bulk() { # CIPHER
+	bench bulk --mix bulk -c 2 --requests 3 -n 2 --cipher "$1" &&
+		holds "m['replies'] == 6 and m['reply_bytes'] == 6 << 20 and m['handshakes'] == 2 and m['cipher'] == '$1'"
+}
+kept() {
+	bench hold --mix modern --request / --hold -n 20 -c 20 -d 3 && holds "m['held'] == m['replies'] == 20"
+}
+untrusted() {
+	openssl req -x509 -newkey rsa:2048 -nodes -keyout "$FARM_DIR/other.key" -out "$FARM_DIR/other.pem" \
+		-subj /CN=other -days 2 2>/dev/null
+	! bench ca --ca "$FARM_DIR/other.pem" -n 2 -c 1 &&
+		holds "m['failures'][0] == {'phase': 'handshake', 'cause': 'certificate not accepted', 'count': 2}" &&
+		! bench name --sni wrong.test -n 2 -c 1 && holds "m['failed'] == 2 and m['verified'] == 0"
+}
+not_tls() { # a server of plain HTTP
+	json=$FARM_DIR/not_tls.json
+	! farm_in_appl "$FARM_BIN/hfbench" -q -n 2 -c 1 --json "$json" "${FARM_WEBS[0]}" >/dev/null &&
+		holds "m['failed'] == 2 and m['handshakes'] == 0"
+}
+buckets_agree() {
+	bench buckets -n 30 -c 3 && holds "sum(n for _, n in m['handshake_buckets']) == 30" &&
+		holds "0.98 < m['handshake_buckets'][-1][0] / m['handshake_ms']['max'] < 1.02"
+}
+
+e2e_up
+e2e_file 1m 1048576
+check "mix plain" full plain ECDHE-RSA-AES128-GCM-SHA256
+check "mix capture-rsa" full capture-rsa AES128-SHA
+check "mix capture-ecdhe" full capture-ecdhe ECDHE-RSA-AES128-GCM-SHA256
+check "mix modern" full modern ECDHE-RSA-AES128-GCM-SHA256
+check "mix resumed, and by id" resumed
+check "mix browser-2026: half of it resumed" half
+check "mix storm: nobody's ticket is known" storm
+for cipher in ECDHE-RSA-AES128-GCM-SHA256 AES128-SHA AES256-SHA256 ECDHE-RSA-AES256-SHA384 \
+	AES256-GCM-SHA384 ECDHE-RSA-CHACHA20-POLY1305; do
+	check "mix bulk, whole and unbroken: $cipher" bulk $cipher
+done
+check "connections are held" kept
+check "a certificate of another authority, or name, is not accepted" untrusted
+check "a server without TLS is a failure" not_tls
+check "the histogram adds up" buckets_agree
+check_not "an unknown mix is refused" bench bad --mix nonsense -n 1
+check_not "an unknown suite is refused" bench bad --cipher NONSENSE -n 1
+finish

@@ -12,6 +12,7 @@
 struct hf_pk_engine;
 struct hf_sym_driver;
 struct hf_pki_driver;
+struct hf_auth_driver;
 
 extern const struct hf_pk_engine hf_pk_libcrypto;
 extern const struct hf_pk_engine hf_pk_p256_avx512f;
@@ -22,6 +23,7 @@ extern const struct hf_pk_engine hf_pk_x25519_avx512f;
 extern const struct hf_sym_driver hf_sym_ipsecmb;
 extern const struct hf_sym_driver hf_sym_libcrypto;
 extern const struct hf_pki_driver hf_pki_libcrypto;
+extern const struct hf_auth_driver hf_auth_libcrypto;
 
 /* NULL-terminated. */
 extern const struct hf_pk_engine *const hf_pk_engines[];

@@ -19,6 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "drivers/drivers.h"
+#include "drivers/pki/auth.h"
 #include "lib/crypto/pki.h"
 
 #define STATUS_CLOCK_S 300 /* the responder's clock may be ahead of ours so far */
@@ -771,5 +772,7 @@ const struct hf_pki_driver hf_pki_libcrypto = {
 	.name = "libcrypto",
 	.probe = probe,
 	.load = load,
+	.ca_load = hf_auth_ca_load,
+	.ca_free = hf_auth_ca_free,
 	.sha256 = sha256,
 };

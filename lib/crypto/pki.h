@@ -1,4 +1,5 @@
-/* pki.h -- from the operator's files to what TLS serves: a certificate chain and its private key. The
+/* pki.h -- from the operator's files to what TLS serves: a certificate chain and its private key, and
+ * the authorities that clients' certificates must lead to. The
  * driver (drivers/pki) reads, checks that key and chain belong together and will be accepted by
  * clients, and lays the result out in the caller's locked memory: the certificate list as it goes on
  * the wire, the key's numbers as the engines take them.
@@ -14,6 +15,7 @@
 #include "lib/base/base.h"
 #include "lib/base/secret.h"
 #include "lib/base/span.h"
+#include "lib/crypto/auth.h"
 #include "lib/crypto/pk_engine.h"
 
 #define HF_PKI_CERT_MEM \
@@ -70,6 +72,11 @@ struct hf_pki_driver {
 	/* 0, or -1 with report->error; nothing is left in mem then. */
 	int (*load)(struct hf_pki_mem *mem, const struct hf_pki_source *source,
 		struct hf_pki_cert *cert, struct hf_pki_report *report);
+	/* Every certificate of a PEM file is trusted from here on, of a root or not. NULL with
+	 * report->error. Given back by ca_free, when no client is checked against it any more. */
+	struct hf_auth_ca *(*ca_load)(
+		const char *file, int64_t now_s, struct hf_pki_report *report);
+	void (*ca_free)(struct hf_auth_ca *ca);
 	/* What people compare certificates and hellos by. */
 	void (*sha256)(struct hf_span data, uint8_t out[32]);
 };

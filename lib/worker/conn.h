@@ -108,7 +108,7 @@ struct hf_worker {
 	uint32_t endpoint_top; /* numbers below it have been in use */
 	uint32_t endpoint_next, link_reserved;
 	hf_ns reserve_short_at; /* a stream could last not be opened for want of reserve; 0: never */
-	uint8_t boot_id[8]; /* first half of every connection id told to backends */
+	uint8_t boot_id[8];     /* first half of every connection id told to backends */
 	struct hf_site *site;
 	_Atomic uint64_t tickets; /* generation of the ticket keys, for control */
 	struct hf_spsc *orders, *events;

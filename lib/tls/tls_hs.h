@@ -221,6 +221,7 @@ struct hf_tls_hs {
 	uint8_t *large;                /* buffer of log.front; NULL: none */
 	size_t msg_at;                 /* where in the log the current message begins */
 	size_t sent, send_end, ccs_at; /* our flight: log[sent .. send_end), CCS before ccs_at */
+	size_t message_end;            /* of the one that is partly sent, or of the last */
 	bool ccs_due;
 	struct hf_tls_choice choice;
 	uint16_t client_version;

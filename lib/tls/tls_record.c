@@ -321,17 +321,29 @@ static bool put_ccs(struct hf_tls_call *c)
 	return true;
 }
 
-/* As much of the flight as one record holds, up to ChangeCipherSpec. */
+/* Where the message ends that begins at hs->sent. */
+static size_t message_end(const struct hf_tls_hs *hs)
+{
+	uint8_t head[HF_TLS_MSG_HEAD_LEN];
+
+	hf_transcript_copy(&hs->log, hs->sent, head, sizeof(head));
+	return hs->sent + sizeof(head) + (size_t)(head[1] << 16 | head[2] << 8 | head[3]);
+}
+
+/* The next message of the flight, or as much of it as a record holds; ChangeCipherSpec in its place. A
+ * record may hold several messages (RFC 5246 6.2.1), but there are clients that read the first only. */
 static bool put_flight(struct hf_tls_call *c)
 {
 	struct hf_tls *t = c->t;
 	struct hf_tls_hs *hs = t->hs;
-	size_t stop = hs->ccs_due ? hs->ccs_at : hs->send_end;
-	uint32_t len = (uint32_t)HF_MIN(stop - hs->sent, t->plain_max);
+	uint32_t len;
 	uint8_t *p;
 
-	if (len == 0)
+	if (hs->ccs_due && hs->sent == hs->ccs_at)
 		return put_ccs(c);
+	if (hs->sent >= hs->message_end)
+		hs->message_end = message_end(hs);
+	len = (uint32_t)HF_MIN(hs->message_end - hs->sent, t->plain_max);
 	p = place(c, &len);
 	if (!p)
 		return false;

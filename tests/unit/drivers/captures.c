@@ -1,9 +1,8 @@
 /* captures.c -- two handshakes that were captured on the public network, played again message by message
  * to a whole worker: the same hellos, suites and sizes of chain, the same segments of the client. A is
  * RSA key exchange with AES128-CBC-SHA and a chain of 4,132 bytes, B is ECDHE with AES128-GCM-SHA256
- * and one of 3,259. What must come back: the same messages in the same order, in as few segments.
- * The captured servers put each message into a record of its own, ours shares one: 10 bytes less,
- * in the same three segments. Both clients came again; one server had forgotten them. Ours knows
+ * and one of 3,259. What must come back: the same messages in the same order, each in a record of its
+ * own, in the same segments. Both clients came again; one server had forgotten them. Ours knows
  * them by ticket and by id, and when it cannot, greets them anew in the same layout. */
 #include "tests/support/tls_client.h"
 #include "tests/support/worker_rig.h"
@@ -226,13 +225,12 @@ static struct hello hello_b(void)
 /* of the message, with an id of 32 bytes */
 #define RESUMED_HELLO_LEN (4 + 2 + 32 + 1 + 32 + 2 + 1 + 2 + sizeof(EXT_RESUMED) - 1)
 
-/* The first flight in three full segments, the last as the captured one but for two record headers:
- * 1440, 1440, 1346 there. */
+/* The first flight in three segments, two of them full: as captured. */
 static void first_flight_a(const struct hello *h, size_t hello_len)
 {
 	knock(h, hello_len);
-	SEGMENTS(1440, 1440, 1336);
-	ITEMS(record, HF_TLS_CT_HANDSHAKE, 4211);
+	SEGMENTS(1440, 1440, 1346);
+	ITEMS(record, HF_TLS_CT_HANDSHAKE, 68, HF_TLS_CT_HANDSHAKE, 4139, HF_TLS_CT_HANDSHAKE, 4);
 	ITEMS(message, HF_TLS_MSG_SERVER_HELLO, 64, HF_TLS_MSG_CERTIFICATE, 3 + 4132,
 		HF_TLS_MSG_SERVER_HELLO_DONE, 0);
 	expect_hello(NULL, 0, 0x002f, EXT_A, sizeof(EXT_A) - 1);
@@ -299,7 +297,7 @@ static void second_visit_a_by_id(void **state)
 	(void)state;
 	h.no_ticket = true;
 	knock(&h, 210);
-	SEGMENTS(1440, 1440, 1336 + 32 - 4);
+	SEGMENTS(1440, 1440, 1346 + 32 - 4);
 	ITEMS(message, HF_TLS_MSG_SERVER_HELLO, 64 + 32 - 4, HF_TLS_MSG_CERTIFICATE, 3 + 4132,
 		HF_TLS_MSG_SERVER_HELLO_DONE, 0);
 	memcpy(id, client.message[0].p + 35, sizeof(id));
@@ -335,7 +333,7 @@ static void second_visit_a_forgotten(void **state)
 		stats()->resume[HF_TLS_RESUME_TICKET] + stats()->resume[HF_TLS_RESUME_ID], 0);
 }
 
-/* With an OCSP response, which the capture had not: it joins the same record. */
+/* With an OCSP response, which the capture had not. */
 static void first_flight_a_stapled(void **state)
 {
 	struct hf_writer w = hf_writer(chain + CHAIN_MAX, STATUS_LEN);
@@ -348,8 +346,9 @@ static void first_flight_a_stapled(void **state)
 	hf_writer_u24(&w, STATUS_LEN - 8);
 	rig.cert.status_len = STATUS_LEN;
 	knock(&h, 214);
-	SEGMENTS(1440, 1440, 1440, 408);
-	ITEMS(record, HF_TLS_CT_HANDSHAKE, 4211 + 4 + STATUS_LEN);
+	SEGMENTS(1440, 1440, 1440, 423);
+	ITEMS(record, HF_TLS_CT_HANDSHAKE, 72, HF_TLS_CT_HANDSHAKE, 4139, HF_TLS_CT_HANDSHAKE,
+		STATUS_LEN, HF_TLS_CT_HANDSHAKE, 4);
 	ITEMS(message, HF_TLS_MSG_SERVER_HELLO, 64 + 4, HF_TLS_MSG_CERTIFICATE, 3 + 4132, 22,
 		STATUS_LEN - 4, HF_TLS_MSG_SERVER_HELLO_DONE, 0);
 	answer(false, 342);
@@ -362,8 +361,9 @@ static void visit_b(uint8_t ticket[HF_TLS_TICKET_LEN])
 	struct hello h = hello_b();
 
 	knock(&h, 214 + 2 * 5);
-	SEGMENTS(1440, 1440, 802);
-	ITEMS(record, HF_TLS_CT_HANDSHAKE, 3677);
+	SEGMENTS(1440, 1440, 817);
+	ITEMS(record, HF_TLS_CT_HANDSHAKE, 74, HF_TLS_CT_HANDSHAKE, 3266, HF_TLS_CT_HANDSHAKE, 333,
+		HF_TLS_CT_HANDSHAKE, 4);
 	ITEMS(message, HF_TLS_MSG_SERVER_HELLO, 70, HF_TLS_MSG_CERTIFICATE, 3 + 3259,
 		HF_TLS_MSG_SERVER_KEY_EXCHANGE, 4 + 65 + 2 + 2 + 256, HF_TLS_MSG_SERVER_HELLO_DONE,
 		0);

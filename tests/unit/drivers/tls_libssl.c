@@ -921,8 +921,9 @@ static size_t offer_to(struct hello *hello, uint8_t *flight, size_t cap, const u
 	assert_true(len < cap);
 	*message = flight + HF_TLS_HEADER_LEN;
 	while (**message != HF_TLS_MSG_SERVER_KEY_EXCHANGE)
-		*message += 4 + ((size_t)(*message)[1] << 16 | (size_t)(*message)[2] << 8 |
-					(*message)[3]);
+		*message +=
+			HF_TLS_HEADER_LEN + 4 +
+			((size_t)(*message)[1] << 16 | (size_t)(*message)[2] << 8 | (*message)[3]);
 	return len - (size_t)(*message - flight);
 }
 
@@ -943,7 +944,7 @@ static void signature_is_of_this_handshake(void **state)
 		size_t len = offer_to(&hello, flight, sizeof(flight), &message);
 		EVP_MD_CTX *md = EVP_MD_CTX_new();
 
-		assert_int_equal(len, 4 + 69 + 4 + 256 + 4);
+		assert_int_equal(len, 4 + 69 + 4 + 256 + HF_TLS_HEADER_LEN + 4);
 		assert_int_equal(message[73] << 8 | message[74], rows[i].scheme);
 		for (unsigned j = 0; j < sizeof(random); j++)
 			random[j] = (uint8_t)(0x40 + j);

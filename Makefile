@@ -269,6 +269,17 @@ sim-long: $(B)/sim
 fuzz:
 	$(Q)tests/fuzz/run.sh
 
+##  bench          the appliance against nginx, HAProxy and hitch, case by case, into bench/results/REPORT.md (40 minutes
+##                 on two free cores, as root); in pieces: BENCH="--case ticket,id --server nginx-http"
+bench: all
+	$(Q)deploy/install run bench
+	$(Q)bench/bench.py run $(BENCH)
+
+##  bench-quick    one case against nginx in under a minute, into build/
+bench-quick: all
+	$(Q)deploy/install run bench
+	$(Q)bench/bench.py run --quick $(BENCH)
+
 ##  bench-pk       kernels against libcrypto on one core, into bench/results; PAIRS=300 a row. It takes half
 ##                 an hour; in pieces: BENCH="--append --kernel rsa_ifma --case 2048,3072 --fill 1-8"
 bench-pk: $(B)/bench-pk
@@ -304,6 +315,6 @@ help:
 	@echo "make targets (SAN=1 builds with ASan and UBSan into build/san, V=1 shows commands):"; \
 	grep -hE '^##' $(MAKEFILE_LIST) | sed 's/^##//'
 
-.PHONY: all objects unit secrets check test timing diff-rsa diff-x25519 diff-p256 sim fuzz bench-pk bench-sym run clean config-files format help
+.PHONY: all objects unit secrets check test timing diff-rsa diff-x25519 diff-p256 sim fuzz bench bench-quick bench-pk bench-sym run clean config-files format help
 
 -include $(shell find $(B) -name '*.d' -not -path '$(B)/san/*' -not -path '$(B)/fuzz/*' 2>/dev/null)

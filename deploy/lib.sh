@@ -278,6 +278,7 @@ farm_web() {
 		    keepalive_requests 100000;
 		    server {
 		        listen $at proxy_protocol backlog=4096;
+		        listen 127.0.0.1:$((8180 + n)) backlog=4096; # for clients that are no relays
 		        add_header X-Web-Server $n;
 		        location = / {
 		            return 200 "hello from web server $n, you came from \$proxy_protocol_addr\n";

@@ -1,0 +1,245 @@
+#!/bin/bash
+# farm.sh -- what bench.py measures, made and taken away again: the appliance with its relay, and beside
+# it the programs that a farm would use in its place, each with one worker, all on one core:
+#   nginx (http), nginx (stream), HAProxy (http), HAProxy (tcp), hitch
+# Two wires join the client's namespace with the servers': the appliance owns one, the kernel the other.
+# All have the same two certificates (RSA-2048, P-256), TLS 1.2, tickets and ids, and the same plaintext
+# web server behind them, which shares the client's core and is nobody's cost.
+# Then it runs the program given, with what it needs to know in BENCH_*.
+#   bench/farm.sh COMMAND...          SERVER_CORE=0 CLIENT_CORE=1
+set -uo pipefail
+. "$(dirname "$0")/../deploy/lib.sh"
+cd "$farm_root" || exit 1
+export SERVER_CORE=${SERVER_CORE:-0} CLIENT_CORE=${CLIENT_CORE:-1}
+[ "$(nproc)" -ge 2 ] || farm_fail "needs two cores, one for the servers and one for the client"
+ulimit -n "$(ulimit -Hn)"
+peer_address=10.9.1.1
+suites=ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:AES128-GCM-SHA256:AES128-SHA
+on_server=(taskset -c "$SERVER_CORE")
+: >"${BENCH_SERVERS:=$(mktemp)}"
+FARM_FILES+=("$BENCH_SERVERS")
+export BENCH_SERVERS
+
+# server NAME VERSION ADDRESS PID...: a line for bench.py.
+server() {
+	printf '%s\t%s\t%s\t%s\n' "$1" "$2" "$3" "${*:4}" >>"$BENCH_SERVERS"
+}
+
+second_wire() {
+	ip -n "$FARM_APPL" link add ng0 numrxqueues 1 numtxqueues 1 type veth peer name ng1 netns "$FARM_CLIENT" \
+		numrxqueues 1 numtxqueues 1 &&
+		ip -n "$FARM_APPL" addr add $peer_address/24 dev ng0 && ip -n "$FARM_APPL" link set ng0 up &&
+		ip -n "$FARM_CLIENT" addr add 10.9.1.2/24 dev ng1 && ip -n "$FARM_CLIENT" link set ng1 up
+}
+
+# A client of many short connections needs its ports back.
+client_ports() {
+	farm_in_client sysctl -qw net.ipv4.ip_local_port_range="2048 65535" net.ipv4.tcp_tw_reuse=1
+	farm_in_appl sysctl -qw net.core.somaxconn=4096 net.ipv4.tcp_max_syn_backlog=4096 \
+		net.ipv4.ip_local_port_range="16384 65535" net.ipv4.tcp_tw_reuse=1
+}
+
+# answers PORT: the server has come up.
+answers() {
+	farm_wait 10 farm_in_client bash -c "exec 3<>/dev/tcp/$peer_address/$1" ||
+		farm_fail "nothing listens at $peer_address:$1; see $FARM_DIR/*.log"
+}
+
+# children PID: it and those it has forked; not before there is one, and who they are is settled.
+children() {
+	farm_wait 5 pgrep -P "$1" || farm_fail "process $1 has no worker"
+	sleep 0.3
+	echo "$1 $(pgrep -P "$1" | xargs)"
+}
+
+nginx_head() { # DIR
+	mkdir -p "$1"
+	cat <<-END
+		$2
+		daemon off;
+		worker_processes 1;
+		worker_rlimit_nofile $(ulimit -n);
+		user nobody nogroup;
+		pid $1/nginx.pid;
+		error_log stderr error;
+		events { worker_connections 18000; }
+	END
+}
+
+nginx_tls() { # KIND of session cache
+	cat <<-END
+		ssl_certificate $FARM_DIR/www.pem;
+		ssl_certificate_key $FARM_DIR/www.key;
+		ssl_certificate $FARM_DIR/ecdsa.pem;
+		ssl_certificate_key $FARM_DIR/ecdsa.key;
+		ssl_protocols TLSv1.2;
+		ssl_ciphers $suites;
+		ssl_prefer_server_ciphers on;
+		ssl_ecdh_curve X25519:prime256v1;
+		ssl_session_cache shared:$1:10m;
+		ssl_session_tickets on;
+	END
+}
+
+peer_nginx_http() {
+	local dir=$FARM_DIR/nginx_http
+	mkdir -p "$dir"
+	{
+		nginx_head "$dir" ""
+		cat <<-END
+			http {
+			    access_log off;
+			    client_body_temp_path $dir/body;
+			    proxy_temp_path $dir/proxy;
+			    fastcgi_temp_path $dir/fastcgi;
+			    uwsgi_temp_path $dir/uwsgi;
+			    scgi_temp_path $dir/scgi;
+			    keepalive_requests 1000000;
+			    keepalive_timeout 300s;
+			    proxy_http_version 1.1;
+			    proxy_set_header Connection "";
+			    upstream web { server 127.0.0.1:8181; keepalive 64; keepalive_requests 1000000; }
+			    $(nginx_tls HTTP)
+			    server {
+			        listen $peer_address:8001 ssl backlog=4096;
+			        location / { proxy_pass http://web; }
+			    }
+			}
+		END
+	} >"$dir/nginx.conf"
+	farm_start nginx_http "${on_server[@]}" nginx -e stderr -c "$dir/nginx.conf"
+	answers 8001
+	server nginx-http "$(nginx -v 2>&1 | sed 's|.*/||')" $peer_address:8001 "$(children "$FARM_LAST")"
+}
+
+peer_nginx_stream() {
+	local dir=$FARM_DIR/nginx_stream module=/usr/lib/nginx/modules/ngx_stream_module.so
+	mkdir -p "$dir"
+	[ -f $module ] || { farm_say "no stream module of nginx"; return; }
+	{
+		nginx_head "$dir" "load_module $module;"
+		cat <<-END
+			stream {
+			    $(nginx_tls STREAM)
+			    server {
+			        listen $peer_address:8002 ssl backlog=4096;
+			        tcp_nodelay on;
+			        proxy_protocol on;
+			        proxy_pass 127.0.0.1:8081;
+			    }
+			}
+		END
+	} >"$dir/nginx.conf"
+	farm_start nginx_stream "${on_server[@]}" nginx -e stderr -c "$dir/nginx.conf"
+	answers 8002
+	server nginx-stream "$(nginx -v 2>&1 | sed 's|.*/||')" $peer_address:8002 "$(children "$FARM_LAST")"
+}
+
+peer_haproxy() { # http|tcp PORT WEB
+	local dir=$FARM_DIR/haproxy_$1
+	mkdir -p "$dir"
+	cat "$FARM_DIR/www.pem" "$FARM_DIR/www.key" >"$dir/www.pem.rsa"
+	cat "$FARM_DIR/ecdsa.pem" "$FARM_DIR/ecdsa.key" >"$dir/www.pem.ecdsa"
+	cat >"$dir/haproxy.cfg" <<-END
+		global
+		    maxconn 9000
+		    nbthread 1
+		    tune.ssl.default-dh-param 2048
+		    ssl-default-bind-ciphers $suites
+		    ssl-default-bind-curves X25519:P-256
+		    ssl-default-bind-options ssl-min-ver TLSv1.2 ssl-max-ver TLSv1.2
+		defaults
+		    mode $1
+		    timeout connect 10s
+		    timeout client 300s
+		    timeout server 300s
+		frontend tls
+		    bind $peer_address:$2 backlog 4096 ssl crt $dir/www.pem
+		    default_backend web
+		backend web
+		    server web $3
+	END
+	farm_start "haproxy_$1" "${on_server[@]}" haproxy -W -f "$dir/haproxy.cfg"
+	answers "$2"
+	server "haproxy-$1" "$(haproxy -v | sed -n '1s/.*version \([^ -]*\).*/\1/p')" "$peer_address:$2" "$(children "$FARM_LAST")"
+}
+
+peer_hitch() {
+	local dir=$FARM_DIR/hitch name
+	mkdir -p "$dir"
+	for name in www ecdsa; do
+		cat "$FARM_DIR/$name.key" "$FARM_DIR/$name.pem" >"$dir/$name.pem"
+	done
+	chmod -R go+rX "$dir"
+	cat >"$dir/hitch.conf" <<-END
+		frontend = { host = "$peer_address" port = "8005" pem-file = "$dir/www.pem" }
+		frontend = { host = "$peer_address" port = "8006" pem-file = "$dir/ecdsa.pem" }
+		backend = "[127.0.0.1]:8081"
+		write-proxy-v2 = on
+		workers = 1
+		backlog = 4096
+		user = "nobody"
+		group = "nogroup"
+		tls-protos = TLSv1.2
+		ciphers = "$suites"
+		prefer-server-ciphers = on
+		ecdh-curve = "X25519:prime256v1"
+		session-cache = 0
+		log-level = 1
+	END
+	sed -i '/^session-cache/d' "$dir/hitch.conf"
+	farm_start hitch "${on_server[@]}" hitch --config="$dir/hitch.conf"
+	answers 8005
+	# one certificate for an address: the other key has another port
+	server hitch "$(hitch --version | sed -n '1s/hitch *//p')" "$peer_address:8005,ecdsa=$peer_address:8006" \
+		"$(children "$FARM_LAST")"
+}
+
+appliance() {
+	local pages
+	FARM_CERTIFICATES="www, ecdsa" FARM_WORKERS="1
+  cores: [$SERVER_CORE]" farm_config
+	cat >>"$FARM_DIR/handfast.yaml" <<-END
+		memory:
+		  connections: 16384
+		timeouts:
+		  idle: 600s
+	END
+	farm_in_appl "$FARM_BIN/handfast" --plan "$FARM_DIR/handfast.yaml" >"$FARM_DIR/plan" ||
+		farm_fail "the appliance has no plan for its options"
+	pages=$(awk '/^huge pages/ {print $3}' "$FARM_DIR/plan")
+	farm_huge "$pages" || farm_say "without huge pages"
+	farm_appliance
+	farm_relay
+	# The worker has its core already; everything else of both programs comes to it.
+	taskset -a -c -p "$SERVER_CORE" "$FARM_PID" >/dev/null
+	taskset -a -c -p "$SERVER_CORE" "$FARM_RELAY_PID" >/dev/null
+	farm_wait 15 farm_stat_is links endpoints 1 || farm_fail "the relay does not attach"
+	server handfast "$(git describe --always --dirty 2>/dev/null || echo unknown)" "$FARM_ADDRESS:$FARM_PORT" \
+		"$FARM_PID $FARM_RELAY_PID"
+	export BENCH_APPLIANCE=$FARM_PID BENCH_RELAY=$FARM_RELAY_PID
+}
+
+farm_begin
+FARM_KEY="ec -pkeyopt ec_paramgen_curve:P-256" farm_certificate ecdsa "$FARM_SNI" ||
+	farm_fail "cannot make the second certificate"
+farm_web 1
+for pid in $(pgrep -g "$(cat "$FARM_DIR/web1/pid")"); do
+	taskset -a -c -p "$CLIENT_CORE" "$pid" >/dev/null
+done
+head -c 1048576 /dev/urandom >"$FARM_DIR/files/1m"
+chmod -R go+rX "$FARM_DIR/files"
+second_wire || farm_fail "cannot make the second veth"
+client_ports
+appliance
+farm_wait 15 farm_curl / || farm_fail "no page comes"
+for peer in ${BENCH_PEERS-nginx_http nginx_stream haproxy_http haproxy_tcp hitch}; do
+	case $peer in
+	haproxy_http) peer_haproxy http 8003 127.0.0.1:8181 ;;
+	haproxy_tcp) peer_haproxy tcp 8004 "127.0.0.1:8081 send-proxy-v2" ;;
+	nginx_http | nginx_stream | hitch) "peer_$peer" ;;
+	*) farm_fail "unknown peer $peer" ;;
+	esac
+done
+export FARM_BIN FARM_DIR FARM_CLIENT FARM_APPL FARM_SNI FARM_CA FARM_STATS
+"$@"

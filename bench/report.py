@@ -1,0 +1,255 @@
+#!/usr/bin/env python3
+"""report.py -- bench/results/REPORT.md and its pictures out of bench.json. Nothing in it is written by hand:
+what cannot be told from the results is not told.
+
+    bench/report.py [bench.json]       the report and the pictures are put beside it
+"""
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from bench import CASES, SPREAD, good, middle_half, peak, ratios  # noqa: E402
+
+READ = """A rate "per CPU s" is what was served, divided by the CPU seconds that all processes of the server received
+(hfrelay's are the appliance's). Ratios are formed within a round and their median counts; "spread" is the width
+of the middle half of them over the median, and rounds go on until it is within {spread:.0%} for every peer. Latencies
+are those of an open loop, counted from when a connection was meant to start, at half and at nine tenths of each
+server's own peak. The wire is a veth pair in one machine: the appliance reads and writes every frame of 1,500 bytes
+through af_packet, the peers use the kernel's TCP, which hands its bulk over in pieces of up to 64 KB that no cable
+carries. Whoever sends on a veth pays for the receiving end's interrupt work, client or server. The client
+({client}) shares the machine; where its core was full (see the split) rates are a lower bound, rates per CPU s are
+not. Handshake cases end by reset, so that the client's ports do not run out."""
+
+
+def table(head, rows):
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    return "\n".join(lines + ["| " + " | ".join(str(c) for c in r) + " |" for r in rows]) + "\n"
+
+
+def figure(v):
+    if v is None:
+        return "-"
+    return "%.0f" % v if abs(v) >= 100 else "%.1f" % v if abs(v) >= 10 else "%.2f" % v
+
+
+def names_of(case):
+    return [n for n in case["rounds"][0]] if case["rounds"] else []
+
+
+def median(case, name, key):
+    values = [r[name][key] for r in case["rounds"] if good(r, name)]
+    return statistics.median(values) if values else None
+
+
+def best_peer(case):
+    peers = [n for n in names_of(case) if n != "handfast" and median(case, n, "per_cpu")]
+    return max(peers, key=lambda n: median(case, n, "per_cpu")) if peers else None
+
+
+def ratio_text(values):
+    if not values:
+        return "-"
+    return "%.2f (%.2f to %.2f)" % (statistics.median(values), min(values), max(values))
+
+
+def order(results):
+    return [(c.name, results["cases"][c.name]) for c in CASES if c.name in results["cases"]]
+
+
+# ---- parts -------------------------------------------------------------------------------------------
+
+def part_machine(results):
+    m = results["machine"]
+    lines = ["- %s, %d cores%s, Linux %s" % (m["cpu"], m["cores"], ", virtual" if m["hypervisor"] else "", m["kernel"]),
+             "- instructions: %s%s" % (" ".join(m["flags"]),
+                                       "; not here: " + " ".join(m["lacks"]) if m["lacks"] else ""),
+             "- %s; %s" % (m["openssl"], ", ".join("%s %s" % nv for nv in results["versions"].items()))]
+    lines += ["- appliance's plan: " + " ".join(l.split()) for l in results.get("plan", [])]
+    ran = {}
+    for _, case in order(results):
+        for r in case.get("rounds", []):
+            for engine, n in r.get("handfast", {}).get("engines", {}).items():
+                ran[engine] = ran.get(engine, 0) + n
+    if ran:
+        lines.append("- private-key engines that computed, with operations: " +
+                     ", ".join("%s %d" % e for e in sorted(ran.items())))
+        if not any(e.startswith(("rsa_", "x25519_", "p256_")) for e in ran):
+            lines.append("- **No batch kernel ran: this processor lacks what they need. Every private-key operation was "
+                         "libcrypto's on all sides, so these ratios measure the bypass alone.**")
+    return "\n".join(lines) + "\n"
+
+
+def part_summary(results):
+    rows = []
+    for name, case in order(results):
+        if "rounds" not in case:
+            continue
+        peer = best_peer(case)
+        ours, theirs = median(case, "handfast", "per_cpu"), median(case, peer, "per_cpu") if peer else None
+        v = ratios(case["rounds"], peer) if peer else []
+        rows.append([name, case["title"], figure(ours), "%s %s" % (peer or "-", figure(theirs)), ratio_text(v),
+                     "%.0f %%" % (100 * middle_half(v)) if v else "-", len(v),
+                     "yes" if case["settled"] else "**no**"])
+    return table(["case", "", "appliance, per CPU s", "best peer, per CPU s", "ratio, median (range)", "spread", "rounds",
+                  "settled"], rows)
+
+
+def part_case(name, case):
+    rows, split = [], []
+    peers = names_of(case)
+    for n in peers:
+        v = ratios(case["rounds"], n) if n != "handfast" else []
+        bad = sum(1 for r in case["rounds"] if n in r and r[n]["wrong"])
+        steal = max(r[n]["server_core"]["steal"] for r in case["rounds"] if n in r)
+        rows.append([n, figure(peak(case, n)), figure(median(case, n, "per_cpu")), ratio_text(v),
+                     "%.0f %%" % (100 * middle_half(v)) if v else "-",
+                     "%d of %d" % (len(case["rounds"]) - bad, len(case["rounds"])), "%.0f %%" % (100 * steal)])
+        last = [r[n] for r in case["rounds"] if good(r, n)]
+        if last:
+            def mean(core, key):
+                return "%.0f" % (100 * statistics.mean(w[core][key] for w in last))
+            split.append([n] + ["/".join(mean(c, k) for k in ("user", "system", "softirq", "steal", "idle"))
+                                for c in ("server_core", "client_core")] +
+                         ["%.0f %%" % (100 * statistics.mean(w["cpu"] / w["seconds"] for w in last)),
+                          figure(statistics.mean(w["client_us"] for w in last))])
+    text = ["### %s: %s\n" % (name, case["title"]),
+            "Mix %s, %s, %d connections at a time, windows of %d s; measured %s at %s.\n" % (
+                case["mix"], case["cipher"], case["clients"], case["seconds"], case["at"], case.get("commit")),
+            table(["server", case["unit"] + "/s", "per CPU s", "appliance / it", "spread", "good windows", "most stolen"],
+                  rows)]
+    if not case["settled"]:
+        text.append("The ratios did not settle within %.0f %% in %d rounds: take them as a direction only.\n" % (
+            100 * SPREAD, len(case["rounds"])))
+    bound = case.get("rsa_bound")
+    if bound:
+        ours = median(case, "handfast", "per_cpu")
+        text.append("libcrypto alone computes %.0f RSA-2048 private operations in a CPU second here: %s.\n" % (
+            bound, ", ".join("%s is at %.0f %% of that bound" % (n, 100 * median(case, n, "per_cpu") / bound)
+                             for n in peers if median(case, n, "per_cpu"))) if ours else "")
+    if case["latency"]:
+        text.append(table(["ms", "at", "rate/s", "p50", "p95", "p99", "p99.9", "not started"], [
+            [n, share + " %", v["rate"]] + [figure(v["ms"][p]) for p in ("p50", "p95", "p99", "p999")] + [v["missed"]]
+            for n in peers for share, v in case["latency"].get(n, {}).items()]))
+    text.append(table(["% of a core: user/system/softirq/stolen/idle", "server's core", "client's core",
+                       "of the core received", "client's us each"], split))
+    text.append(part_cycles(case))
+    return "\n".join(t for t in text if t)
+
+
+def cycles_each(case):
+    """The appliance's time by stage, us for each thing served, over all good windows."""
+    total, served = {}, 0
+    for r in case["rounds"]:
+        if good(r, "handfast") and r["handfast"].get("cycles"):
+            served += r["handfast"]["rate"] * r["handfast"]["seconds"]
+            for k, v in r["handfast"]["cycles"].items():
+                total[k] = total.get(k, 0) + v
+    return {k: v / 1000 / served for k, v in total.items()} if served else {}
+
+
+def part_cycles(case):
+    each = {k[:-3]: v for k, v in cycles_each(case).items() if k.endswith("_ns")}
+    if not each:
+        return ""
+    whole = sum(each.values())
+    wire = sum(each.get(k, 0) for k in ("rx", "tx"))
+    return "Where the worker's time goes, us for each of the %s (`hfctl cycles`):\n\n" % case["unit"] + table(
+        ["", *each, "all"], [["us", *map(figure, each.values()), figure(whole)],
+                             ["share", *("%.0f %%" % (100 * v / whole) for v in each.values()), ""]]) + \
+        "\nWithout taking and sending frames (rx, tx), which a device of its own does cheaper: %s us.\n" % figure(whole - wire)
+
+
+def part_idle(case):
+    n = case["connections"]
+    rows = [[name, e["held"], figure((e["set_aside"] if e.get("set_aside") else e["pss"] / n)),
+             figure(e["relay"] / n) if "relay" in e else "-", figure(e["kernel"] / n)]
+            for name, e in case["servers"].items()]
+    return "### idle: %s\n\n" % case["title"] + table(
+        ["server", "held", "bytes of its own, each", "relay's, each", "kernel's, both ends, each"], rows) + """
+The appliance's own is what `--plan` sets aside for a connection, taken at start; the others' is the growth of their
+proportional set size. The kernel's is the growth of its slab: client's sockets too, and those to the web server.
+"""
+
+
+# ---- pictures ----------------------------------------------------------------------------------------
+
+def plot(path, script):
+    if not shutil.which("gnuplot"):
+        return False
+    head = 'set terminal pngcairo size 1000,480 font "Sans,10"\nset output "%s"\nset grid ytics\n' % path
+    return subprocess.run(["gnuplot"], input=head + script, text=True).returncode == 0
+
+
+def picture_ratios(results, path):
+    peers = sorted({n for _, c in order(results) if "rounds" in c for n in names_of(c) if n != "handfast"})
+    rows = []
+    for name, case in order(results):
+        if "rounds" in case:
+            v = [ratios(case["rounds"], p) for p in peers]
+            rows.append(" ".join(['"%s"' % name] + ["%.3f" % statistics.median(x) if x else "NaN" for x in v]))
+    if not rows:
+        return False
+    data = "$d << EOD\n" + "\n".join(rows) + "\nEOD\n"
+    bars = ", ".join('$d using %d:xtic(1) title "%s"' % (i + 2, p) for i, p in enumerate(peers))
+    return plot(path, data + 'set title "Appliance with relay over each peer, per CPU second (1 = the same)"\n'
+                'set style data histograms\nset style fill solid 0.8\nset yrange [0:*]\nset xtics rotate by -30\n'
+                'set key outside\nset arrow from graph 0, first 1 to graph 1, first 1 nohead dt 2\nplot ' + bars + "\n")
+
+
+def picture_latency(results, path):
+    rows, names = [], []
+    for name, case in order(results):
+        for n in case.get("latency", {}):
+            if n not in names:
+                names.append(n)
+    for name, case in order(results):
+        if case.get("latency"):
+            v = [case["latency"].get(n, {}).get("90", {}).get("ms", {}).get("p99") for n in names]
+            rows.append(" ".join(['"%s"' % name] + ["%.3f" % x if x else "NaN" for x in v]))
+    if not rows:
+        return False
+    data = "$d << EOD\n" + "\n".join(rows) + "\nEOD\n"
+    bars = ", ".join('$d using %d:xtic(1) title "%s"' % (i + 2, p) for i, p in enumerate(names))
+    return plot(path, data + 'set title "p99 in ms, open loop at 90 % of each one\'s own peak"\nset logscale y\n'
+                'set style data histograms\nset style fill solid 0.8\nset xtics rotate by -30\nset key outside\nplot ' +
+                bars + "\n")
+
+
+# ---- all ---------------------------------------------------------------------------------------------
+
+def report(results, pictures):
+    client = "hfbench, TLS of its own, verifies each new certificate and 1 signature in 100"
+    parts = ["# What was measured\n", "Made by `bench/report.py` from `bench.json`; not to be edited.\n", "## Where\n",
+             part_machine(results), "## How to read it\n", READ.format(spread=SPREAD, client=client) + "\n",
+             "## In short\n", part_summary(results)]
+    parts += ["![%s](%s)\n" % (os.path.splitext(p)[0].replace("_", " "), p) for p in pictures]
+    parts.append("## Case by case\n")
+    for name, case in order(results):
+        parts.append(part_case(name, case) if "rounds" in case else part_idle(case))
+    parts += ["## Again\n", "    make bench          # everything; as root, on two free cores\n"
+              "    make bench-quick    # one case, under a minute, into build/\n"
+              "    bench/bench.py run --case ticket,id --server nginx-http,haproxy-tcp\n\n"
+              "The last run was `%s`.\n" % results.get("command", "?")]
+    return "\n".join(parts)
+
+
+def main(argv):
+    path = os.path.abspath(argv[0] if argv else os.path.join(os.path.dirname(os.path.abspath(__file__)), "results", "bench.json"))
+    with open(path) as f:
+        results = json.load(f)
+    folder, stem = os.path.split(path)
+    stem = os.path.splitext(stem)[0].replace("-", "_")
+    pictures = [p for p, draw in ((stem + "_ratios.png", picture_ratios), (stem + "_latency.png", picture_latency))
+                if draw(results, os.path.join(folder, p))]
+    out = os.path.join(folder, "REPORT.md" if stem == "bench" else stem + ".md")
+    with open(out, "w") as f:
+        f.write(report(results, pictures))
+    print(out)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

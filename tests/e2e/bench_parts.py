@@ -1,0 +1,90 @@
+"""bench_parts.py BIN -- the parts of bench.py and report.py that need no server, against results made up here."""
+import os
+import re
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "bench"))
+import bench  # noqa: E402
+import report  # noqa: E402
+
+
+def w(per_cpu, **more):
+    return {"rate": per_cpu, "per_cpu": per_cpu, "wrong": None, "seconds": 1, **more}
+
+
+def spread_is_of_the_middle_half():
+    assert bench.middle_half([1, 1, 1, 1, 9]) == 0  # one stray round does not count
+    assert bench.middle_half([1, 2]) == 1 / 1.5
+    assert abs(bench.middle_half([1, 2, 3, 4, 5]) - 2 / 3) < 1e-9
+
+
+def ratios_are_paired():
+    rounds = [{"handfast": w(30), "a": w(10)}, {"handfast": w(10), "a": w(10)}, {"handfast": w(50), "a": w(10)}]
+    assert bench.ratios(rounds, "a") == [3, 1, 5]
+    rounds[1]["a"]["wrong"] = "9 failed"
+    assert bench.ratios(rounds, "a") == [3, 5]
+    assert not bench.settled(rounds, ["a"])  # two rounds are no three
+    assert bench.settled([{"handfast": w(30), "a": w(10)}] * 3, ["a"])
+
+
+def bad_windows_are_told():
+    case = bench.CASES[0]
+    m = {"failed": 0, "handshakes": 100, "resume": "ticket", "resumed": 20, "replies": 0, "reply_bytes": 0,
+         "concurrent": 4, "failures": []}
+    assert "20 of 100 resumed" in bench.wrong_with(case, m)
+    m.update(resumed=92)
+    assert bench.wrong_with(case, m) is None
+    m.update(failed=5, failures=[{"phase": "connect", "cause": "refused"}])
+    assert bench.wrong_with(case, m) == "5 failed: connect refused"
+
+
+def speed_is_read():
+    assert abs(bench.parse_speed("+DT:x\n+R2:1:2048:1.0\n+F2:2:2048:0.001000:0.000030\n") - 1000) < 1e-6
+    assert bench.parse_speed("") is None
+
+
+def amounts():
+    m = {"reply_bytes": 125000000, "replies": 7, "handshakes": 9}
+    by = {c.unit: bench.amount(c, m) for c in bench.CASES}
+    assert by["Gbit"] == 1 and by["replies"] == 7 and by["handshakes"] == 9
+
+
+def engines_are_differences():
+    def at(n):
+        return [{"module": "pk_engine", "labels": {"engine": "rsa_ifma", "bits": "2048"}, "rows": {"ops": n}},
+                {"module": "pk_engine", "labels": {"engine": "libcrypto", "op": "p256 sign"}, "rows": {"ops": 3}}]
+    assert bench.engines_between(at(5), at(9)) == {"rsa_ifma 2048": 4}
+
+
+def mixes_exist():
+    out = subprocess.run([sys.argv[1] + "/hfbench", "--help"], capture_output=True, text=True).stdout
+    have = set(re.findall(r"^  ([a-z0-9-]+) +\S", out.split("Mixes:")[1], re.M))
+    assert {c.mix for c in bench.CASES} <= have, have
+    assert {"capture-rsa", "capture-ecdhe", "modern", "resumed", "browser-2026", "bulk", "storm"} <= have, have
+
+
+def report_of_made_up_results():
+    rounds = [{"handfast": dict(w(30), server_core={"steal": 0}), "a": dict(w(10), server_core={"steal": 0.2})}] * 3
+    for r in rounds:
+        for x in r.values():
+            x.update(cpu=1, client_us=1, client_core={}, server_core=dict.fromkeys(
+                ("user", "system", "softirq", "steal", "idle"), 0.2))
+            x["client_core"] = x["server_core"]
+        r["handfast"]["engines"] = {"rsa_ifma 2048": 4}
+    case = {"title": "t", "unit": "handshakes", "mix": "m", "cipher": "c", "clients": 1, "seconds": 1, "rounds": rounds,
+            "latency": {}, "settled": True, "at": "now"}
+    results = {"machine": {"cpu": "x", "cores": 2, "hypervisor": False, "kernel": "k", "flags": [], "lacks": ["vaes"],
+                           "openssl": "o"}, "versions": {"a": "1"}, "cases": {"ticket": case}}
+    text = report.report(results, [])
+    assert "| ticket | t | 30.0 | a 10.0 | 3.00 (3.00 to 3.00) | 0 % | 3 | yes |" in text, text
+    assert "rsa_ifma 2048 12" in text and "No batch kernel ran" not in text
+
+
+for name, test in list(globals().items()):
+    if callable(test) and getattr(test, "__module__", "") == "__main__" and name != "w":
+        try:
+            test()
+            print("ok " + name.replace("_", " "))
+        except Exception as e:  # noqa: BLE001
+            print("not ok %s: %r" % (name.replace("_", " "), e))

@@ -253,8 +253,8 @@ farm_status() {
 }
 
 # ---- the programs --------------------------------------------------------------------------------
-# farm_web N: web server N of the farm. / says who it is and who came; /files/ is $FARM_DIR/files;
-# PUT /upload/NAME stores in $FARM_DIR/upload.
+# farm_web N: web server N of the farm. / says who it is and who came; /again wants two more and closes each, so
+# that a browser comes again; /files/ is $FARM_DIR/files; PUT /upload/NAME stores in $FARM_DIR/upload.
 farm_web() {
 	local n=$1 dir=$FARM_DIR/web$1 at=127.0.0.1:$((8080 + $1))
 	mkdir -p "$dir" "$FARM_DIR/files"
@@ -282,6 +282,11 @@ farm_web() {
 		        add_header X-Web-Server $n;
 		        location = / {
 		            return 200 "hello from web server $n, you came from \$proxy_protocol_addr\n";
+		        }
+		        location = /again {
+		            keepalive_timeout 0;
+		            default_type text/html;
+		            return 200 "<p>hello from web server $n</p><img src='/again?2'><img src='/again?3'>";
 		        }
 		        location /files/ { root $FARM_DIR; }
 		        location /upload/ { root $FARM_DIR; dav_methods PUT; }

@@ -116,19 +116,11 @@ client_python() {
 	done
 }
 
-# Headless, in a home of its own whose certificate store knows the demo authority. Which suite it took stands in
-# its network log.
+# Which suite it took stands in its network log.
 client_chromium() {
-	local home=$FARM_DIR/chromium out
-	mkdir -p "$home/.pki/nssdb"
-	certutil -N -d "sql:$home/.pki/nssdb" --empty-password &&
-		certutil -A -d "sql:$home/.pki/nssdb" -t C,, -n demo -i "$FARM_CA"
-	out=$(HOME=$home farm_in_client timeout 60 chromium --headless --no-sandbox --disable-gpu --disable-quic \
-		--no-first-run --disable-background-networking --disable-component-update --disable-sync \
-		--user-data-dir="$home/profile" --log-net-log="$home/log.json" --net-log-capture-mode=Default \
-		--host-resolver-rules="MAP $FARM_SNI $FARM_ADDRESS" --dump-dom "https://$FARM_SNI/" 2>"$home/err" |
-		sed 's/<[^>]*>//g')
-	say_chosen any "$out" "$(by_number "$(chromium_chosen "$home/log.json")")"
+	local log=$FARM_DIR/chromium.json out
+	out=$(e2e_chromium / --log-net-log="$log" --net-log-capture-mode=Default | sed 's/<[^>]*>//g')
+	say_chosen any "$out" "$(by_number "$(chromium_chosen "$log")")"
 }
 by_number() { openssl ciphers -stdname -V ALL:@SECLEVEL=0 | awk -v n="$1" '$1 == n { print $3 }'; }
 chromium_chosen() {

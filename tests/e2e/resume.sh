@@ -94,6 +94,14 @@ gnutls() {
 	return 1
 }
 
+# Two connections are opened at once, and each serves one page of three: the third is a second visit.
+chromium_twice() {
+	local before=$(farm_stat tls resume_TICKET) out
+	out=$(e2e_chromium /again)
+	grep -q 'hello from web server' <<<"$out" || { tail -n 1 "$FARM_DIR/chromium/err"; return 1; }
+	[ "$(farm_stat tls resume_TICKET)" -gt "$before" ] || { echo "nothing was resumed by ticket"; return 1; }
+}
+
 clients() { # mix|turn
 	farm_in_client timeout 300 python3 tests/e2e/resume_client.py "$1" "$FARM_ADDRESS" "$FARM_PORT" \
 		"$FARM_CA" "$FARM_SNI" "$FARM_BIN/hfctl" "$FARM_STATS"
@@ -236,6 +244,7 @@ for cipher in AES128-SHA AES128-SHA256 AES256-GCM-SHA384 ECDHE-RSA-CHACHA20-POLY
 done
 check "curl, three connections of one process: by id" grows ID 2 curl_twice --tls-max 1.2
 check "gnutls-cli --resume" grows TICKET 1 gnutls
+check "Chromium, a third connection: by ticket" chromium_twice
 check "Python, bytes, and every row right: a known mix" clients mix
 check "tshark decrypts a resumed session" decrypts
 check "another server name is another session" grows OTHER_NAME 1 again New ticket -servername "other.$FARM_SNI"

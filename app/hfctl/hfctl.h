@@ -13,6 +13,8 @@ HF_MUST_CHECK char *hfctl_ask(const char *socket, const char *request);
 
 /* Refreshes every `seconds`; ends after `cnt` pictures, never for 0. Returns an exit status. */
 int hfctl_top(const char *socket, unsigned seconds, unsigned cnt);
+/* Where the workers' time went: in the next `seconds`, or since the start for 0. An exit status. */
+int hfctl_cycles(const char *socket, unsigned seconds);
 int hfctl_doctor(void);
 /* Prints the answer; one with a line that begins with "error: " goes to standard error and makes
  * a 1 of the exit status. */

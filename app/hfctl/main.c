@@ -122,21 +122,35 @@ static int run_stats(const char *socket, int argc, char **argv)
 	return usage("stats takes --json, --prometheus, --full or nothing");
 }
 
-static int run_top(const char *socket, int argc, char **argv)
+/* -n SECONDS and, where cnt is given, -c COUNT, each 1 to 3600; else what is told stays. */
+static int parse_times(int argc, char **argv, unsigned *seconds, unsigned *cnt)
 {
-	unsigned seconds = 1, cnt = 0;
 	int opt;
 	optind = 0; /* getopt begins anew */
-	while ((opt = getopt(argc, argv, "+n:c:")) != -1) {
+	while ((opt = getopt(argc, argv, cnt ? "+n:c:" : "+n:")) != -1) {
 		char *end = NULL;
 		unsigned long v = optarg ? strtoul(optarg, &end, 10) : 0;
 		if (opt == '?' || !end || *end || v < 1 || v > 3600)
-			return usage("top takes -n SECONDS and -c COUNT, each 1 to 3600");
-		*(opt == 'n' ? &seconds : &cnt) = (unsigned)v;
+			return -1;
+		*(opt == 'n' ? seconds : cnt) = (unsigned)v;
 	}
-	if (optind < argc)
-		return usage("top takes -n SECONDS and -c COUNT");
+	return optind < argc ? -1 : 0;
+}
+
+static int run_top(const char *socket, int argc, char **argv)
+{
+	unsigned seconds = 1, cnt = 0;
+	if (parse_times(argc, argv, &seconds, &cnt))
+		return usage("top takes -n SECONDS and -c COUNT, each 1 to 3600");
 	return hfctl_top(socket, seconds, cnt);
+}
+
+static int run_cycles(const char *socket, int argc, char **argv)
+{
+	unsigned seconds = 0;
+	if (parse_times(argc, argv, &seconds, NULL))
+		return usage("cycles takes -n SECONDS, 1 to 3600");
+	return hfctl_cycles(socket, seconds);
 }
 
 /* ---- commands of our own ---- */
@@ -215,6 +229,7 @@ static const struct command {
 } commands[] = {
 	{"stats",    "[--json|--prometheus|--full]", "counters", run_stats},
 	{"top",      "[-n SECONDS] [-c COUNT]", "what moves, and how fast", run_top},
+	{"cycles",   "[-n SECONDS]", "where the workers' time goes for a handshake, since the start or of late", run_cycles},
 	{"conns",    "",            "open connections", run_remote},
 	{"failures", "",            "the last handshakes and connections that failed, and why", run_remote},
 	{"trace",    "[WORKER]",    "the flight recorder's last events", run_remote},

@@ -1,7 +1,8 @@
 /* sym.c -- jobs gather during a turn and are computed at one point of it, so that a driver sees
  * many connections' records and key derivations side by side and may fill its lanes with them. Jobs
  * do not depend on each other, hence their order means nothing: a cancelled one leaves its place to
- * the last. What a job points to is the caller's and is touched only inside hf_sym_flush. */
+ * the last. Records, hashes and key derivations have a queue each: none of them shares lanes with another,
+ * and so each can be told apart by the time it takes. What a job points to is the caller's and is touched only inside hf_sym_flush. */
 #include "lib/crypto/sym.h"
 #include "lib/base/secret.h"
 
@@ -12,12 +13,21 @@ enum job_state {
 	DONE, /* in the list that hf_sym_done empties */
 };
 
+struct queue {
+	struct hf_sym_job **v;
+	uint32_t cnt;
+};
+
+static const uint8_t group_of[HF_SYM_KIND_CNT] = {[HF_SYM_SEAL] = HF_SYM_RECORDS,
+	[HF_SYM_OPEN] = HF_SYM_RECORDS,
+	[HF_SYM_HASH] = HF_SYM_HASHES,
+	[HF_SYM_PRF] = HF_SYM_PRFS};
+
 struct hf_sym {
 	struct hf_pool jobs;
 	const struct hf_sym_driver *driver;
 	void *driver_ctx;
-	struct hf_sym_job **queue;
-	uint32_t queue_cnt;
+	struct queue queue[HF_SYM_GROUP_CNT];
 	struct hf_sym_job *done_head, *done_tail;
 	struct hf_sym_stats stats;
 };
@@ -54,10 +64,15 @@ static const struct hf_stat_row rows[] = {
 };
 const struct hf_stat_table hf_sym_stat_table = {"sym", rows, HF_ARRAY_LEN(rows)};
 
+static size_t queue_len(uint32_t job_cnt)
+{
+	return HF_ROUND_UP(sizeof(struct hf_sym_job *) * job_cnt, (size_t)HF_CACHE_LINE);
+}
+
 static size_t head_len(uint32_t job_cnt)
 {
 	return HF_ROUND_UP(sizeof(struct hf_sym), (size_t)HF_CACHE_LINE) +
-	       HF_ROUND_UP(sizeof(struct hf_sym_job *) * job_cnt, (size_t)HF_CACHE_LINE);
+	       HF_SYM_GROUP_CNT * queue_len(job_cnt);
 }
 
 size_t hf_sym_footprint(uint32_t job_cnt)
@@ -74,8 +89,9 @@ struct hf_sym *hf_sym_init(
 	memset(mem, 0, hf_sym_footprint(job_cnt)); /* a free job is all zeros, always */
 	s->driver = driver;
 	s->driver_ctx = driver_ctx;
-	s->queue =
-		(struct hf_sym_job **)(void *)(at + HF_ROUND_UP(sizeof(*s), (size_t)HF_CACHE_LINE));
+	for (uint32_t g = 0; g < HF_SYM_GROUP_CNT; g++)
+		s->queue[g].v = (void *)(at + HF_ROUND_UP(sizeof(*s), (size_t)HF_CACHE_LINE) +
+					 g * queue_len(job_cnt));
 	hf_pool_init(&s->jobs, at + head_len(job_cnt), sizeof(struct hf_sym_job), job_cnt);
 	return s;
 }
@@ -103,10 +119,13 @@ void hf_sym_give(struct hf_sym *s, struct hf_sym_job *job)
 
 void hf_sym_submit(struct hf_sym *s, struct hf_sym_job *job)
 {
+	struct queue *q;
+
 	HF_ASSERT(job->state == TAKEN && job->kind < HF_SYM_KIND_CNT);
+	q = &s->queue[group_of[job->kind]];
 	job->state = QUEUED;
-	job->at = s->queue_cnt;
-	s->queue[s->queue_cnt++] = job;
+	job->at = q->cnt;
+	q->v[q->cnt++] = job;
 }
 
 static void complete(struct hf_sym *s, struct hf_sym_job *job)
@@ -125,9 +144,10 @@ void hf_sym_cancel(struct hf_sym *s, struct hf_sym_job *job)
 	job->status = HF_SYM_CANCELLED;
 	s->stats.cancelled++;
 	if (job->state == QUEUED) {
-		struct hf_sym_job *last = s->queue[--s->queue_cnt];
+		struct queue *q = &s->queue[group_of[job->kind]];
+		struct hf_sym_job *last = q->v[--q->cnt];
 		last->at = job->at;
-		s->queue[job->at] = last;
+		q->v[job->at] = last;
 		complete(s, job);
 	}
 }
@@ -162,20 +182,30 @@ static void count(struct hf_sym_stats *st, const struct hf_sym_job *job)
 	}
 }
 
-uint32_t hf_sym_flush(struct hf_sym *s)
+uint32_t hf_sym_flush_group(struct hf_sym *s, enum hf_sym_group group)
 {
-	uint32_t cnt = s->queue_cnt;
+	struct queue *q = &s->queue[group];
+	uint32_t cnt = q->cnt;
 
 	if (cnt == 0)
 		return 0;
-	s->driver->burst(s->driver_ctx, s->queue, cnt);
+	s->driver->burst(s->driver_ctx, q->v, cnt);
 	s->stats.bursts++;
 	s->stats.burst_max = HF_MAX(s->stats.burst_max, cnt);
 	for (uint32_t i = 0; i < cnt; i++) {
-		count(&s->stats, s->queue[i]);
-		complete(s, s->queue[i]);
+		count(&s->stats, q->v[i]);
+		complete(s, q->v[i]);
 	}
-	s->queue_cnt = 0;
+	q->cnt = 0;
+	return cnt;
+}
+
+uint32_t hf_sym_flush(struct hf_sym *s)
+{
+	uint32_t cnt = 0;
+
+	for (uint32_t g = 0; g < HF_SYM_GROUP_CNT; g++)
+		cnt += hf_sym_flush_group(s, (enum hf_sym_group)g);
 	return cnt;
 }
 

@@ -1,7 +1,7 @@
 /* sym.h -- symmetric jobs: records, hashes and key derivation, computed in bursts across
  * connections. TLS takes a job, fills it, submits it; once per turn the worker flushes:
- * hf_sym_flush hands all queued jobs to the driver in one burst, synchronously; each comes out of
- * hf_sym_done once.
+ * hf_sym_flush hands the queued jobs of a group to the driver in one burst, synchronously; each comes
+ * out of hf_sym_done once.
  *
  * Record layouts (RFC 5246 6.2.3), data in place:
  *
@@ -74,6 +74,9 @@ enum hf_sym_kind {
 	HF_SYM_PRF,  /* TLS 1.2 PRF (RFC 5246 5): P_hash(secret, label || seed), out_len bytes */
 	HF_SYM_KIND_CNT
 };
+
+/* Kinds that may share lanes: what is flushed together. */
+enum hf_sym_group { HF_SYM_RECORDS, HF_SYM_HASHES, HF_SYM_PRFS, HF_SYM_GROUP_CNT };
 enum hf_sym_status { HF_SYM_OK, HF_SYM_BAD_RECORD, HF_SYM_CANCELLED, HF_SYM_ERROR };
 
 struct hf_sym_job {
@@ -135,7 +138,9 @@ void hf_sym_submit(struct hf_sym *s, struct hf_sym_job *job);
 void hf_sym_cancel(struct hf_sym *s, struct hf_sym_job *job);
 /* Computes one job of the caller's own at once, outside the queue; returns its status. */
 HF_MUST_CHECK enum hf_sym_status hf_sym_direct(struct hf_sym *s, struct hf_sym_job *job);
-uint32_t hf_sym_flush(struct hf_sym *s); /* computes all that is queued; returns how many */
+/* Computes what is queued of one group, or of all; returns how many. */
+uint32_t hf_sym_flush_group(struct hf_sym *s, enum hf_sym_group group);
+uint32_t hf_sym_flush(struct hf_sym *s);
 HF_MUST_CHECK struct hf_sym_job *hf_sym_done(struct hf_sym *s);
 void hf_sym_give(struct hf_sym *s, struct hf_sym_job *job);
 void hf_sym_forget(struct hf_sym *s, uint64_t keys_id);

@@ -54,19 +54,23 @@ static void gap_add(struct hf_worker *w, struct hf_hist *h, uint64_t cycles)
 	hf_hist_add(h, cycles * 1000 / HF_MAX(w->env.cycles_per_us, 1ull));
 }
 
-/* The ports are about to be looked at again. */
+/* The ports are about to be looked at again. What an idle turn spends outside of it is sleep. */
 static void gap_end(struct hf_worker *w)
 {
 	uint64_t sum = 0;
 
 	spent(w, HF_GAP_away);
-	for (uint32_t i = 0; i < HF_GAP_CNT && w->busy; i++) {
+	for (uint32_t i = 0; i < HF_GAP_CNT; i++) {
 		sum += w->gap[i];
-		if (w->gap[i])
+		if (w->gap[i] && w->busy) {
+			w->cycles[i] += w->gap[i];
 			gap_add(w, (void *)((uint8_t *)&w->stats + gap_hist[i]), w->gap[i]);
+		}
 	}
 	if (w->busy)
 		gap_add(w, &w->stats.gap_ns, sum);
+	else
+		w->cycles_idle += sum - w->gap[HF_GAP_away];
 	memset(w->gap, 0, sizeof(w->gap));
 }
 
@@ -181,12 +185,15 @@ static void take(struct hf_worker *w, uint32_t port)
 	struct hf_frame f[RX_BURST];
 	uint32_t cnt = p->port->cls->rx(p->port, p->queue, f, RX_BURST);
 
+	spent(w, HF_GAP_rx);
 	if (cnt == 0)
 		return;
 	w->busy = true;
 	for (uint32_t i = 0; i < cnt; i++)
 		frame_count(w, port, &f[i]);
+	spent(w, HF_GAP_tcp);
 	p->port->cls->rx_give(p->port, p->queue, f, cnt);
+	spent(w, HF_GAP_rx);
 }
 
 static void take_crossed(struct hf_worker *w)
@@ -245,6 +252,22 @@ static void fetch(struct hf_worker *w)
 
 /* ---- 4: crypto ---- */
 
+static bool flush(struct hf_worker *w)
+{
+	static const uint8_t cause[HF_SYM_GROUP_CNT] = {[HF_SYM_RECORDS] = HF_GAP_records,
+		[HF_SYM_HASHES] = HF_GAP_hash,
+		[HF_SYM_PRFS] = HF_GAP_prf};
+	bool any = false;
+
+	spent(w, HF_GAP_tls);
+	for (uint32_t g = 0; g < HF_SYM_GROUP_CNT; g++)
+		if (hf_sym_flush_group(w->sym, (enum hf_sym_group)g)) {
+			any = true;
+			spent(w, cause[g]);
+		}
+	return any;
+}
+
 /* Also with nothing queued: what was cancelled comes back this way. */
 static void crypto_records(struct hf_worker *w)
 {
@@ -252,9 +275,7 @@ static void crypto_records(struct hf_worker *w)
 	bool any = true;
 
 	for (uint32_t round = 0; round < CRYPTO_ROUNDS && any; round++) {
-		spent(w, HF_GAP_tls);
-		any = hf_sym_flush(w->sym) > 0;
-		spent(w, HF_GAP_sym);
+		any = flush(w);
 		while ((job = hf_sym_done(w->sym)) != NULL) {
 			any = true;
 			hf_bridge_sym_done(w, job);
@@ -291,11 +312,12 @@ static void crypto_keys(struct hf_worker *w)
 
 	if (hf_pk_work(w->pk, port_idle(w), w->now))
 		w->busy = true;
+	spent(w, cause[hf_pk_last_slice(w->pk)]);
 	while ((job = hf_pk_done(w->pk)) != NULL) {
 		w->busy = true;
 		hf_bridge_pk_done(w, job);
 	}
-	spent(w, cause[hf_pk_last_slice(w->pk)]);
+	spent(w, HF_GAP_tls);
 }
 
 /* ---- 7: timers ---- */
@@ -331,12 +353,14 @@ static void tcp_out(struct hf_worker *w, uint32_t port)
 				break;
 			len += f[used].len;
 		}
+		spent(w, HF_GAP_tcp);
 		if (used) {
 			w->busy = true;
 			cls->tx(p->port, p->queue, f, used);
 		}
 		if (used < got)
 			cls->rx_give(p->port, p->queue, f + used, got - used);
+		spent(w, HF_GAP_tx);
 	} while (used == TX_BURST && len < HF_TURN_LEN);
 }
 
@@ -507,10 +531,11 @@ struct hf_poll hf_worker_poll(struct hf_worker *w, hf_ns now)
 		take(w, p);
 	take_crossed(w);
 	tcp_news(w);
-	spent(w, HF_GAP_rx);
+	spent(w, HF_GAP_tcp);
 
 	/* 6 fetch: messages of backends -> connections; and those that were short of something */
 	fetch(w);
+	spent(w, HF_GAP_link);
 	retry(w);
 
 	/* 3 tls_in, 4 crypto in bursts, 5 give: records -> plaintext -> link, and back */
@@ -725,6 +750,14 @@ void hf_worker_wake(struct hf_worker *w)
 			hf_link_wake(w->endpoint[e].link);
 }
 
+/* In two parts: 2^64 cycles times a thousand would not last a year. */
+static uint64_t ns_of(const struct hf_worker *w, uint64_t cycles)
+{
+	uint64_t us = HF_MAX(w->env.cycles_per_us, 1ull);
+
+	return cycles / us * 1000 + cycles % us * 1000 / us;
+}
+
 static void gauges(struct hf_worker *w)
 {
 	w->stats.handshakes = w->tls.hs.used;
@@ -732,8 +765,22 @@ static void gauges(struct hf_worker *w)
 	w->stats.records = w->bufs.record.used;
 	w->stats.link_chunks = w->link_bufs.chunk.used;
 	w->stats.link_reserved = w->link_reserved;
+#define HF_GAP(cause, help) w->cycles_ns.cause##_ns = ns_of(w, w->cycles[HF_GAP_##cause]);
+#include "lib/worker/gap.def"
+#undef HF_GAP
+	w->cycles_ns.idle_ns = ns_of(w, w->cycles_idle);
 }
 
+static const struct hf_stat_row cycles_rows[] = {
+#define HF_GAP(cause, help) \
+	{#cause "_ns", help, HF_STAT_COUNTER, offsetof(struct hf_worker_cycles, cause##_ns)},
+#include "lib/worker/gap.def"
+#undef HF_GAP
+	{"idle_ns", "turns that found nothing to do", HF_STAT_COUNTER,
+		offsetof(struct hf_worker_cycles, idle_ns)},
+};
+
+static const struct hf_stat_table cycles_table = {"cycles", cycles_rows, HF_ARRAY_LEN(cycles_rows)};
 extern const struct hf_stat_table hf_worker_stat_table;
 
 /* What engine e computes: sizes of RSA keys, operations on curves. */
@@ -761,6 +808,7 @@ uint32_t hf_worker_tables(struct hf_worker *w, struct hf_worker_table v[HF_WORKE
 {
 	const struct hf_worker_table modules[] = {
 		{.table = &hf_worker_stat_table, .base = &w->stats},
+		{.table = &cycles_table, .base = &w->cycles_ns},
 		{.table = &hf_net_stat_table, .base = &w->net_stats},
 		{.table = &hf_tcp_stat_table, .base = hf_tcp_stats(w->tcp)},
 		{.table = &hf_tls_stat_table, .base = &w->tls.stats},

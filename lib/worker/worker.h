@@ -138,6 +138,14 @@ struct hf_worker_stats {
 #undef HF_HIST
 };
 
+/* Where the worker's time went: turns with work, by cause; and turns that found nothing to do. */
+struct hf_worker_cycles {
+#define HF_GAP(cause, help) uint64_t cause##_ns;
+#include "lib/worker/gap.def"
+#undef HF_GAP
+	uint64_t idle_ns;
+};
+
 /* What the app must do after a turn. */
 struct hf_poll {
 	uint64_t bells; /* endpoints whose consumer sleeps and has news: write their eventfd */
@@ -174,7 +182,7 @@ struct hf_worker_table {
 	} label[2]; /* beside the worker's; key NULL: none */
 };
 #define HF_WORKER_TABLES_MAX \
-	(6u + HF_PK_ENGINE_MAX * (HF_PK_CLASS_CNT + HF_EC_KIND_CNT * HF_GROUP_CNT))
+	(7u + HF_PK_ENGINE_MAX * (HF_PK_CLASS_CNT + HF_EC_KIND_CNT * HF_GROUP_CNT))
 uint32_t hf_worker_tables(struct hf_worker *w, struct hf_worker_table v[HF_WORKER_TABLES_MAX]);
 /* [HF_TLS_KIND_CNT], read racily */
 const struct hf_tls_kind *hf_worker_kinds(const struct hf_worker *w);

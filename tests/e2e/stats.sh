@@ -135,9 +135,26 @@ gap = {k[4:-3]: v for k, v in rows.items() if k.startswith("gap_")}
 whole = rows["gap_ns"]
 parts = sum(v["sum"] for k, v in rows.items() if k.startswith("gap_") and k != "gap_ns")
 assert whole["count"] > 0 and abs(parts - whole["sum"]) <= 0.01 * whole["sum"] , (parts, whole)
-for cause in "rx", "tls", "sym", "tx":
+for cause in "rx", "tcp", "tls", "link", "records", "hash", "prf", "tx":
     assert gap[cause]["count"] > 0, cause
 assert gap["pk_step"]["count"] + gap["pk_whole"]["count"] > 0, gap'
+}
+
+# hfctl tells the same per handshake: causes that add up to what is in the counters.
+cycles_are_told() {
+	"$FARM_BIN/hfctl" -s "$FARM_STATS" cycles >"$FARM_DIR/cycles" || return
+	awk '
+		/handshakes, .* s of work/ { n = $1; work = $3 }
+		/^(rx|tcp|tls|link|records|hash|prf|tx) / { if ($2 <= 0) bad = 1; seen++ }
+		/^(rx|tcp|tls|link|records|hash|prf|tx|timers|pk_step|pk_whole|pk_key|curves|rest|away) / { sum += $2 }
+		/^all / { all = $2 }
+		/^queue wait: [1-9]/ { waited = 1 }
+		END {
+			print n, work, seen, sum, all, waited
+			exit !(n > 0 && seen == 8 && !bad && waited && sum / all > 0.99 && sum / all < 1.01 &&
+				n * all / work / 1e6 > 0.98 && n * all / work / 1e6 < 1.02)
+		}' "$FARM_DIR/cycles" || return
+	! "$FARM_BIN/hfctl" -s "$FARM_STATS" cycles -n 0
 }
 
 # Who computes with private keys, and how: each engine by name and size of key, the one that has worked
@@ -203,6 +220,7 @@ check "Prometheus over socat" prometheus
 check "JSON by hfctl: frames in = sum of outcomes" outcomes_add_up
 check "DPDK telemetry agrees with hfctl" telemetry_agrees
 check "time between two looks at the port, by cause" gaps_have_causes
+check "where the cycles go, for each handshake" cycles_are_told
 check "every module in DPDK telemetry" telemetry_small
 check "a failed handshake is told with client and reason" failure_named
 check "a refused offer is listed with its fingerprint, and explained" failure_explained

@@ -7,7 +7,8 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
 static const uint16_t groups[] = {29, 23, 0};
-static struct btls_cfg cfg = {.group = groups, .sni = "handfast.test", .ems = true, .tickets = true};
+static struct btls_cfg cfg = {
+	.group = groups, .sni = "handfast.test", .ems = true, .tickets = true};
 static struct btls_shared shared;
 static struct btls_session session;
 static struct btls tls;

@@ -99,7 +99,7 @@ static void jobs_are_bounded_and_come_back_blank(void **state)
 		hf_sym_give(sym, job[i]);
 }
 
-static void a_turn_is_one_burst(void **state)
+static void each_group_is_one_burst(void **state)
 {
 	const struct hf_sym_stats *st = hf_sym_stats(sym);
 
@@ -110,22 +110,28 @@ static void a_turn_is_one_burst(void **state)
 	submit(HF_SYM_OPEN, 2);
 	submit(HF_SYM_HASH, 3);
 	submit(HF_SYM_PRF, 4);
+	submit(HF_SYM_PRF, 5);
+	assert_null(hf_sym_done(sym));
+	assert_int_equal(hf_sym_flush_group(sym, HF_SYM_HASHES), 1);
+	assert_int_equal(driver.bursts, 1);
+	assert_int_equal(driver.cnt, 1);
+	done(3, HF_SYM_OK);
 	assert_null(hf_sym_done(sym));
 	assert_int_equal(hf_sym_flush(sym), 4);
-	assert_int_equal(driver.bursts, 1);
-	assert_int_equal(driver.cnt, 4);
-	for (uint64_t i = 1; i <= 4; i++)
+	assert_int_equal(driver.bursts, 3);
+	assert_int_equal(driver.cnt, 2);
+	for (uint64_t i = 1; i <= 5; i += i == 2 ? 2 : 1)
 		done(i, HF_SYM_OK);
 	assert_null(hf_sym_done(sym));
 	assert_int_equal(hf_sym_flush(sym), 0);
 	assert_int_equal(st->seals, 1);
 	assert_int_equal(st->opens, 1);
 	assert_int_equal(st->hashes, 1);
-	assert_int_equal(st->prfs, 1);
+	assert_int_equal(st->prfs, 2);
 	assert_int_equal(st->sealed_bytes, 10);
 	assert_int_equal(st->opened_bytes, 100);
-	assert_int_equal(st->bursts, 1);
-	assert_int_equal(st->burst_max, 4);
+	assert_int_equal(st->bursts, 3);
+	assert_int_equal(st->burst_max, 2);
 }
 
 static void bad_records_and_errors_are_counted_as_such(void **state)
@@ -235,7 +241,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(jobs_are_bounded_and_come_back_blank),
-		TEST(a_turn_is_one_burst),
+		TEST(each_group_is_one_burst),
 		TEST(bad_records_and_errors_are_counted_as_such),
 		TEST(cancelled_jobs_never_reach_the_driver),
 		TEST(places_are_used_again_before_a_flush),

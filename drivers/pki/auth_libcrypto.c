@@ -1,5 +1,5 @@
-/* auth_libcrypto.c -- a client's chain by OpenSSL's rules (RFC 5280), for the purpose of a TLS client, up to any
- * certificate of the operator's file: a root, an intermediate, or the client's own. What a stranger
+/* auth_libcrypto.c -- a client's chain by OpenSSL's rules (RFC 5280), for the purpose of a TLS client, up
+ * to any certificate of the operator's file: a root, an intermediate, or the client's own. What a stranger
  * sends costs nothing dear before it leads to one of them: OpenSSL looks for issuers by name, then
  * checks signatures from the authority's down, so the first forged one ends it, and the client's key
  * is used only when all above it is good.
@@ -245,7 +245,7 @@ struct hf_auth_ca *hf_auth_ca_load(const char *file, int64_t now_s, struct hf_pk
 
 struct chain {
 	X509 *leaf;
-	STACK_OF(X509) *rest;
+	STACK_OF(X509) * rest;
 };
 
 static void chain_free(struct chain *c)
@@ -332,8 +332,7 @@ static enum hf_auth_verdict verdict_of(int error)
 	return HF_AUTH_BAD;
 }
 
-static enum hf_auth_verdict chain_check(
-	const struct ca *ca, const struct chain *c, int64_t now_s)
+static enum hf_auth_verdict chain_check(const struct ca *ca, const struct chain *c, int64_t now_s)
 {
 	X509_STORE_CTX *x = X509_STORE_CTX_new_ex(ca->lib, NULL);
 	enum hf_auth_verdict verdict = HF_AUTH_FAILED;
@@ -383,8 +382,8 @@ static bool set_scheme(EVP_PKEY_CTX *x, const struct hf_auth_question *q)
 	bool pss = q->kind == HF_AUTH_RSA_PSS || q->kind == HF_AUTH_RSA_PSS_PSS;
 	OSSL_PARAM params[4], *p = params;
 
-	*p++ = OSSL_PARAM_construct_utf8_string(OSSL_SIGNATURE_PARAM_DIGEST,
-		(char *)(uintptr_t)hash_name(q->hash), 0);
+	*p++ = OSSL_PARAM_construct_utf8_string(
+		OSSL_SIGNATURE_PARAM_DIGEST, (char *)(uintptr_t)hash_name(q->hash), 0);
 	if (q->kind != HF_AUTH_ECDSA)
 		*p++ = OSSL_PARAM_construct_utf8_string(OSSL_SIGNATURE_PARAM_PAD_MODE,
 			(char *)(uintptr_t)(pss ? OSSL_PKEY_RSA_PAD_MODE_PSS
@@ -451,8 +450,7 @@ static void cn_text(const X509_NAME *dn, struct hf_auth_client *out)
 		at = next;
 	if (at < 0)
 		return;
-	len = ASN1_STRING_to_UTF8(
-		&text, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(dn, at)));
+	len = ASN1_STRING_to_UTF8(&text, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(dn, at)));
 	plain = len > 0 && len <= (int)HF_AUTH_CN_MAX;
 	for (int i = 0; plain && i < len; i++)
 		plain = text[i] >= ' ' && text[i] != 127;

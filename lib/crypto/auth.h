@@ -86,8 +86,7 @@ struct hf_auth_question {
  * once. */
 struct hf_auth_driver {
 	const char *name;
-	enum hf_auth_verdict (*check)(
-		const struct hf_auth_question *q, struct hf_auth_client *out);
+	enum hf_auth_verdict (*check)(const struct hf_auth_question *q, struct hf_auth_client *out);
 };
 
 struct hf_auth_job {
@@ -125,7 +124,8 @@ size_t hf_auth_footprint(uint32_t job_cnt);
 /* driver NULL: every client is answered FAILED. */
 struct hf_auth *hf_auth_init(void *mem, uint32_t job_cnt, const struct hf_auth_driver *driver);
 
-HF_MUST_CHECK struct hf_auth_job *hf_auth_take(struct hf_auth *a); /* cleared; NULL: none, counted */
+HF_MUST_CHECK struct hf_auth_job *hf_auth_take(
+	struct hf_auth *a); /* cleared; NULL: none, counted */
 void hf_auth_submit(struct hf_auth *a, struct hf_auth_job *job, hf_ns now);
 void hf_auth_cancel(struct hf_auth *a, struct hf_auth_job *job);
 bool hf_auth_waits(const struct hf_auth *a); /* is there one to be answered? */

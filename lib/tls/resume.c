@@ -315,6 +315,9 @@ static enum hf_tls_resume judge(const struct hf_tls_call *c, const struct hf_tls
 	const struct hf_tls_choice *choice, const struct hf_tls_session *s, uint64_t bind,
 	enum hf_tls_resume found)
 {
+	/* What was proved then is not told by a session, and may have been revoked since. */
+	if (choice->vhost->auth)
+		return HF_TLS_RESUME_CLIENT_CERT;
 	if (s->began_s > (uint64_t)wall_s(c->x) + CLOCK_OFF_S)
 		return HF_TLS_RESUME_CLOCK;
 	if (life_left(c->x, s->began_s) == 0)
@@ -361,10 +364,11 @@ int hf_tls_resume_choose(struct hf_tls_call *c, const struct hf_tls_hello *h,
 {
 	struct hf_tls_hs *hs = c->t->hs;
 	const struct hf_tls_sealer *by;
+	bool asks = choice->vhost->auth != NULL;
 
 	*what = look(c, h, choice, s, &by);
 	choice->resumed = *what == HF_TLS_RESUME_TICKET || *what == HF_TLS_RESUME_ID;
-	choice->session_ticket = h->session_ticket && c->x->sealer_cnt > 0;
+	choice->session_ticket = h->session_ticket && c->x->sealer_cnt > 0 && !asks;
 	if (choice->resumed) {
 		choice->suite = hf_tls_suite(s->suite);
 		hf_tls_hello_settle(h, choice);
@@ -375,7 +379,7 @@ int hf_tls_resume_choose(struct hf_tls_call *c, const struct hf_tls_hello *h,
 			choice->session_ticket &= by != &c->x->sealer[0];
 	} else {
 		hf_wipe(s, sizeof(*s));
-		if (c->x->kept_cnt && !choice->session_ticket) {
+		if (c->x->kept_cnt && !choice->session_ticket && !asks) {
 			id_make(c->x, hs->session_id);
 			choice->session_id = hf_span(hs->session_id, sizeof(hs->session_id));
 		}

@@ -16,7 +16,7 @@
  * alert); an alert is queued where the RFC wants one. Every handshake that ends, well or not, is
  * counted in exactly one stats.reason[]; a fault after it in stats.fault[]. After FAILED the handshake
  * part is kept, idle, until hf_tls_hs_release: the owner may want to tell what the hello was.
- * Specs: RFC 5246, 5746, 6066, 7301, 7366, 7627, 8422, 7905, 5077, 7507, 7685, 8701. Start reading
+ * Specs: RFC 5246, 5746, 6066, 7301, 7366, 7627, 8422, 7905, 5077, 7507, 7685, 8701, 9155. Start reading
  * at tls_hs.c. */
 #ifndef HF_TLS_TLS_H
 #define HF_TLS_TLS_H
@@ -26,6 +26,7 @@
 #include "lib/base/rand.h"
 #include "lib/base/stat.h"
 #include "lib/base/trace.h"
+#include "lib/crypto/auth.h"
 #include "lib/crypto/pk.h"
 #include "lib/crypto/sym.h"
 
@@ -58,6 +59,7 @@ enum hf_tls_wait {
 	HF_TLS_WAIT_TX = 8,     /* room in the send queue (or chunks) */
 	HF_TLS_WAIT_PLAIN = 16, /* the bridge must take plaintext first */
 	HF_TLS_WAIT_MEM = 32,   /* a record buffer, handshake slot or job: run again later */
+	HF_TLS_WAIT_AUTH = 64,  /* the check of its client's certificate */
 	HF_TLS_ESTABLISHED =
 		256, /* news, once: peer info may be read, even if FAILED came as well */
 	HF_TLS_PEER_CLOSED = 512, /* standing: close_notify was received; no more plaintext comes */
@@ -79,12 +81,23 @@ struct hf_tls_protocol {
 	uint16_t pool;       /* the site's: where its streams go */
 };
 
+/* Of a host that asks its clients for a certificate. */
+struct hf_tls_client_auth {
+	bool required; /* who has none is refused */
+	const struct hf_auth_ca *ca;
+	struct hf_span request; /* CertificateRequest, by hf_tls_request_write */
+};
+/* The message that asks, with the authorities' names as struct hf_auth_ca has them. */
+void hf_tls_request_write(struct hf_writer *w, struct hf_span names);
+#define HF_TLS_REQUEST_MAX (64u + HF_AUTH_NAMES_MAX)
+
 struct hf_tls_vhost {
 	struct hf_span name; /* "www.example.org", "*.example.org" or empty (default) */
 	const struct hf_tls_cert *const *cert; /* the first that suits suite and client is shown */
 	uint32_t cert_cnt;
 	const struct hf_tls_protocol *alpn; /* in our order of preference; none = no ALPN */
 	uint32_t alpn_cnt;
+	const struct hf_tls_client_auth *auth; /* NULL: clients are not asked who they are */
 	uint32_t id; /* control's number of this host, kept over reloads: for hf_tls_kind */
 };
 
@@ -161,6 +174,7 @@ struct hf_tls_ctx {
 	struct hf_bufs *bufs;
 	struct hf_pk *pk;
 	struct hf_sym *sym;
+	struct hf_auth *auth;
 	struct hf_rand *rand;
 	struct hf_trace *trace;
 	uint32_t worker;    /* index into hf_tls_site.use */
@@ -239,6 +253,7 @@ HF_MUST_CHECK unsigned hf_tls_run(
 /* Completions. tls is NULL when the owner has died: the job is only accounted and recycled. */
 void hf_tls_pk_done(struct hf_tls_ctx *x, struct hf_tls *tls, struct hf_pk_job *job);
 void hf_tls_sym_done(struct hf_tls_ctx *x, struct hf_tls *tls, struct hf_sym_job *job);
+void hf_tls_auth_done(struct hf_tls_ctx *x, struct hf_tls *tls, struct hf_auth_job *job);
 
 /* Received plaintext, in place; taking all of it lets the next record in (run again). */
 struct hf_span hf_tls_plain(const struct hf_tls *tls);
@@ -273,11 +288,15 @@ struct hf_tls_peer {
 	const uint8_t *client_random, *master; /* 32 and 48 bytes: for the NSS key log alone */
 	const struct hf_tls_vhost *vhost;
 	bool resumed;
+	const struct hf_auth_client *client; /* NULL: it was not asked, or has no certificate */
 };
 void hf_tls_peer(const struct hf_tls *tls, struct hf_tls_peer *out);
 /* The ClientHello, message header included, as far as it came; at most cap of it. 0: none. Until
  * hf_tls_hs_release, after a failure as well. */
 size_t hf_tls_hello_copy(const struct hf_tls *tls, uint8_t *out, size_t cap);
+/* The DER of a certificate that was found good; 0: there is none, or it is longer than cap. */
+#define HF_TLS_CLIENT_LEAF_MAX 8192u
+size_t hf_tls_client_cert_copy(const struct hf_tls *tls, uint8_t *out, size_t cap);
 void hf_tls_hs_release(struct hf_tls_ctx *x, struct hf_tls *tls);
 
 const char *hf_tls_reason_name(enum hf_tls_reason r);

@@ -3,8 +3,11 @@
  * work or, when a chunk or job is short, nothing: it will be called again with the same message.
  * What takes computing is only begun here and goes on in tls_keys.c.
  *
- *   ClientHello          -> ServerHello Certificate [ServerKeyExchange] ServerHelloDone
+ *   ClientHello          -> ServerHello Certificate [ServerKeyExchange] [CertificateRequest]
+ *                           ServerHelloDone
+ *   [Certificate]
  *   ClientKeyExchange    -> (premaster, master, keys)
+ *   [CertificateVerify]  -> (the client's certificates and signature)
  *   ChangeCipherSpec     -> read with the new keys
  *   Finished             -> [NewSessionTicket] ChangeCipherSpec Finished
  * and with a session that goes on (RFC 5246 7.3, RFC 5077 3.1):
@@ -60,6 +63,7 @@ static void keep_hello(
 	if (c->session_id.len > 0)
 		memmove(hs->session_id, c->session_id.p, c->session_id.len);
 	hs->choice.session_id = hf_span(hs->session_id, c->session_id.len);
+	hs->ask = c->vhost->auth && !c->resumed;
 	t->version = HF_TLS_12;
 	t->suite = c->suite->id;
 }
@@ -93,11 +97,18 @@ static void put_certificate(struct hf_tls_ctx *x, struct hf_tls_hs *hs)
 	hf_transcript_put_cert(&hs->log, hf_span(list.p, list.len + status_len));
 	if (hs->choice.suite->kx == HF_TLS_KX_ECDHE)
 		return; /* nothing leaves before all of it can */
+	if (hs->ask)
+		hf_transcript_put(x->bufs, &hs->log, hs->choice.vhost->auth->request);
 	hf_transcript_put(x->bufs, &hs->log, hf_span(done, sizeof(done)));
 	hs->send_end = hf_transcript_len(&hs->log);
 }
 
-#define FLIGHT_MAX (HF_TLS_SERVER_HELLO_MAX + HF_TLS_MSG_HEAD_LEN + 3 + HF_TLS_MSG_HEAD_LEN)
+/* What the log needs for it, at most, but for what is put by reference. */
+static size_t flight_max(const struct hf_tls_choice *c)
+{
+	return HF_TLS_SERVER_HELLO_MAX + HF_TLS_MSG_HEAD_LEN + 3 + HF_TLS_MSG_HEAD_LEN +
+	       (c->vhost->auth ? c->vhost->auth->request.len : 0);
+}
 
 static int agree(struct hf_tls_call *c, const struct hf_tls_hello *hello)
 {
@@ -108,7 +119,7 @@ static int agree(struct hf_tls_call *c, const struct hf_tls_hello *hello)
 	struct hf_tls_choice choice;
 	int err = hf_tls_hello_choose(c->t->site, hello, &choice);
 
-	if (!err && !hf_transcript_fits(x->bufs, &hs->log, FLIGHT_MAX))
+	if (!err && !hf_transcript_fits(x->bufs, &hs->log, flight_max(&choice)))
 		err = HF_TLS_WAIT_MEM;
 	if (err)
 		return err;
@@ -206,17 +217,21 @@ static const struct row {
 	uint16_t message;
 	uint32_t max_len;
 	int (*handle)(struct hf_tls_call *c, struct hf_span body);
-	uint8_t next, resumed; /* where it leads; the same when a session goes on */
+	uint8_t next; /* where it leads; the same when a message about the client's certificate is
+			 due, and when a session goes on */
+	uint8_t asked, resumed;
 } hs12[] = {
 /* clang-format off */
-#define ROW(state, message, max_len, handle, next, resumed) \
-	{HF_TLS_ST_##state, HF_TLS_MSG_##message, max_len, handle, HF_TLS_ST_##next, HF_TLS_ST_##resumed}
-	ROW(HELLO,    CLIENT_HELLO,        HF_TLS_HELLO_MAX,        on_client_hello,        KEY,         CCS),
-	ROW(HELLO,    V2_HELLO,            HF_TLS_V2_HELLO_MAX,     on_v2_hello,            KEY,         CCS),
-	ROW(KEY,      CLIENT_KEY_EXCHANGE, HF_TLS_KEY_EXCHANGE_MAX, on_client_key_exchange, CCS,         CCS),
-	ROW(CCS,      CCS,                 HF_TLS_RECORD_MAX,       on_change_cipher_spec,  FINISHED,    FINISHED),
-	ROW(FINISHED, FINISHED,            64,                      on_finished,            LAST_FLIGHT, DONE),
-	ROW(DONE,     CLIENT_HELLO,        HF_TLS_HELLO_MAX,        on_client_hello_again,  DONE,        DONE),
+#define ROW(state, message, max_len, handle, next, asked, resumed) \
+	{HF_TLS_ST_##state, HF_TLS_MSG_##message, max_len, handle, HF_TLS_ST_##next, HF_TLS_ST_##asked, HF_TLS_ST_##resumed}
+	ROW(HELLO,    CLIENT_HELLO,        HF_TLS_HELLO_MAX,         on_client_hello,          KEY,         CERT,   CCS),
+	ROW(HELLO,    V2_HELLO,            HF_TLS_V2_HELLO_MAX,      on_v2_hello,              KEY,         CERT,   CCS),
+	ROW(CERT,     CERTIFICATE,         HF_TLS_CLIENT_CERTS_MAX,  hf_tls_auth_certificates, KEY,         KEY,    KEY),
+	ROW(KEY,      CLIENT_KEY_EXCHANGE, HF_TLS_KEY_EXCHANGE_MAX,  on_client_key_exchange,   CCS,         VERIFY, CCS),
+	ROW(VERIFY,   CERTIFICATE_VERIFY,  HF_TLS_CLIENT_VERIFY_MAX, hf_tls_auth_verify,       CCS,         CCS,    CCS),
+	ROW(CCS,      CCS,                 HF_TLS_RECORD_MAX,        on_change_cipher_spec,    FINISHED,    FINISHED, FINISHED),
+	ROW(FINISHED, FINISHED,            64,                       on_finished,              LAST_FLIGHT, LAST_FLIGHT, DONE),
+	ROW(DONE,     CLIENT_HELLO,        HF_TLS_HELLO_MAX,         on_client_hello_again,    DONE,        DONE,   DONE),
 #undef ROW
 	/* clang-format on */
 };
@@ -236,7 +251,17 @@ int hf_tls12_check(const struct hf_tls *t, unsigned type, uint32_t len)
 	if (!row)
 		return type == HF_TLS_MSG_CCS ? -HF_TLS_R_UNEXPECTED_CCS
 					      : -HF_TLS_R_UNEXPECTED_MESSAGE;
-	return len > row->max_len ? -HF_TLS_R_MESSAGE_TOO_LONG : 0;
+	if (len <= row->max_len)
+		return 0;
+	return type == HF_TLS_MSG_CERTIFICATE ? -HF_TLS_R_CLIENT_CERT_TOO_LONG
+					      : -HF_TLS_R_MESSAGE_TOO_LONG;
+}
+
+static uint8_t state_after(const struct row *row, const struct hf_tls_hs *hs)
+{
+	if (hs && hs->choice.resumed)
+		return row->resumed;
+	return hs && hs->ask ? row->asked : row->next;
 }
 
 int hf_tls12_message(struct hf_tls_call *c, unsigned type, struct hf_span body)
@@ -246,7 +271,7 @@ int hf_tls12_message(struct hf_tls_call *c, unsigned type, struct hf_span body)
 
 	if (err)
 		return err;
-	c->t->state = c->t->hs && c->t->hs->choice.resumed ? row->resumed : row->next;
+	c->t->state = state_after(row, c->t->hs);
 	hf_trace(c->x->trace, c->x->now, (uint32_t)c->t->owner, HF_TRACE_TLS_STATE, c->t->state, 0,
 		0);
 	return 0;

@@ -137,6 +137,7 @@ void hf_tls_hs_release(struct hf_tls_ctx *x, struct hf_tls *t)
 	if (t->hs) {
 		hf_tls_keys_cancel(x, t->hs);
 		hf_tls_ja4_cancel(x, t->hs);
+		hf_tls_auth_release(x, t->hs);
 		hf_transcript_clear(x->bufs, &t->hs->log);
 		if (t->hs->large)
 			hf_pool_give(&x->large, t->hs->large);
@@ -158,6 +159,12 @@ static void end_handshake(struct hf_tls_ctx *x, struct hf_tls *t, enum hf_tls_re
 	t->reason = (uint8_t)reason;
 }
 
+static void count_client(struct hf_tls_stats *s, const struct hf_tls_hs *hs)
+{
+	s->client_certs += hs->proved;
+	s->client_certs_none += hs->choice.vhost->auth && !hs->proved;
+}
+
 static void count_weakness(struct hf_tls_stats *s, const struct hf_tls_suite *suite)
 {
 	s->weak_rsa += suite->kx == HF_TLS_KX_RSA;
@@ -168,6 +175,7 @@ void hf_tls_established(struct hf_tls_ctx *x, struct hf_tls *t)
 {
 	end_handshake(x, t, HF_TLS_R_OK);
 	count_weakness(&x->stats, t->hs->choice.suite);
+	count_client(&x->stats, t->hs);
 	t->state = HF_TLS_ST_DONE;
 	t->standing |= HF_TLS_ESTABLISHED;
 	t->done_at = x->now;
@@ -186,6 +194,8 @@ enum hf_tls_reason hf_tls_reason_gone(const struct hf_tls *t)
 		return t->spoke ? HF_TLS_R_GONE_IN_HELLO : HF_TLS_R_GONE_SILENT;
 	if (t->hs->choice.resumed)
 		return HF_TLS_R_GONE_AT_RESUMPTION;
+	if (t->state == HF_TLS_ST_CERT)
+		return HF_TLS_R_GONE_AT_REQUEST;
 	return t->state == HF_TLS_ST_KEY ? HF_TLS_R_GONE_AT_CERTIFICATE : HF_TLS_R_GONE_AFTER_KEY;
 }
 
@@ -533,6 +543,7 @@ void hf_tls_peer(const struct hf_tls *t, struct hf_tls_peer *out)
 	out->master = hs->master;
 	out->vhost = hs->choice.vhost;
 	out->resumed = hs->choice.resumed;
+	out->client = hs->proved ? hs->client : NULL;
 }
 
 size_t hf_tls_hello_copy(const struct hf_tls *t, uint8_t *out, size_t cap)

@@ -26,6 +26,9 @@
 /* A ciphertext longer than any modulus served is not an error here: pk answers it like every other
  * bad one. Only what is longer than any RSA key in use is refused by its size. */
 #define HF_TLS_KEY_EXCHANGE_MAX (2u + 2048u)
+/* Of a client, without their headers; 16 KB with one. */
+#define HF_TLS_CLIENT_CERTS_MAX (HF_TLS_CHUNKED_MAX - HF_TLS_MSG_HEAD_LEN)
+#define HF_TLS_CLIENT_VERIFY_MAX (2u + 2u + HF_AUTH_SIGNATURE_MAX)
 #define HF_TLS_POINT_MAX HF_EC_POINT_MAX
 #define HF_TLS_PARAMS_MAX (4u + HF_TLS_POINT_MAX) /* ServerECDHParams, RFC 8422 5.4 */
 #define HF_TLS_SERVER_KEY_MAX (HF_TLS_MSG_HEAD_LEN + HF_TLS_PARAMS_MAX + 4u + HF_PK_OUT_MAX)
@@ -44,7 +47,9 @@ enum { /* HandshakeType, RFC 5246 7.4 */
 	HF_TLS_MSG_NEW_SESSION_TICKET = 4, /* RFC 5077 3.3 */
 	HF_TLS_MSG_CERTIFICATE = 11,
 	HF_TLS_MSG_SERVER_KEY_EXCHANGE = 12,
+	HF_TLS_MSG_CERTIFICATE_REQUEST = 13,
 	HF_TLS_MSG_SERVER_HELLO_DONE = 14,
+	HF_TLS_MSG_CERTIFICATE_VERIFY = 15,
 	HF_TLS_MSG_CLIENT_KEY_EXCHANGE = 16,
 	HF_TLS_MSG_FINISHED = 20,
 	HF_TLS_MSG_CERTIFICATE_STATUS = 22, /* RFC 6066 8; the site has it ready made */
@@ -108,6 +113,11 @@ struct hf_tls_scheme {
 	uint8_t key;  /* enum hf_pk_type */
 	uint8_t op;   /* enum hf_pk_op */
 	uint8_t hash; /* enum hf_hash */
+};
+struct hf_tls_proof { /* what a client may sign with */
+	uint16_t id;  /* as above */
+	uint8_t kind; /* enum hf_auth_kind */
+	uint8_t hash;
 };
 const struct hf_tls_group *hf_tls_group(uint16_t id); /* NULL: not served */
 /* The best for such a key of those offered; offered.p NULL: the client said nothing. */
@@ -208,12 +218,13 @@ static_assert(sizeof(struct hf_tls_kept) <= 96, "memory.sessions of them");
 
 /* ---- the handshake part ---- */
 
-/* Hello, our flight, key exchange, both Finished and a ticket over chunks; two more for the hole,
- * one for what stands in front. */
-#define HF_TLS_TRANSCRIPT_MAX                                                   \
-	(HF_TLS_CHUNKED_MAX + HF_TLS_SERVER_HELLO_MAX + HF_TLS_SERVER_KEY_MAX + \
-		HF_TLS_KEY_EXCHANGE_MAX + HF_TLS_TICKET_MESSAGE_LEN + 128u)
-#define HF_TLS_SPAN_MAX 16u
+/* Hello, our flight, the client's certificates, key exchange, both Finished and a ticket over chunks;
+ * two more for the hole, one for what stands in front. */
+#define HF_TLS_TRANSCRIPT_MAX                                                       \
+	(HF_TLS_CHUNKED_MAX + HF_TLS_SERVER_HELLO_MAX + HF_TLS_SERVER_KEY_MAX +     \
+		HF_TLS_REQUEST_MAX + HF_TLS_CHUNKED_MAX + HF_TLS_KEY_EXCHANGE_MAX + \
+		HF_TLS_CLIENT_VERIFY_MAX + HF_TLS_TICKET_MESSAGE_LEN + 128u)
+#define HF_TLS_SPAN_MAX 26u
 static_assert(HF_TLS_TRANSCRIPT_MAX / HF_CHUNK_DATA + 1 + 3 <= HF_TLS_SPAN_MAX, "a hash fits");
 
 struct hf_tls_hs {
@@ -228,6 +239,7 @@ struct hf_tls_hs {
 	/* jobs out, and what to do when all are back */
 	struct hf_pk_job *pk_job;
 	struct hf_pk_job *signature; /* came back; kept until what it signed is in the flight */
+	struct hf_auth_job *auth_job;
 	struct hf_sym_job *job[2];
 	uint8_t step;
 	hf_ns key_at; /* when the ClientKeyExchange was whole, or a hello that is resumed */
@@ -239,7 +251,8 @@ struct hf_tls_hs {
 	uint8_t hash[HF_HASH_MAX]; /* of the transcript at the latest point that needed one */
 	union {                    /* what is signed is out long before keys are cut */
 		uint8_t params[HF_TLS_PARAMS_MAX];
-		uint8_t block[160]; /* key block, RFC 5246 6.3 */
+		uint8_t digest[HF_HASH_MAX]; /* and what the client has signed is checked before */
+		uint8_t block[160];          /* key block, RFC 5246 6.3 */
 	};
 	uint8_t params_len, premaster_len;
 	uint8_t verify[HF_TLS_VERIFY_LEN];
@@ -247,6 +260,13 @@ struct hf_tls_hs {
 	uint8_t name_len;
 	uint8_t session_id[HF_TLS_SESSION_ID_MAX];
 	uint32_t began_s; /* of the session that is resumed */
+	/* the client's certificate */
+	bool ask;        /* its next message about it is due: Certificate, CertificateVerify */
+	bool proved;     /* `client` is who it is */
+	size_t certs_at; /* in the log: certificate_list; the first one's DER is 3 behind */
+	uint32_t certs_len, leaf_len, signature_len;
+	const struct hf_tls_proof *proof;
+	struct hf_auth_client *client; /* in a chunk */
 	/* the client's fingerprint */
 	struct hf_ja4 *ja4; /* in a chunk, while it is hashed */
 	struct hf_sym_job *ja4_job[2];
@@ -284,6 +304,15 @@ void hf_tls_resume_keep(struct hf_tls_ctx *x, struct hf_tls *t);
 /* A fatal alert went or came: a kept session is not resumed again. */
 void hf_tls_resume_forget(struct hf_tls_ctx *x, struct hf_tls *t);
 
+/* ---- tls_auth.c ---- */
+/* The client's Certificate and CertificateVerify. */
+HF_MUST_CHECK int hf_tls_auth_certificates(struct hf_tls_call *c, struct hf_span body);
+HF_MUST_CHECK int hf_tls_auth_verify(struct hf_tls_call *c, struct hf_span body);
+/* hs->digest is what the client must have signed: the check begins. False: short of memory. */
+HF_MUST_CHECK bool hf_tls_auth_begin(struct hf_tls_call *c);
+void hf_tls_auth_cancel(struct hf_tls_ctx *x, struct hf_tls_hs *hs);
+void hf_tls_auth_release(struct hf_tls_ctx *x, struct hf_tls_hs *hs);
+
 /* ---- tls12.c: the protocol as a table ---- */
 /* May such a message come now, this long? 0 or -reason. */
 HF_MUST_CHECK int hf_tls12_check(const struct hf_tls *t, unsigned type, uint32_t len);
@@ -295,6 +324,8 @@ HF_MUST_CHECK int hf_tls12_message(struct hf_tls_call *c, unsigned type, struct 
 HF_MUST_CHECK int hf_tls_keys_offer(struct hf_tls_call *c, const struct hf_tls_group *group);
 /* The client's side: its ciphertext or point. */
 HF_MUST_CHECK int hf_tls_keys_exchange(struct hf_tls_call *c, struct hf_span sent);
+/* The client's CertificateVerify, which is the current message, is to be checked. */
+HF_MUST_CHECK int hf_tls_keys_prove(struct hf_tls_call *c);
 HF_MUST_CHECK int hf_tls_keys_finish(struct hf_tls_call *c);
 /* The ServerHello of a resumed session is in the log: the rest of its flight, and what the client's
  * Finished must say. */

@@ -1,10 +1,14 @@
 /* tls_keys.c -- key derivation as a program of steps, each of which submits jobs and says what
  * comes when all are back; the protocol stands still meanwhile. The transcript is hashed twice
  * only: up to ClientKeyExchange (for the extended master secret and the client's Finished alike,
- * and while the private key is at work) and up to our own Finished.
+ * and while the private key is at work) and up to our own Finished. A client that shows a certificate
+ * adds two: what it has signed, by the hash that it has chosen, and that with its signature.
  *
  *   offer:    key pair -> digest -> signature -> ServerKeyExchange and ServerHelloDone
  *   exchange: premaster, hash -> master -> key block, client's verify_data -> install
+ *   with a client's certificate:
+ *   exchange: premaster, hash -> master
+ *   prove:    digest -> check of the certificate, hash -> key block ... as above
  *   finish:   hash -> our verify_data -> Finished into the flight
  *   resume:   hash, key block -> install, our verify_data -> Finished into the flight
  *             -> hash -> client's verify_data */
@@ -19,6 +23,9 @@ enum {
 	STEP_SIGN,
 	STEP_OFFER,
 	STEP_MASTER,
+	STEP_MASTER_ASKED,
+	STEP_ASKED,
+	STEP_PROVE,
 	STEP_BLOCK,
 	STEP_INSTALL,
 	STEP_VERIFY,
@@ -61,7 +68,7 @@ static bool take_jobs(struct hf_tls_call *c, uint32_t cnt)
 }
 
 /* Of the first v_cnt of hash_v, as job i. */
-static void submit_hash(struct hf_tls_call *c, uint32_t i, uint32_t v_cnt)
+static void submit_hash(struct hf_tls_call *c, uint32_t i, uint32_t v_cnt, uint8_t *out)
 {
 	struct hf_tls_hs *hs = c->t->hs;
 	struct hf_sym_job *job = hs->job[i];
@@ -69,15 +76,21 @@ static void submit_hash(struct hf_tls_call *c, uint32_t i, uint32_t v_cnt)
 	job->kind = HF_SYM_HASH;
 	job->v = hs->hash_v;
 	job->v_cnt = v_cnt;
-	job->out = hs->hash;
+	job->out = out;
 	hf_sym_submit(c->x->sym, job);
+}
+
+/* Of the first len bytes of all messages. */
+static uint32_t log_spans(struct hf_tls_hs *hs, size_t len)
+{
+	return hf_transcript_spans(&hs->log, 0, len, hs->hash_v, HF_TLS_SPAN_MAX);
 }
 
 static void submit_log_hash(struct hf_tls_call *c, uint32_t i)
 {
 	struct hf_tls_hs *hs = c->t->hs;
 
-	submit_hash(c, i, hf_transcript_spans(&hs->log, hs->hash_v, HF_TLS_SPAN_MAX));
+	submit_hash(c, i, log_spans(hs, hf_transcript_len(&hs->log)), hs->hash);
 }
 
 #define LABEL(text) hf_span(text, sizeof(text) - 1)
@@ -228,7 +241,7 @@ static int step_digest(struct hf_tls_call *c)
 	hs->hash_v[0] = hf_span(hs->client_random, HF_TLS_RANDOM_LEN);
 	hs->hash_v[1] = hf_span(hs->server_random, HF_TLS_RANDOM_LEN);
 	hs->hash_v[2] = hf_span(hs->params, hs->params_len);
-	submit_hash(c, 0, 3);
+	submit_hash(c, 0, 3, hs->hash);
 	return 0;
 }
 
@@ -254,9 +267,12 @@ static int step_offer(struct hf_tls_call *c)
 	struct hf_writer w = hf_writer(buf, sizeof(buf));
 	struct hf_tls_hs *hs = c->t->hs;
 	struct hf_pk_job *job = hs->signature;
+	struct hf_span request = hf_span(NULL, 0);
 	size_t message;
 
-	if (!hf_transcript_fits(c->x->bufs, &hs->log, sizeof(buf)))
+	if (hs->ask)
+		request = hs->choice.vhost->auth->request;
+	if (!hf_transcript_fits(c->x->bufs, &hs->log, sizeof(buf) + request.len))
 		return HF_TLS_WAIT_MEM;
 	hf_writer_u8(&w, HF_TLS_MSG_SERVER_KEY_EXCHANGE);
 	message = hf_writer_open(&w, 3);
@@ -265,11 +281,12 @@ static int step_offer(struct hf_tls_call *c)
 	hf_writer_u16(&w, job->out_len);
 	hf_writer_bytes(&w, job->out, job->out_len);
 	hf_writer_close(&w, message, 3);
-	hf_writer_bytes(&w, done, sizeof(done));
 	HF_ASSERT(!w.overflow);
 	hs->signature = NULL;
 	hf_pk_give(c->x->pk, job);
 	hf_transcript_put(c->x->bufs, &hs->log, hf_span(buf, w.len));
+	hf_transcript_put(c->x->bufs, &hs->log, request);
+	hf_transcript_put(c->x->bufs, &hs->log, hf_span(done, sizeof(done)));
 	hs->send_end = hf_transcript_len(&hs->log);
 	return 0;
 }
@@ -316,7 +333,7 @@ int hf_tls_keys_exchange(struct hf_tls_call *c, struct hf_span sent)
 		fill_premaster(c, job);
 	submit_pk(c, job);
 	submit_log_hash(c, 0);
-	hs->step = STEP_MASTER;
+	hs->step = hs->ask ? STEP_MASTER_ASKED : STEP_MASTER;
 	return 0;
 }
 
@@ -336,6 +353,42 @@ static int step_master(struct hf_tls_call *c)
 			hf_span(hs->client_random, HF_TLS_RANDOM_LEN),
 			hf_span(hs->server_random, HF_TLS_RANDOM_LEN), hs->master,
 			HF_TLS_MASTER_LEN);
+	return 0;
+}
+
+/* The client's signature comes first: the rest depends on it. */
+static int step_asked(struct hf_tls_call *c)
+{
+	hf_wipe(c->t->hs->premaster, sizeof(c->t->hs->premaster));
+	return 0;
+}
+
+/* RFC 5246 7.4.8: all messages before this one. */
+int hf_tls_keys_prove(struct hf_tls_call *c)
+{
+	struct hf_tls_hs *hs = c->t->hs;
+
+	if (!take_jobs(c, 1))
+		return HF_TLS_WAIT_MEM;
+	hs->job[0]->hash = hs->proof->hash;
+	submit_hash(c, 0, log_spans(hs, hs->msg_at), hs->digest);
+	hs->step = STEP_PROVE;
+	return 0;
+}
+
+static int step_prove(struct hf_tls_call *c)
+{
+	struct hf_tls_hs *hs = c->t->hs;
+
+	if (!take_jobs(c, 1))
+		return HF_TLS_WAIT_MEM;
+	if (!hf_tls_auth_begin(c)) {
+		hf_sym_give(c->x->sym, hs->job[0]);
+		hs->job[0] = NULL;
+		return HF_TLS_WAIT_MEM;
+	}
+	hs->ask = false;
+	submit_log_hash(c, 0);
 	return 0;
 }
 
@@ -524,6 +577,9 @@ static const struct {
 	[STEP_SIGN]     = {step_sign,     STEP_OFFER},
 	[STEP_OFFER]    = {step_offer,    STEP_NONE},
 	[STEP_MASTER]   = {step_master,   STEP_BLOCK},
+	[STEP_MASTER_ASKED] = {step_master, STEP_ASKED},
+	[STEP_ASKED]    = {step_asked,    STEP_NONE},
+	[STEP_PROVE]    = {step_prove,    STEP_BLOCK},
 	[STEP_BLOCK]    = {step_block,    STEP_INSTALL},
 	[STEP_INSTALL]  = {step_install,  STEP_NONE},
 	[STEP_VERIFY]   = {step_verify,   STEP_FINISHED},
@@ -544,6 +600,8 @@ int hf_tls_keys_step(struct hf_tls_call *c)
 
 	if (hs->job[0] || hs->job[1])
 		wait |= HF_TLS_WAIT_SYM;
+	if (hs->auth_job)
+		wait |= HF_TLS_WAIT_AUTH;
 	if (wait)
 		return wait;
 	err = steps[hs->step].take(c);
@@ -573,6 +631,7 @@ void hf_tls_keys_cancel(struct hf_tls_ctx *x, struct hf_tls_hs *hs)
 		hf_pk_cancel(x->pk, hs->pk_job);
 	if (hs->signature)
 		hf_pk_give(x->pk, hs->signature);
+	hf_tls_auth_cancel(x, hs);
 	hs->job[0] = hs->job[1] = NULL;
 	hs->pk_job = hs->signature = NULL;
 }

@@ -57,13 +57,16 @@ static struct hf_span piece(const struct hf_transcript *t, size_t off)
 	return hf_span(NULL, 0);
 }
 
-uint32_t hf_transcript_spans(const struct hf_transcript *t, struct hf_span *v, uint32_t max)
+uint32_t hf_transcript_spans(
+	const struct hf_transcript *t, size_t off, size_t len, struct hf_span *v, uint32_t max)
 {
 	uint32_t cnt = 0;
 
-	for (size_t off = 0; off < hf_transcript_len(t); off += v[cnt++].len) {
+	for (; len > 0; off += v[cnt].len, len -= v[cnt++].len) {
 		HF_ASSERT(cnt < max);
 		v[cnt] = piece(t, off);
+		HF_ASSERT(v[cnt].len > 0);
+		v[cnt].len = HF_MIN(v[cnt].len, len);
 	}
 	return cnt;
 }

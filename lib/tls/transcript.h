@@ -31,8 +31,9 @@ bool hf_transcript_fits(const struct hf_bufs *b, const struct hf_transcript *t, 
 void hf_transcript_put(struct hf_bufs *b, struct hf_transcript *t, struct hf_span s);
 /* Adds the certificate list, and what the site has put behind it, by reference; once. */
 void hf_transcript_put_cert(struct hf_transcript *t, struct hf_span list);
-/* All bytes as spans for a hash job; returns how many spans, at most max. */
-uint32_t hf_transcript_spans(const struct hf_transcript *t, struct hf_span *v, uint32_t max);
+/* len bytes from off on as spans; returns how many spans, at most max. */
+uint32_t hf_transcript_spans(
+	const struct hf_transcript *t, size_t off, size_t len, struct hf_span *v, uint32_t max);
 void hf_transcript_copy(const struct hf_transcript *t, size_t off, uint8_t *dst, size_t len);
 /* The bytes in place if they lie in one piece, else NULL. */
 const uint8_t *hf_transcript_view(const struct hf_transcript *t, size_t off, size_t len);

@@ -17,15 +17,16 @@ struct rig {
 	/* set by the test before rig_init */
 	const struct hf_pk_engine *pk_engine;
 	const struct hf_sym_driver *sym_driver;
-	struct hf_tls_cert cert;    /* of RSA */
-	struct hf_tls_cert ec_cert; /* may be left out */
+	const struct hf_auth_driver *auth_driver; /* may be left out */
+	struct hf_tls_cert cert;                  /* of RSA */
+	struct hf_tls_cert ec_cert;               /* may be left out */
 	uint32_t chunk_cnt, record_cnt, hs_cnt, session_cnt;
 	/* the worker's */
 	struct hf_bufs bufs;
 	struct hf_rand rand;
 	struct hf_trace trace;
 	struct hf_tls_ctx x;
-	void *pk_ctx, *sym_ctx, *mem[5];
+	void *pk_ctx, *sym_ctx, *mem[6];
 	/* the site */
 	struct hf_tls_vhost vhost[3];
 	const struct hf_tls_cert *shown[2];
@@ -68,6 +69,8 @@ static inline void rig_crypto(struct rig *r)
 	r->x.sym = hf_sym_init(r->mem[1], RIG_JOB_CNT, r->sym_driver, r->sym_ctx);
 	cfg.sym = r->x.sym;
 	r->x.pk = hf_pk_init(r->mem[0], &cfg, &engine, 1);
+	r->mem[5] = rig_alloc(hf_auth_footprint(RIG_JOB_CNT));
+	r->x.auth = hf_auth_init(r->mem[5], RIG_JOB_CNT, r->auth_driver);
 }
 
 /* A default host without ALPN, one by name with it, one by wildcard; every suite there is. */
@@ -157,6 +160,7 @@ static inline void rig_dones(struct rig *r)
 	struct hf_tls *t = r->alive ? &r->tls : NULL;
 	struct hf_sym_job *s;
 	struct hf_pk_job *p;
+	struct hf_auth_job *a;
 
 	while ((s = hf_sym_done(r->x.sym))) {
 		HF_ASSERT(s->owner == RIG_OWNER);
@@ -165,6 +169,10 @@ static inline void rig_dones(struct rig *r)
 	while ((p = hf_pk_done(r->x.pk))) {
 		HF_ASSERT(p->owner == RIG_OWNER);
 		hf_tls_pk_done(&r->x, t, p);
+	}
+	while ((a = hf_auth_done(r->x.auth))) {
+		HF_ASSERT(a->owner == RIG_OWNER);
+		hf_tls_auth_done(&r->x, t, a);
 	}
 }
 
@@ -191,6 +199,7 @@ static inline void rig_close(struct rig *r)
 	HF_ASSERT(r->bufs.chunk.used == 0 && r->bufs.record.used == 0 && r->x.hs.used == 0);
 	HF_ASSERT(r->use.cnt == 0);
 	HF_ASSERT(hf_sym_stats(r->x.sym)->jobs == 0 && hf_pk_stats(r->x.pk)->jobs == 0);
+	HF_ASSERT(hf_auth_stats(r->x.auth)->jobs == 0 && hf_auth_stats(r->x.auth)->queued == 0);
 	HF_ASSERT(r->x.stats.handshakes == 0 && rig_ended(r) == r->x.stats.opened);
 }
 
@@ -220,6 +229,7 @@ static inline unsigned rig_turn(struct rig *r)
 	rig_run(r);
 	hf_sym_flush(r->x.sym);
 	hf_pk_work(r->x.pk, true, r->now);
+	hf_auth_work(r->x.auth, r->now);
 	rig_dones(r);
 	r->turns++;
 	return r->set;
@@ -228,7 +238,7 @@ static inline unsigned rig_turn(struct rig *r)
 /* Turns until it waits for something that only the test can bring. */
 static inline unsigned rig_settle(struct rig *r)
 {
-	while (rig_turn(r) & (HF_TLS_WAIT_PK | HF_TLS_WAIT_SYM))
+	while (rig_turn(r) & (HF_TLS_WAIT_PK | HF_TLS_WAIT_SYM | HF_TLS_WAIT_AUTH))
 		;
 	return r->set;
 }

@@ -145,8 +145,7 @@ static void pieces_are_joined(void **state)
 
 static void without_a_driver_nobody_is_known(void **state)
 {
-	struct hf_auth *none =
-		hf_auth_init(test_alloc(hf_auth_footprint(JOB_CNT)), JOB_CNT, NULL);
+	struct hf_auth *none = hf_auth_init(test_alloc(hf_auth_footprint(JOB_CNT)), JOB_CNT, NULL);
 	struct hf_auth_job *job = hf_auth_take(none);
 
 	(void)state;

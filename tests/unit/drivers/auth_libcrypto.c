@@ -14,8 +14,8 @@
 #define DAY X509_KIT_DAY
 
 static char dir[] = "/tmp/hf_auth_XXXXXX";
-static EVP_PKEY *root_key, *inter_key, *ec_key, *ec384_key, *ec521_key, *rsa_key, *pss_key, *weak_key,
-	*k1_key;
+static EVP_PKEY *root_key, *inter_key, *ec_key, *ec384_key, *ec521_key, *rsa_key, *pss_key,
+	*weak_key, *k1_key;
 static X509 *root, *inter, *other;
 static struct hf_auth_ca *ca; /* of root */
 static struct hf_pki_report report;
@@ -123,7 +123,8 @@ struct shown {
 static const char *const hash_name[] = {
 	[HF_SHA256] = "SHA256", [HF_SHA384] = "SHA384", [HF_SHA512] = "SHA512"};
 
-static void show(struct shown *s, X509 *const *x, int cnt, EVP_PKEY *key, uint8_t kind, uint8_t hash)
+static void show(
+	struct shown *s, X509 *const *x, int cnt, EVP_PKEY *key, uint8_t kind, uint8_t hash)
 {
 	static const int padding[] = {[HF_AUTH_RSA_PKCS1] = RSA_PKCS1_PADDING,
 		[HF_AUTH_RSA_PSS] = RSA_PKCS1_PSS_PADDING,
@@ -176,8 +177,8 @@ static void every_kind_of_key(void **state)
 		EVP_PKEY *key;
 		uint8_t kind;
 	} rows[] = {{rsa_key, HF_AUTH_RSA_PKCS1}, {rsa_key, HF_AUTH_RSA_PSS},
-		{pss_key, HF_AUTH_RSA_PSS_PSS}, {ec_key, HF_AUTH_ECDSA},
-		{ec384_key, HF_AUTH_ECDSA}, {ec521_key, HF_AUTH_ECDSA}};
+		{pss_key, HF_AUTH_RSA_PSS_PSS}, {ec_key, HF_AUTH_ECDSA}, {ec384_key, HF_AUTH_ECDSA},
+		{ec521_key, HF_AUTH_ECDSA}};
 	struct hf_auth_client who;
 	struct shown s;
 
@@ -323,7 +324,8 @@ static void every_wrong_chain(void **state)
 			continue;
 		assert_int_equal(ask(ca, &t, &who), HF_AUTH_SYNTAX);
 	}
-	for (size_t at = 0; at < s.list_len; at++) { /* whatever it says, it is not OK, or is the same */
+	for (size_t at = 0; at < s.list_len;
+		at++) { /* whatever it says, it is not OK, or is the same */
 		struct shown t = s;
 		enum hf_auth_verdict v;
 
@@ -417,7 +419,8 @@ static void files_that_do_not_serve(void **state)
 	refused(dir, "not a regular file");
 	refused(write_file("empty.pem", "", 0), "no certificate");
 	refused(write_file("text.pem", "hello\n", 6), "no certificate");
-	refused(write_file("bad.pem", garbage, sizeof(garbage) - 1), "certificate 1 cannot be read");
+	refused(write_file("bad.pem", garbage, sizeof(garbage) - 1),
+		"certificate 1 cannot be read");
 	for (size_t i = 0; i < HF_ARRAY_LEN(many); i++)
 		many[i] = root;
 	refused(write_certs(many, HF_ARRAY_LEN(many)), "more than 256");

@@ -2,13 +2,18 @@
  * every place at which TCP may cut what a client sends, what is negotiated as the client sees it,
  * and every kind of wrong premaster secret, which must look alike from outside. */
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/ssl.h>
+#include <stdio.h>
+#include <unistd.h>
 #include "drivers/drivers.h"
+#include "lib/crypto/pki.h"
 #include "tests/support/ec_key.h"
 #include "tests/support/rsa_key.h"
 #include "tests/support/test.h"
 #include "tests/support/tls_bytes.h"
 #include "tests/support/tls_rig.h"
+#include "tests/support/x509_kit.h"
 
 #define PIECE 4096u
 
@@ -82,6 +87,7 @@ static int setup(void **state)
 	ec_key_make(&p384, HF_PK_EC_P384);
 	rig = (struct rig){.pk_engine = &hf_pk_libcrypto,
 		.sym_driver = &hf_sym_libcrypto,
+		.auth_driver = &hf_auth_libcrypto,
 		.cert = make_chain(key.pkey, &key.key, 3),
 		.ec_cert = make_chain(p256.pkey, &p256.key, 2),
 		.chunk_cnt = 64,
@@ -136,7 +142,8 @@ static void carry(struct client *c, size_t in, size_t out)
 			rig_feed(&rig, buf, (size_t)n);
 		rig.room = out;
 		rig_turn(&rig);
-		moved = n > 0 || rig.set & (HF_TLS_WAIT_PK | HF_TLS_WAIT_SYM | HF_TLS_WAIT_TX);
+		moved = n > 0 || rig.set & (HF_TLS_WAIT_PK | HF_TLS_WAIT_SYM | HF_TLS_WAIT_AUTH |
+						   HF_TLS_WAIT_TX);
 		while ((sent = rig_sent(&rig, buf, sizeof(buf))) > 0) {
 			assert_int_equal(BIO_write(c->rx, buf, (int)sent), (int)sent);
 			moved = true;
@@ -1124,6 +1131,292 @@ static void every_wrong_premaster_looks_alike(void **state)
 	}
 }
 
+/* ---- clients that show certificates ---- */
+
+static struct {
+	EVP_PKEY *root_key, *key[5]; /* RSA, P-256, P-384, P-521, RSA for PSS alone */
+	X509 *root, *cert[5];
+	struct hf_auth_ca *ca;
+	struct hf_tls_client_auth auth;
+	uint8_t request[HF_TLS_REQUEST_MAX];
+} people;
+
+static X509 *of_root(EVP_PKEY *k, struct x509_wish w)
+{
+	return x509_make("client", k, people.root, people.root_key, RIG_WALL_S, w);
+}
+
+static EVP_PKEY *make_pss(void)
+{
+	EVP_PKEY_CTX *x = EVP_PKEY_CTX_new_from_name(NULL, "RSA-PSS", NULL);
+	EVP_PKEY *k = NULL;
+
+	assert_int_equal(EVP_PKEY_keygen_init(x), 1);
+	assert_int_equal(EVP_PKEY_CTX_set_rsa_keygen_bits(x, 2048), 1);
+	assert_int_equal(EVP_PKEY_keygen(x, &k), 1);
+	EVP_PKEY_CTX_free(x);
+	return k;
+}
+
+static int people_come(void **state)
+{
+	char path[] = "/tmp/hf_libssl_XXXXXX";
+	struct hf_writer w = hf_writer(people.request, sizeof(people.request));
+	struct hf_pki_report report;
+	FILE *f = fdopen(mkstemp(path), "w");
+
+	(void)state;
+	people.root_key = EVP_EC_gen("P-256");
+	people.root = x509_make(
+		"Root", people.root_key, NULL, people.root_key, RIG_WALL_S, x509_authority);
+	people.key[0] = EVP_RSA_gen(2048);
+	people.key[1] = EVP_EC_gen("P-256");
+	people.key[2] = EVP_EC_gen("P-384");
+	people.key[3] = EVP_EC_gen("P-521");
+	people.key[4] = make_pss();
+	for (size_t i = 0; i < HF_ARRAY_LEN(people.key); i++)
+		people.cert[i] = of_root(people.key[i], (struct x509_wish){0});
+	assert_non_null(f);
+	assert_int_equal(PEM_write_X509(f, people.root), 1);
+	fclose(f);
+	people.ca = hf_pki_libcrypto.ca_load(path, RIG_WALL_S, &report);
+	assert_non_null(people.ca);
+	assert_int_equal(unlink(path), 0);
+	hf_tls_request_write(&w, people.ca->names);
+	people.auth = (struct hf_tls_client_auth){
+		.required = true, .ca = people.ca, .request = hf_span(people.request, w.len)};
+	for (size_t i = 0; i < HF_ARRAY_LEN(rig.vhost); i++)
+		rig.vhost[i].auth = &people.auth;
+	return 0;
+}
+
+static int people_go(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < HF_ARRAY_LEN(rig.vhost); i++)
+		rig.vhost[i].auth = NULL;
+	for (size_t i = 0; i < HF_ARRAY_LEN(people.key); i++) {
+		EVP_PKEY_free(people.key[i]);
+		X509_free(people.cert[i]);
+	}
+	EVP_PKEY_free(people.root_key);
+	X509_free(people.root);
+	hf_pki_libcrypto.ca_free(people.ca);
+	return 0;
+}
+
+static void client_with(struct client *c, X509 *x, EVP_PKEY *k)
+{
+	client_open(c);
+	assert_int_equal(SSL_use_certificate(c->ssl, x), 1);
+	assert_int_equal(SSL_use_PrivateKey(c->ssl, k), 1);
+}
+
+/* We know who it is, and it knows whom we trust; its session goes nowhere. */
+static void expect_known(struct client *c, X509 *x)
+{
+	uint8_t der[HF_TLS_CLIENT_LEAF_MAX], sum[32], *mine = NULL;
+	const STACK_OF(X509_NAME) * names;
+	struct hf_tls_peer p;
+	int len;
+
+	expect_shake(c, PIECE, RIG_ALL_ROOM);
+	hf_tls_peer(&rig.tls, &p);
+	assert_non_null(p.client);
+	assert_int_equal(X509_digest(x, EVP_sha256(), sum, NULL), 1);
+	assert_memory_equal(p.client->fingerprint, sum, 32);
+	assert_true(hf_span_eq(
+		hf_span(p.client->subject, p.client->subject_len), hf_span("CN=client", 9)));
+	len = i2d_X509(x, &mine);
+	assert_int_equal(hf_tls_client_cert_copy(&rig.tls, der, sizeof(der)), len);
+	assert_memory_equal(der, mine, (size_t)len);
+	OPENSSL_free(mine);
+	names = SSL_get0_peer_CA_list(c->ssl);
+	assert_int_equal(sk_X509_NAME_num(names), 1);
+	assert_int_equal(
+		X509_NAME_cmp(sk_X509_NAME_value(names, 0), X509_get_subject_name(people.root)), 0);
+	assert_int_equal(SSL_SESSION_has_ticket(SSL_get0_session(c->ssl)), 0);
+	ping(c, 1000);
+}
+
+static void clients_of_every_kind(void **state)
+{
+	static const char *const suite[] = {"AES128-SHA", "AES256-GCM-SHA384",
+		"ECDHE-RSA-AES128-GCM-SHA256", "ECDHE-RSA-AES256-SHA384",
+		"ECDHE-ECDSA-AES128-GCM-SHA256"};
+	static const struct {
+		int key;
+		const char *signatures;
+	} rows[] = {
+		{0, NULL},
+		{0, "RSA+SHA256"},
+		{0, "RSA+SHA384"},
+		{0, "RSA+SHA512:ECDSA+SHA256"},
+		{0, "rsa_pss_rsae_sha256"},
+		{0, "rsa_pss_rsae_sha384"},
+		{0, "rsa_pss_rsae_sha512"},
+		{1, NULL},
+		{1, "ECDSA+SHA256:RSA+SHA256"},
+		{1, "ECDSA+SHA512:RSA+SHA256"},
+		{2, NULL},
+		{2, "ECDSA+SHA384:RSA+SHA256"},
+		{3, NULL},
+		{3, "ECDSA+SHA512:RSA+SHA256"},
+		{4, NULL},
+		{4, "rsa_pss_pss_sha384:RSA+SHA256"},
+	};
+	uint64_t good = rig.x.stats.client_certs, full = 0;
+	struct client c;
+
+	(void)state;
+	for (size_t i = 0; i < 2 * HF_ARRAY_LEN(rows) * HF_ARRAY_LEN(suite); i++) {
+		size_t r = i / 2 % HF_ARRAY_LEN(rows), s = i / 2 / HF_ARRAY_LEN(rows);
+		int k = rows[r].key;
+
+		if (rows[r].signatures && strstr(suite[s], "ECDHE-ECDSA") &&
+			!strstr(rows[r].signatures, "ECDSA"))
+			continue; /* then ours cannot be signed by */
+		client_with(&c, people.cert[k], people.key[k]);
+		if (i % 2)
+			SSL_set_options(c.ssl, SSL_OP_NO_EXTENDED_MASTER_SECRET);
+		assert_int_equal(SSL_set_cipher_list(c.ssl, suite[s]), 1);
+		if (rows[r].signatures)
+			assert_int_equal(SSL_set1_sigalgs_list(c.ssl, rows[r].signatures), 1);
+		expect_known(&c, people.cert[k]);
+		assert_string_equal(SSL_get_cipher(c.ssl), suite[s]);
+		expect_close(&c, i % 4 < 2);
+		full++;
+	}
+	assert_int_equal(rig.x.stats.client_certs, good + full);
+}
+
+/* Cut where TCP and OpenSSL like, in records of 512 bytes, with one above the client's. */
+static void chains_in_pieces(void **state)
+{
+	EVP_PKEY *inter_key = EVP_EC_gen("P-256");
+	X509 *inter = x509_make(
+		"Inter", inter_key, people.root, people.root_key, RIG_WALL_S, x509_authority);
+	X509 *leaf = x509_make(
+		"client", people.key[1], inter, inter_key, RIG_WALL_S, (struct x509_wish){0});
+	static const size_t in[] = {1, 7, 500, 1400};
+	struct client c;
+
+	(void)state;
+	for (size_t i = 0; i < HF_ARRAY_LEN(in); i++) {
+		client_with(&c, leaf, people.key[1]);
+		assert_int_equal(SSL_add1_chain_cert(c.ssl, inter), 1);
+		if (i % 2)
+			SSL_set_tlsext_max_fragment_length(c.ssl, 1);
+		expect_shake(&c, in[i], 100);
+		client_gone(&c);
+	}
+	client_with(&c, leaf, people.key[1]);
+	expect_alert(&c, SSL_AD_UNKNOWN_CA, HF_TLS_R_CLIENT_CERT_UNKNOWN_CA);
+	client_with(&c, leaf, people.key[1]);
+	for (int i = 0; i < 8; i++)
+		assert_int_equal(SSL_add1_chain_cert(c.ssl, inter), 1);
+	expect_alert(&c, SSL_AD_BAD_CERTIFICATE, HF_TLS_R_CLIENT_CERT_TOO_LONG);
+	EVP_PKEY_free(inter_key);
+	X509_free(inter);
+	X509_free(leaf);
+}
+
+static void clients_without(void **state)
+{
+	struct hf_tls_peer p;
+	struct client c;
+
+	(void)state;
+	client_open(&c);
+	expect_alert(&c, SSL_AD_HANDSHAKE_FAILURE, HF_TLS_R_CLIENT_CERT_MISSING);
+	people.auth.required = false;
+	client_open(&c);
+	expect_shake(&c, PIECE, RIG_ALL_ROOM);
+	hf_tls_peer(&rig.tls, &p);
+	assert_null(p.client);
+	ping(&c, 1000);
+	expect_close(&c, true);
+}
+
+/* Whether one is needed or not: who shows one that is not good is told why. */
+static void clients_that_are_refused(void **state)
+{
+	static const struct {
+		struct x509_wish wish;
+		int alert;
+		enum hf_tls_reason reason;
+	} rows[] = {
+		{{.to = -1}, SSL_AD_CERTIFICATE_EXPIRED, HF_TLS_R_CLIENT_CERT_EXPIRED},
+		{{.from = 3600}, SSL_AD_CERTIFICATE_EXPIRED, HF_TLS_R_CLIENT_CERT_EARLY},
+		{{.extended = "serverAuth"}, SSL_AD_UNSUPPORTED_CERTIFICATE,
+			HF_TLS_R_CLIENT_CERT_PURPOSE},
+		{{.hash = "SHA1"}, SSL_AD_BAD_CERTIFICATE, HF_TLS_R_CLIENT_CERT_WEAK},
+	};
+	EVP_PKEY *weak = EVP_RSA_gen(1024);
+	X509 *x;
+	struct client c;
+
+	(void)state;
+	for (size_t i = 0; i < 2 * HF_ARRAY_LEN(rows); i++) {
+		people.auth.required = i % 2;
+		x = of_root(people.key[1], rows[i / 2].wish);
+		client_with(&c, x, people.key[1]);
+		expect_alert(&c, rows[i / 2].alert, rows[i / 2].reason);
+		X509_free(x);
+	}
+	x = of_root(weak, (struct x509_wish){0});
+	client_with(&c, x, weak);
+	expect_alert(&c, SSL_AD_BAD_CERTIFICATE, HF_TLS_R_CLIENT_CERT_WEAK);
+	X509_free(x);
+	x = x509_make(
+		"client", people.key[1], NULL, people.key[1], RIG_WALL_S, (struct x509_wish){0});
+	client_with(&c, x, people.key[1]);
+	expect_alert(&c, SSL_AD_UNKNOWN_CA, HF_TLS_R_CLIENT_CERT_UNKNOWN_CA);
+	X509_free(x);
+	x = x509_make("client", people.key[1], people.root, people.key[1], RIG_WALL_S,
+		(struct x509_wish){0}); /* forged */
+	client_with(&c, x, people.key[1]);
+	expect_alert(&c, SSL_AD_BAD_CERTIFICATE, HF_TLS_R_CLIENT_CERT_BAD);
+	X509_free(x);
+	EVP_PKEY_free(weak);
+	people.auth.required = true;
+}
+
+/* Each byte of the signature and of its scheme: nobody is let in by a damaged one. */
+static void damaged_signatures(void **state)
+{
+	size_t at = 0, left = 1;
+
+	(void)state;
+	for (size_t i = 0; i < left; i++) {
+		uint8_t buf[PIECE];
+		struct client c;
+		int len;
+
+		client_with(&c, people.cert[1], people.key[1]);
+		SSL_set_cipher_list(c.ssl, "ECDHE-RSA-AES128-GCM-SHA256");
+		assert_true(SSL_do_handshake(c.ssl) != 1);
+		carry(&c, PIECE, RIG_ALL_ROOM);
+		assert_true(SSL_do_handshake(c.ssl) != 1);
+		len = BIO_read(c.tx, buf, sizeof(buf));
+		for (at = 0; buf[at] != 22 || buf[at + 5] != HF_TLS_MSG_CERTIFICATE_VERIFY;)
+			at += 5 + ((size_t)buf[at + 3] << 8 | buf[at + 4]);
+		left = (size_t)buf[at + 3] << 8 | buf[at + 4];
+		left -= HF_TLS_MSG_HEAD_LEN;
+		buf[at + 5 + HF_TLS_MSG_HEAD_LEN + i] ^= 0x20;
+		rig_feed(&rig, buf, (size_t)len);
+		carry(&c, PIECE, RIG_ALL_ROOM);
+		assert_true(rig.set & HF_TLS_FAILED);
+		if (i >= 4)
+			assert_int_equal(rig.tls.reason, HF_TLS_R_CLIENT_VERIFY_WRONG);
+		else
+			assert_int_equal(rig.tls.reason, i < 2 ? HF_TLS_R_CLIENT_VERIFY_SCHEME
+							       : HF_TLS_R_CLIENT_VERIFY_SYNTAX);
+		client_gone(&c);
+	}
+	assert_true(left > 70);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -1150,6 +1443,11 @@ int main(void)
 		cmocka_unit_test(small_fragments_and_long_chains),
 		cmocka_unit_test(damaged_records),
 		cmocka_unit_test(every_wrong_premaster_looks_alike),
+		cmocka_unit_test_setup_teardown(clients_of_every_kind, people_come, people_go),
+		cmocka_unit_test_setup_teardown(chains_in_pieces, people_come, people_go),
+		cmocka_unit_test_setup_teardown(clients_without, people_come, people_go),
+		cmocka_unit_test_setup_teardown(clients_that_are_refused, people_come, people_go),
+		cmocka_unit_test_setup_teardown(damaged_signatures, people_come, people_go),
 	};
 
 	return cmocka_run_group_tests_name("tls_libssl", tests, setup, teardown);

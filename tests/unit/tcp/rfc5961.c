@@ -43,8 +43,8 @@ RIG_TEST(blind_resets)
 	for (size_t i = 0; i < HF_ARRAY_LEN(place); i++) {
 		static const char *const flags[] = {"R", "RA"};
 		for (size_t f = 0; f < 2; f++) {
-			enum hf_tcp_outcome o = rig_in(
-				r, (struct rig_seg){.flags = flags[f], .seq = place[i].seq, .ack = 1});
+			enum hf_tcp_outcome o = rig_in(r,
+				(struct rig_seg){.flags = flags[f], .seq = place[i].seq, .ack = 1});
 			assert_int_equal(
 				o, place[i].inside ? HF_TCP_O_RST_INEXACT : HF_TCP_O_RST_OUTSIDE);
 			if (place[i].inside)
@@ -167,7 +167,8 @@ static void a_worker_answers_only_so_many(void **state)
 		}
 		sent[s] = rig_stat(r, challenges) - before;
 		before += sent[s];
-		assert_in_range(sent[s], HF_TCP_CHALLENGES_PER_S / 2, HF_TCP_CHALLENGES_PER_S * 3 / 2);
+		assert_in_range(
+			sent[s], HF_TCP_CHALLENGES_PER_S / 2, HF_TCP_CHALLENGES_PER_S * 3 / 2);
 		differ |= sent[s] != sent[0];
 		held = rig_stat(r, challenges_held);
 		r->iss = rig_conn(r)->snd_una - 1;

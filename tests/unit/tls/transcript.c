@@ -27,7 +27,7 @@ static void check(const struct hf_transcript *t, const uint8_t *want, size_t len
 {
 	static uint8_t got[40000];
 	struct hf_span v[16];
-	uint32_t cnt = hf_transcript_spans(t, v, HF_ARRAY_LEN(v));
+	uint32_t cnt = hf_transcript_spans(t, 0, len, v, HF_ARRAY_LEN(v));
 	size_t at = 0;
 
 	assert_int_equal(hf_transcript_len(t), len);
@@ -37,6 +37,12 @@ static void check(const struct hf_transcript *t, const uint8_t *want, size_t len
 	for (size_t off = 0; off < len; off += 97) {
 		size_t n = HF_MIN(len - off, 2500u);
 		const uint8_t *p;
+
+		cnt = hf_transcript_spans(t, off, n, v, HF_ARRAY_LEN(v));
+		for (at = 0; cnt > 0 && at < n;
+			at += v[0].len, memmove(v, v + 1, --cnt * sizeof(v[0])))
+			assert_memory_equal(v[0].p, want + off + at, v[0].len);
+		assert_int_equal(at, n);
 		hf_transcript_copy(t, off, got, n);
 		assert_memory_equal(got, want + off, n);
 		n = HF_MIN(len - off, 300u);

@@ -202,7 +202,7 @@ $(B)/wire: $(B)/tests/e2e/wire.o
 
 # Fuzz targets: with clang's libFuzzer for searching, and with a plain main that replays the corpus.
 fuzz_src  := $(wildcard tests/fuzz/fuzz_*.c)
-fuzz_name := $(patsubst tests/fuzz/fuzz_%.c,%,$(fuzz_src))
+fuzz_name := $(filter-out hfbench,$(patsubst tests/fuzz/fuzz_%.c,%,$(fuzz_src)))
 fuzz_libs  = $(B)/libdrivers.a $(pure_libs) $(call archive,os) $(call archive,config) $(call archive,client)
 $(foreach f,$(fuzz_name),$(B)/replay_$(f)): $(B)/replay_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay_main.o \
 		$(call obj,$(wildcard tests/doubles/*.c)) $(support) $(fuzz_libs)
@@ -211,8 +211,12 @@ $(foreach f,$(fuzz_name),$(B)/fuzz_$(f)): $(B)/fuzz_%: $(B)/tests/fuzz/fuzz_%.o 
 		$(call obj,$(wildcard tests/doubles/*.c)) $(support) $(fuzz_libs)
 	$(link) -fsanitize=fuzzer -lIPSec_MB -lcrypto -lyaml -lpthread
 
-# hfbench's parser is fuzzed without hfbench around it.
-$(B)/replay_hfbench $(B)/fuzz_hfbench: $(call obj,bench/hfbench/tls.c bench/hfbench/crypt.c)
+# hfbench's parser has nothing of the appliance with it.
+fuzz_bench := $(call obj,bench/hfbench/tls.c bench/hfbench/crypt.c tests/fuzz/fuzz_hfbench.c) $(support)
+$(B)/replay_hfbench: $(fuzz_bench) $(B)/tests/fuzz/replay_main.o
+	$(link) -lcrypto
+$(B)/fuzz_hfbench: $(fuzz_bench)
+	$(link) -fsanitize=fuzzer -lcrypto
 
 ##  unit           build and run the unit, vector and differential tests
 unit: $(unit_bin)

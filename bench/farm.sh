@@ -32,6 +32,20 @@ second_wire() {
 		ip -n "$FARM_CLIENT" addr add 10.9.1.2/24 dev ng1 && ip -n "$FARM_CLIENT" link set ng1 up
 }
 
+# On a veth the sender's core does the receiver's interrupt work, unless it is told to hand it over: then
+# each side pays for what it receives, as with a cable between them (receive packet steering).
+own_interrupts() {
+	local mask
+	for dev in hf1 ng1; do
+		printf -v mask %x $((1 << CLIENT_CORE))
+		farm_in_client sh -c "mount -t sysfs none /sys 2>/dev/null; echo $mask >/sys/class/net/$dev/queues/rx-0/rps_cpus"
+	done
+	for dev in hf0 ng0; do
+		printf -v mask %x $((1 << SERVER_CORE))
+		farm_in_appl sh -c "mount -t sysfs none /sys 2>/dev/null; echo $mask >/sys/class/net/$dev/queues/rx-0/rps_cpus"
+	done
+}
+
 # A client of many short connections needs its ports back.
 client_ports() {
 	farm_in_client sysctl -qw net.ipv4.ip_local_port_range="2048 65535" net.ipv4.tcp_tw_reuse=1
@@ -231,6 +245,7 @@ head -c 1048576 /dev/urandom >"$FARM_DIR/files/1m"
 chmod -R go+rX "$FARM_DIR/files"
 second_wire || farm_fail "cannot make the second veth"
 client_ports
+own_interrupts || farm_fail "cannot steer the interrupts"
 appliance
 farm_wait 15 farm_curl / || farm_fail "no page comes"
 for peer in ${BENCH_PEERS-nginx_http nginx_stream haproxy_http haproxy_tcp hitch}; do

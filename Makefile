@@ -196,6 +196,9 @@ $(call obj,$(sim_src)): CFLAGS += -isystem /usr/include/lwip -Wno-conversion
 $(B)/tests/e2e/relay_peer: $(B)/tests/e2e/relay_peer.o $(call obj,app/handfast/links.c) $(call libs_of,link) $(call archive,os)
 	$(link)
 
+$(B)/bench-flood: $(call obj,$(wildcard tests/flood/*.c)) $(support) $(B)/libdrivers.a $(pure_libs) $(call archive,os)
+	$(link) -lIPSec_MB -lcrypto -lcmocka -lpthread
+
 # The bad cable of tests/e2e and bench.
 $(B)/wire: $(B)/tests/e2e/wire.o
 	$(link)
@@ -297,6 +300,10 @@ bench-sym: $(B)/bench-sym
 	@mkdir -p bench/results
 	$(Q)$(B)/bench-sym bench/results/sym.json
 
+##  bench-flood    what a hostile segment costs a worker, over the port in memory: a table
+bench-flood: $(B)/bench-flood
+	$(Q)$(B)/bench-flood
+
 ##  run            the whole farm in network namespaces; ONCE=1 fetches one page and ends
 run:
 	$(Q)deploy/run.sh
@@ -319,6 +326,6 @@ help:
 	@echo "make targets (SAN=1 builds with ASan and UBSan into build/san, V=1 shows commands):"; \
 	grep -hE '^##' $(MAKEFILE_LIST) | sed 's/^##//'
 
-.PHONY: all objects unit secrets check test timing diff-rsa diff-x25519 diff-p256 sim fuzz bench bench-quick bench-pk bench-sym run clean config-files format help
+.PHONY: all objects unit secrets check test timing diff-rsa diff-x25519 diff-p256 sim fuzz bench bench-quick bench-pk bench-sym bench-flood run clean config-files format help
 
 -include $(shell find $(B) -name '*.d' -not -path '$(B)/san/*' -not -path '$(B)/fuzz/*' 2>/dev/null)

@@ -79,7 +79,8 @@ static struct frame *lent(const struct side *s, const struct hf_frame *v)
 
 static void set_free(struct side *s, struct frame *fr)
 {
-	memset(fr->data, GIVEN_BACK, sizeof(fr->data));
+	/* what lies behind its length is so already, unless it was lent to be written */
+	memset(fr->data, GIVEN_BACK, fr->len ? fr->len : sizeof(fr->data));
 	fr->len = 0;
 	fr->where = FREE;
 	push(&s->free, fr);
@@ -214,8 +215,10 @@ static void side_init(struct side *s, uint8_t **at, uint32_t cnt)
 	s->frame = carve(at, cnt * sizeof(struct frame));
 	s->free = (struct fifo){.v = carve(at, cnt * sizeof(struct frame *)), .cap = cnt};
 	s->queued = (struct fifo){.v = carve(at, cnt * sizeof(struct frame *)), .cap = cnt};
-	for (uint32_t i = 0; i < cnt; i++)
+	for (uint32_t i = 0; i < cnt; i++) {
+		s->frame[i].len = 0;
 		set_free(s, &s->frame[i]);
+	}
 }
 
 size_t hf_port_mem_footprint(const struct hf_port_mem_cfg *cfg)

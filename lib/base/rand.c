@@ -138,7 +138,7 @@ uint32_t hf_rand_below(struct hf_rand *r, uint32_t bound)
 	return (uint32_t)(product >> 32);
 }
 
-static void sip_round(uint64_t v[4])
+static inline __attribute__((always_inline)) void sip_round(uint64_t v[4])
 {
 	v[0] += v[1];
 	v[2] += v[3];
@@ -152,7 +152,7 @@ static void sip_round(uint64_t v[4])
 	v[2] = rotl64(v[2], 32);
 }
 
-static void sip_word(uint64_t v[4], uint64_t m)
+static inline __attribute__((always_inline)) void sip_word(uint64_t v[4], uint64_t m)
 {
 	v[3] ^= m;
 	sip_round(v);

@@ -1,6 +1,6 @@
 /* checksum.c -- ones-complement addition does not care about the width or byte order it is done in
- * (RFC 1071 2), so words of 32 bits are summed into 64 as they lie in memory, folded once at the
- * end and turned to host order there. A v4-mapped address needs no case of its own in the pseudo
+ * (RFC 1071 2), so words of 64 bits are summed as they lie in memory, their carries with them, folded
+ * once at the end and turned to host order there. A v4-mapped address needs no case of its own in the pseudo
  * header: its prefix adds 0xffff, which is zero in this arithmetic. */
 #include "lib/net/checksum.h"
 
@@ -30,16 +30,27 @@ static uint32_t load_rest(const uint8_t *p, size_t len)
 	return load32(rest);
 }
 
+static uint64_t add_carry(uint64_t sum, uint64_t v)
+{
+	return sum + v + (sum + v < sum);
+}
+
 uint32_t hf_csum(const void *p, size_t len)
 {
 	const uint8_t *in = p;
-	size_t words = len / 4 * 4;
-	uint64_t sum = 0;
+	uint64_t sum = 0, v;
 	if (len == 0) /* then p may be NULL */
 		return 0;
-	for (size_t i = 0; i < words; i += 4)
-		sum += load32(in + i);
-	return to_host(sum + load_rest(in + words, len - words));
+	for (; len >= 8; in += 8, len -= 8) {
+		memcpy(&v, in, sizeof(v));
+		sum = add_carry(sum, v);
+	}
+	if (len >= 4) {
+		sum = add_carry(sum, load32(in));
+		in += 4;
+		len -= 4;
+	}
+	return to_host(len ? add_carry(sum, load_rest(in, len)) : sum);
 }
 
 uint32_t hf_csum_copy(void *dst, const void *src, size_t len)

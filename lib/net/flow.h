@@ -46,7 +46,9 @@ uint32_t hf_flow_delete(struct hf_flow_table *t, uint64_t hash, const struct hf_
 
 static inline void hf_flow_prefetch(const struct hf_flow_table *t, uint64_t hash)
 {
-	__builtin_prefetch(&t->slot[(uint32_t)hash & t->mask]);
+	const struct hf_flow_entry *e = &t->slot[(uint32_t)hash & t->mask];
+	__builtin_prefetch(e);
+	__builtin_prefetch(&e->value); /* it may lie on two lines */
 }
 
 #endif

@@ -40,6 +40,7 @@ struct hf_packet {
 	uint8_t tcp_flags;      /* enum hf_tcp_flag */
 	uint16_t arp_op;        /* enum hf_arp_op, or any other number */
 	uint16_t mtu;           /* too big: of the next hop, 0: it did not say */
+	uint64_t flow_hash;     /* TCP's, once it has looked ahead (hf_tcp_ahead); 0: not yet */
 	struct hf_span options; /* TCP options; parse them with hf_tcpopt_parse */
 	struct hf_span payload; /* TCP: data; echo: identifier, sequence number and data */
 };

@@ -1,7 +1,9 @@
 /* half.c -- from SYN to third ACK in one cache line per peer. An entry remembers what the SYN said
  * and which SYN-ACK answered it. Entries that were answered equally often wait equally long for the
  * next step, so each such level is a list in order of time with one timer for all, and the head of
- * the highest level is the oldest entry there is: the one that goes when a flood fills the pool.
+ * the highest level is the oldest entry there is. When a flood has filled the pool to its watermark,
+ * SYNs are answered by cookies (cookie.c); what is left is for those who come back out of TIME_WAIT,
+ * whose sequence numbers must go on from where they were.
  * The initial sequence number is a keyed hash of the flow plus a clock (RFC 6528). */
 #include "lib/tcp/tcp_conn.h"
 
@@ -9,6 +11,7 @@
 #define ISN_TICK (4 * HF_NS_US) /* RFC 6528 3 */
 #define ISN_JUMP 65536u         /* beyond any window of the previous incarnation (RFC 9293 3.6.1) */
 #define STRANGER_RESERVE 16u /* strangers leave this part (1/16) of the chunks to those we know */
+#define COMEBACK_RESERVE 8u  /* and this part (1/8) of the half-open entries */
 
 /* ---- time ---- */
 /* When level `level` begins, since the SYN: 0, 1, 3, 7 ... s. */
@@ -116,7 +119,7 @@ uint32_t hf_tcp_half_expire(struct hf_tcp *t, uint32_t level, hf_ns now, uint32_
 	return HF_MAX(done, 1u);
 }
 
-/* ---- LISTEN and CLOSED ---- */
+/* ---- a SYN ---- */
 static const struct hf_tcp_listener *find_listener(
 	const struct hf_tcp *t, const struct hf_addr *addr, uint16_t port)
 {
@@ -160,26 +163,47 @@ static void remember_options(struct hf_tcp_half *h, const struct hf_tcp_in *in)
 	h->ts_ok = o->has_timestamps;
 }
 
+static void half_fill(struct hf_tcp_half *h, const struct hf_tcp_in *in)
+{
+	*h = (struct hf_tcp_half){
+		.flow = in->flow,
+		.irs = in->seq,
+		.link.next = HF_TCP_LIST_OUT,
+		.port = in->port & 7,
+	};
+	memcpy(h->mac, in->p->eth_src, sizeof(h->mac));
+	remember_options(h, in);
+}
+
+static uint32_t watermark(const struct hf_tcp *t)
+{
+	return t->halves.cnt - HF_MAX(t->halves.cnt / COMEBACK_RESERVE, 1u);
+}
+
+static enum hf_tcp_outcome answer_by_cookie(struct hf_tcp_in *in)
+{
+	struct hf_tcp_half h;
+	half_fill(&h, in);
+	h.iss = hf_tcp_cookie_make(in, &h);
+	send_syn_ack(in->t, &h, in);
+	return HF_TCP_O_SYN_COOKIE;
+}
+
 static enum hf_tcp_outcome syn_input(struct hf_tcp_in *in, const uint32_t *iss_min)
 {
 	struct hf_tcp *t = in->t;
 	struct hf_tcp_half *h;
 	if (chunks_are_short(t))
 		return HF_TCP_O_SYN_NO_MEM;
+	if (!iss_min && t->halves.used >= watermark(t))
+		return answer_by_cookie(in);
 	if (t->halves.used == t->halves.cnt)
 		evict_oldest(t);
 	h = hf_pool_take(&t->halves);
 	if (!h)
 		return HF_TCP_O_SYN_NO_MEM;
-	*h = (struct hf_tcp_half){
-		.flow = in->flow,
-		.irs = in->seq,
-		.iss = choose_iss(in, iss_min),
-		.link.next = HF_TCP_LIST_OUT,
-		.port = in->port & 7,
-	};
-	memcpy(h->mac, in->p->eth_src, sizeof(h->mac));
-	remember_options(h, in);
+	half_fill(h, in);
+	h->iss = choose_iss(in, iss_min);
 	hf_tcp_flow_add(t, &h->flow, HF_TCP_K_HALF, hf_pool_index(&t->halves, h));
 	t->stats.half_open++;
 	enter_level(t, h, 0, in->now);
@@ -188,25 +212,7 @@ static enum hf_tcp_outcome syn_input(struct hf_tcp_in *in, const uint32_t *iss_m
 	return HF_TCP_O_SYN_NEW;
 }
 
-enum hf_tcp_outcome hf_tcp_listen_input(struct hf_tcp_in *in, const uint32_t *iss_min)
-{
-	uint8_t flags = in->p->tcp_flags;
-	if (flags & HF_TCP_RST)
-		return HF_TCP_O_UNKNOWN_RST;
-	if ((flags & (HF_TCP_SYN | HF_TCP_ACK)) != HF_TCP_SYN) {
-		hf_tcp_reply_rst(in);
-		return HF_TCP_O_UNKNOWN;
-	}
-	if (in->t->draining)
-		return HF_TCP_O_SYN_DRAINING;
-	if (!find_listener(in->t, &in->flow.dst, in->flow.dport)) {
-		hf_tcp_reply_rst(in);
-		return HF_TCP_O_SYN_REFUSED;
-	}
-	return syn_input(in, iss_min);
-}
-
-/* ---- SYN-RECEIVED ---- */
+/* ---- the third ACK ---- */
 /* For an entry that was answered once. */
 static hf_ns since_syn_ack(const struct hf_tcp *t, const struct hf_tcp_half *h, hf_ns now)
 {
@@ -214,15 +220,14 @@ static hf_ns since_syn_ack(const struct hf_tcp *t, const struct hf_tcp_half *h, 
 	return len - HF_MIN(len, time_left(h, now));
 }
 
-/* Moves the entry into a connection, or NULL: no slot is free. */
-static struct hf_tcp_conn *half_promote(
-	struct hf_tcp_in *in, struct hf_tcp_half *h, uint16_t listener)
+/* The connection that was half open as h says, in a slot of its own. */
+static struct hf_tcp_conn *conn_new(
+	struct hf_tcp_in *in, const struct hf_tcp_half *h, uint16_t listener)
 {
 	struct hf_tcp *t = in->t;
 	struct hf_tcp_conn *c = hf_pool_take(&t->conns);
 	bool scaled = h->scale != HF_TCP_NO_SCALE;
-	if (!c)
-		return NULL;
+	HF_ASSERT(c); /* the callers looked */
 	*c = (struct hf_tcp_conn){
 		.snd_una = h->iss + 1,
 		.snd_nxt = h->iss + 1,
@@ -254,25 +259,19 @@ static struct hf_tcp_conn *half_promote(
 		hf_tcp_stamp_open(in, c);
 	hf_tcp_state_open(c);
 	hf_tcp_cong_open(c, h->level);
-	if (h->level == 0) /* the SYN-ACK measured a round trip, to a tick */
-		hf_tcp_rtt_sample(c, since_syn_ack(t, h, in->now));
-	half_drop(t, h);
 	return c;
 }
 
-static enum hf_tcp_outcome third_ack(struct hf_tcp_in *in, struct hf_tcp_half *h)
+/* rtt: of the SYN-ACK, HF_NS_NEVER: not known. */
+static void conn_open(
+	struct hf_tcp_in *in, const struct hf_tcp_half *h, uint16_t listener, hf_ns rtt)
 {
 	struct hf_tcp *t = in->t;
-	const struct hf_tcp_listener *l = find_listener(t, &h->flow.dst, h->flow.dport);
-	struct hf_tcp_conn *c;
-	if (!l) { /* the listeners were replaced in between */
-		half_drop(t, h);
-		hf_tcp_reply_rst(in);
-		return HF_TCP_O_UNKNOWN;
-	}
-	c = half_promote(in, h, l->id);
-	if (!c)
-		return HF_TCP_O_OPEN_FULL;
+	struct hf_tcp_conn *c = conn_new(in, h, listener);
+	if (rtt == HF_NS_NEVER && h->level == 0)
+		rtt = hf_tcp_stamp_rtt(in, c);
+	if (rtt != HF_NS_NEVER)
+		hf_tcp_rtt_sample(c, rtt);
 	in->conn = hf_pool_index(&t->conns, c);
 	hf_tcp_flow_add(t, &in->flow, HF_TCP_K_CONN, in->conn);
 	t->stats.conns++;
@@ -280,8 +279,64 @@ static enum hf_tcp_outcome third_ack(struct hf_tcp_in *in, struct hf_tcp_half *h
 		0);
 	hf_tcp_tell(t, c, HF_TCP_EV_OPENED);
 	(void)hf_tcp_conn_input(in, c); /* its window, text and FIN; OPENED is the outcome */
+}
+
+static enum hf_tcp_outcome third_ack(struct hf_tcp_in *in, struct hf_tcp_half *h)
+{
+	struct hf_tcp *t = in->t;
+	const struct hf_tcp_listener *l = find_listener(t, &h->flow.dst, h->flow.dport);
+	const struct hf_tcp_half was = *h;
+	/* a SYN-ACK sent once measured a round trip, to a tick */
+	hf_ns rtt = h->level == 0 ? since_syn_ack(t, h, in->now) : HF_NS_NEVER;
+	if (l && t->conns.used == t->conns.cnt)
+		return HF_TCP_O_OPEN_FULL;
+	half_drop(t, h);
+	if (!l) { /* the listeners were replaced in between */
+		hf_tcp_reply_rst(in);
+		return HF_TCP_O_UNKNOWN;
+	}
+	conn_open(in, &was, l->id, rtt);
 	return HF_TCP_O_OPENED;
 }
+
+/* An ACK of nobody while cookies are out. One that has none is not reset: it may be the second
+ * segment of a connection whose first was lost. */
+static enum hf_tcp_outcome third_ack_by_cookie(
+	struct hf_tcp_in *in, const struct hf_tcp_listener *l)
+{
+	struct hf_tcp_half h;
+	if (!hf_tcp_cookie_check(in, &h))
+		return HF_TCP_O_COOKIE_WRONG;
+	if (in->t->conns.used == in->t->conns.cnt)
+		return HF_TCP_O_OPEN_FULL;
+	conn_open(in, &h, l->id, HF_NS_NEVER);
+	return HF_TCP_O_COOKIE_OPENED;
+}
+
+/* ---- LISTEN and CLOSED ---- */
+enum hf_tcp_outcome hf_tcp_listen_input(struct hf_tcp_in *in, const uint32_t *iss_min)
+{
+	uint8_t flags = in->p->tcp_flags;
+	const struct hf_tcp_listener *l = find_listener(in->t, &in->flow.dst, in->flow.dport);
+	if (flags & HF_TCP_RST)
+		return HF_TCP_O_UNKNOWN_RST;
+	if ((flags & (HF_TCP_SYN | HF_TCP_ACK)) == HF_TCP_ACK && l &&
+		hf_tcp_cookies_out(in->t, in->now))
+		return third_ack_by_cookie(in, l);
+	if ((flags & (HF_TCP_SYN | HF_TCP_ACK)) != HF_TCP_SYN) {
+		hf_tcp_reply_rst(in);
+		return HF_TCP_O_UNKNOWN;
+	}
+	if (in->t->draining)
+		return HF_TCP_O_SYN_DRAINING;
+	if (!l) {
+		hf_tcp_reply_rst(in);
+		return HF_TCP_O_SYN_REFUSED;
+	}
+	return syn_input(in, iss_min);
+}
+
+/* ---- SYN-RECEIVED ---- */
 
 static void half_challenge(struct hf_tcp_in *in, const struct hf_tcp_half *h)
 {

@@ -9,9 +9,9 @@
 #define CLOCK HF_NS_MS                         /* RFC 7323 5.4: 1 ms to 1 s a tick */
 #define RECENT_LIFE (24 * 24 * 3600 * HF_NS_S) /* RFC 7323 5.5: half a turn of the peer's clock */
 
-uint32_t hf_tcp_stamp_off(const struct hf_tcp *t, const struct hf_flow_key *k)
+uint32_t hf_tcp_stamp_off(const struct hf_tcp_in *in)
 {
-	return (uint32_t)(hf_siphash(t->isn_key, k, sizeof(*k)) >> 32);
+	return (uint32_t)(in->hash >> 32);
 }
 
 uint32_t hf_tcp_stamp(uint32_t off, hf_ns now)
@@ -24,14 +24,14 @@ void hf_tcp_stamp_answer(const struct hf_tcp_in *in, struct hf_tcp_seg *s)
 	if (!in->opt.has_timestamps)
 		return;
 	s->ts_ok = true;
-	s->ts_val = hf_tcp_stamp(hf_tcp_stamp_off(in->t, &in->flow), in->now);
+	s->ts_val = hf_tcp_stamp(hf_tcp_stamp_off(in), in->now);
 	s->ts_ecr = in->opt.ts_val;
 }
 
 void hf_tcp_stamp_open(struct hf_tcp_in *in, struct hf_tcp_conn *c)
 {
 	c->ts_ok = true;
-	c->ts_off = hf_tcp_stamp_off(in->t, &in->flow);
+	c->ts_off = hf_tcp_stamp_off(in);
 	c->ts_recent = in->opt.ts_val;
 	c->ts_recent_at = in->now;
 	c->last_ack_sent = c->rcv_nxt;

@@ -13,7 +13,9 @@
  *
  * What happens when something is short, and the counter that shows it:
  *   connection slots    third ACK dropped; the peer tries again          in_open_full
- *   half-open entries   the oldest goes                                  half_evicted
+ *   half-open entries   from 7/8 on SYNs are answered by cookies, for    in_syn_cookie
+ *                       which nothing is kept; of those that come back
+ *                       out of TIME_WAIT the oldest goes                 half_evicted
  *   TIME_WAIT entries   the oldest goes                                  wait_evicted
  *   chunks              windows follow a quarter of what is free; below
  *                       1/8 of the pool no early bytes are kept,         in_out_of_room
@@ -27,7 +29,7 @@
  * flight are chunks of the worker's hf_bufs. Units: ns, bytes; sequence numbers as on the wire.
  * Errors: peer -> outcome or end reason, counted; short of memory -> the window stays closed.
  * Specs: RFC 9293 (3.10.7 in its order: tcp_input.c), 6298, 5681, 6582, 2018, 2883, 6675, 8985,
- * 7323, 5961, 9438, 1191, 4821, 6528. Start reading at tcp_input.c. */
+ * 7323, 4987, 5961, 9438, 1191, 4821, 6528. Start reading at tcp_input.c. */
 #ifndef HF_TCP_TCP_H
 #define HF_TCP_TCP_H
 
@@ -111,6 +113,10 @@ void hf_tcp_port_set(struct hf_tcp *t, uint32_t port, const struct hf_tcp_port *
 void hf_tcp_listen(struct hf_tcp *t, const struct hf_tcp_listener *v, uint32_t cnt);
 /* Draining: SYNs are no longer answered (counted), established connections go on. */
 void hf_tcp_drain(struct hf_tcp *t, bool on);
+
+/* Says that this segment comes soon, so that a burst waits for memory once: hashes its flow into
+ * p->flow_hash and asks for its place in the flow table. May be left out. */
+void hf_tcp_ahead(const struct hf_tcp *t, struct hf_packet *p);
 
 /* One segment. p and its spans are only read during the call. */
 enum hf_tcp_outcome hf_tcp_input(

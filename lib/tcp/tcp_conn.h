@@ -3,6 +3,7 @@
  *
  *   tcp_input.c  a segment arrives: RFC 9293 3.10.7 step by step
  *   half.c       between SYN and third ACK          wait.c   after both FINs
+ *   cookie.c     the same without an entry, when there are too many
  *   rcv.c        bytes in: reassembly, the window we offer, when to acknowledge
  *   tcp_emit.c   what to say next, and one segment built from it; replies without a connection
  *   sent.c       what is in flight and what became of it        rack.c   which of it is lost
@@ -205,6 +206,13 @@ struct hf_tcp_half {
 static_assert(sizeof(struct hf_tcp_half) <= 64, "a flood of SYNs costs a cache line each");
 static_assert(HF_TCP_PORT_MAX <= 8, "hf_tcp_half.port");
 
+/* Cookies in place of entries (cookie.c). */
+struct hf_tcp_cookies {
+	uint8_t key[2][16]; /* of now, and of before */
+	hf_ns since;        /* of key[0]; 0: there is none yet */
+	hf_ns good_until;   /* of the last one sent */
+};
+
 struct hf_tcp_wait {
 	struct hf_flow_key flow; /* sport 0: no longer used */
 	uint32_t snd_nxt, rcv_nxt;
@@ -269,6 +277,7 @@ struct hf_tcp {
 	struct hf_flow_table flows;
 	struct hf_pool conns, halves;
 	struct hf_tcp_waits waits;
+	struct hf_tcp_cookies cookies;
 	struct hf_tcp_list half_level[HF_TCP_HALF_LEVELS];
 	struct hf_timer half_timer[HF_TCP_HALF_LEVELS];
 	struct hf_tcp_list ready;
@@ -286,6 +295,7 @@ struct hf_tcp_in {
 	hf_ns now;
 	uint32_t conn; /* whose it was found to be; UINT32_MAX: no connection's */
 	struct hf_flow_key flow;
+	uint64_t hash; /* of flow, by flow_hash_key */
 	struct hf_tcpopt opt;
 	/* what is left of it after trimming to the window */
 	uint32_t seq;
@@ -323,8 +333,9 @@ HF_MUST_CHECK bool hf_tcp_may_challenge(struct hf_tcp *t, hf_ns now);
 HF_MUST_CHECK bool hf_tcp_may_reset(struct hf_tcp *t, hf_ns now);
 
 /* ---- stamp.c ---- */
-/* The offset of a flow's clock, and what the clock shows (RFC 7323 5.4). */
-uint32_t hf_tcp_stamp_off(const struct hf_tcp *t, const struct hf_flow_key *k);
+/* The offset of a flow's clock, and what the clock shows (RFC 7323 5.4). The offset is the half of the
+ * flow's hash that the flow table does not use. */
+uint32_t hf_tcp_stamp_off(const struct hf_tcp_in *in);
 uint32_t hf_tcp_stamp(uint32_t off, hf_ns now);
 /* The timestamps of a segment that answers this one. */
 void hf_tcp_stamp_answer(const struct hf_tcp_in *in, struct hf_tcp_seg *s);
@@ -343,6 +354,14 @@ hf_ns hf_tcp_stamp_rtt(const struct hf_tcp_in *in, const struct hf_tcp_conn *c);
 enum hf_tcp_outcome hf_tcp_listen_input(struct hf_tcp_in *in, const uint32_t *iss_min);
 enum hf_tcp_outcome hf_tcp_half_input(struct hf_tcp_in *in, struct hf_tcp_half *h);
 uint32_t hf_tcp_half_expire(struct hf_tcp *t, uint32_t level, hf_ns now, uint32_t max);
+
+/* ---- cookie.c ---- */
+/* The sequence number of a SYN-ACK that stands for this entry. */
+uint32_t hf_tcp_cookie_make(const struct hf_tcp_in *in, const struct hf_tcp_half *h);
+/* Some may be on their way. */
+bool hf_tcp_cookies_out(const struct hf_tcp *t, hf_ns now);
+/* An ACK brings a cookie of ours back: the entry it stands for, which is in no pool. */
+HF_MUST_CHECK bool hf_tcp_cookie_check(const struct hf_tcp_in *in, struct hf_tcp_half *h);
 
 /* ---- wait.c ---- */
 void hf_tcp_wait_add(struct hf_tcp *t, const struct hf_flow_key *k, uint32_t snd_nxt,

@@ -266,7 +266,7 @@ static enum hf_tcp_outcome dispatch(struct hf_tcp_in *in)
 	uint32_t value, i;
 	if (is_absurd(in->p))
 		return HF_TCP_O_ABSURD;
-	value = hf_flow_find(&t->flows, hf_flow_hash(t->flow_hash_key, &in->flow), &in->flow);
+	value = hf_flow_find(&t->flows, in->hash, &in->flow);
 	i = value & ((1u << HF_TCP_INDEX_BITS) - 1);
 	if (value == HF_FLOW_NONE)
 		return hf_tcp_listen_input(in, NULL);
@@ -282,6 +282,13 @@ static enum hf_tcp_outcome dispatch(struct hf_tcp_in *in)
 	}
 }
 
+void hf_tcp_ahead(const struct hf_tcp *t, struct hf_packet *p)
+{
+	const struct hf_flow_key k = hf_packet_flow(p);
+	p->flow_hash = hf_flow_hash(t->flow_hash_key, &k);
+	hf_flow_prefetch(&t->flows, p->flow_hash);
+}
+
 enum hf_tcp_outcome hf_tcp_input(
 	struct hf_tcp *t, uint32_t port, const struct hf_packet *p, hf_ns now)
 {
@@ -295,6 +302,7 @@ enum hf_tcp_outcome hf_tcp_input(
 		.payload = p->payload,
 		.fin = p->tcp_flags & HF_TCP_FIN};
 	enum hf_tcp_outcome o;
+	in.hash = p->flow_hash ? p->flow_hash : hf_flow_hash(t->flow_hash_key, &in.flow);
 	hf_tcpopt_parse(p->options, &in.opt);
 	HF_ASSERT(port < HF_TCP_PORT_MAX && t->side[port].mss > 0);
 	o = dispatch(&in);

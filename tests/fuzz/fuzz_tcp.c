@@ -30,7 +30,10 @@ struct world {
 	struct hf_trace_ev ev[16];
 	hf_ns now;
 	struct user user[CONN_CNT];
-	struct hf_chain hog; /* takes chunks away */
+	struct {
+		uint32_t seq, ack;
+	} syn_ack[FLOWS + 1]; /* the last one to each source port: an entry's, or a cookie */
+	struct hf_chain hog;  /* takes chunks away */
 	uint32_t hog_chunks;
 	uint8_t *mem, *buf_mem;
 };
@@ -85,7 +88,8 @@ static void raw_frame(struct world *w, struct script *s)
 /* What flow `sport` expects next: numbers around which a segment is built. */
 static void expected(const struct world *w, uint16_t sport, uint32_t *seq, uint32_t *ack)
 {
-	*seq = *ack = 0;
+	*seq = w->syn_ack[sport].ack;
+	*ack = w->syn_ack[sport].seq + 1;
 	for (uint32_t i = 0; i < w->t->conns.cnt; i++) {
 		const struct hf_tcp_conn *c = hf_pool_at(&w->t->conns, i);
 		if (hf_tcp_alive(w->t, i) && c->info.peer_port == sport) {
@@ -181,11 +185,15 @@ static void too_big(struct world *w, struct script *s)
 }
 
 /* ---- segments out ------------------------------------------------------------------------------ */
-static void check_segment(const struct world *w, const struct hf_frame *f)
+static void check_segment(struct world *w, const struct hf_frame *f)
 {
 	struct hf_packet p;
 	enum hf_net_verdict v = hf_net_parse(f, false, &p);
 	HF_ASSERT(v == HF_NET_OK && p.kind == HF_PACKET_TCP && f->len <= 1514);
+	if (p.tcp_flags & HF_TCP_SYN && p.dport <= FLOWS) {
+		w->syn_ack[p.dport].seq = p.seq;
+		w->syn_ack[p.dport].ack = p.ack;
+	}
 	if (p.payload.len == 0)
 		return;
 	for (uint32_t i = 0; i < w->t->conns.cnt; i++) {

@@ -31,6 +31,7 @@ struct rig {
 	const char *alpn;
 	const uint16_t *suite;
 	uint32_t suite_cnt;
+	uint32_t conn_cnt, hs_cnt, half_open_cnt, chunk_cnt, frame_cnt; /* 0: some */
 	/* the appliance */
 	struct hf_port *port;
 	struct hf_worker *w, *all[1];
@@ -72,7 +73,8 @@ static inline void rig_order(struct rig *r, struct hf_order o)
 
 static inline void rig_port(struct rig *r)
 {
-	struct hf_port_mem_cfg cfg = {.mtu = RIG_MTU, .queue_cnt = 1, .rx_cnt = 512, .tx_cnt = 512};
+	uint32_t cnt = r->frame_cnt ? r->frame_cnt : 512;
+	struct hf_port_mem_cfg cfg = {.mtu = RIG_MTU, .queue_cnt = 1, .rx_cnt = cnt, .tx_cnt = cnt};
 
 	memcpy(cfg.mac, packet_our_mac, sizeof(cfg.mac));
 	r->port = hf_port_mem_init(test_alloc(hf_port_mem_footprint(&cfg)), &cfg);
@@ -88,13 +90,13 @@ static inline void rig_worker(struct rig *r)
 		.wall_ns = 1700000000 * HF_NS_S,
 		.now = r->now};
 	struct hf_worker_cfg cfg = {.worker_cnt = 1,
-		.conn_cnt = 8,
-		.hs_cnt = 4,
+		.conn_cnt = r->conn_cnt ? r->conn_cnt : 8,
+		.hs_cnt = r->hs_cnt ? r->hs_cnt : 4,
 		.session_cnt = 64,
-		.chunk_cnt = 4096,
+		.chunk_cnt = r->chunk_cnt ? r->chunk_cnt : 4096,
 		.record_cnt = 16,
 		.link_chunk_cnt = 1024,
-		.half_open_cnt = 8,
+		.half_open_cnt = r->half_open_cnt ? r->half_open_cnt : 8,
 		.time_wait_cnt = 8,
 		.pk_job_cnt = 8,
 		.sym_job_cnt = 16,

@@ -346,6 +346,29 @@ RIG_TEST(time_wait_is_bounded)
 	assert_int_equal(r->t->waits.cnt, 4);
 }
 
+/* Entries kept for those who come back are bounded, too: the oldest of all goes, first those that were
+ * answered most often. */
+RIG_TEST(who_comes_back_takes_the_place_of_the_oldest)
+{
+	for (uint16_t i = 1; i <= 3; i++) {
+		r->sport = (uint16_t)(100 + i);
+		to_time_wait(r);
+	}
+	IN(SYN_NEW, "S", .sport = 1);
+	rig_wait(r, 3100 * MS); /* answered three times */
+	IN(SYN_NEW, "S", .sport = 2);
+	rig_wait(r, 1100 * MS); /* twice */
+	for (uint16_t i = 3; i <= 7; i++)
+		IN(SYN_NEW, "S", .sport = i);
+	for (uint16_t i = 1; i <= 3; i++)
+		IN(WAIT_REUSED, "S", .seq = 5, .sport = (uint16_t)(100 + i));
+	assert_int_equal(rig_stat(r, half_evicted), 2);
+	assert_int_equal(rig_stat(r, half_open), 8);
+	IN(SYN_COOKIE, "S", .sport = 1); /* forgotten */
+	IN(SYN_COOKIE, "S", .sport = 2); /* as was this */
+	IN(SYN_AGAIN, "S", .sport = 3);
+}
+
 static void without_time_wait(void **state)
 {
 	struct hf_tcp_cfg cfg = rig_cfg_default;
@@ -462,6 +485,7 @@ int main(void)
 		cmocka_unit_test(time_wait_answers),
 		cmocka_unit_test(time_wait_gives_way_to_a_newer_syn),
 		cmocka_unit_test(time_wait_is_bounded),
+		cmocka_unit_test(who_comes_back_takes_the_place_of_the_oldest),
 		cmocka_unit_test(without_time_wait),
 		cmocka_unit_test(abort_resets_and_is_over_at_once),
 		cmocka_unit_test(abort_of_what_the_peer_has_ended),

@@ -249,46 +249,6 @@ RIG_TEST(what_the_syn_ack_told_about_the_path)
 	assert_int_equal(rig_conn(r)->cwnd, MSS);
 }
 
-/* A flood costs a bounded pool; its oldest entry makes room for the newest. */
-RIG_TEST(flood_evicts_the_oldest)
-{
-	uint32_t iss[20];
-	for (uint16_t i = 0; i < 20; i++) {
-		r->iss = 0;
-		IN(SYN_NEW, "S", .sport = (uint16_t)(1000 + i));
-		OUT("SA", .ack = 1);
-		iss[i] = r->iss;
-		rig_wait(r, 10 * MS);
-	}
-	assert_int_equal(rig_stat(r, half_open), 8);
-	assert_int_equal(rig_stat(r, half_evicted), 12);
-	r->iss = iss[11];
-	IN(UNKNOWN, "A", .seq = 1, .ack = 1, .sport = 1011);
-	OUT("R", .seq = 1);
-	for (uint16_t i = 12; i < 20; i++) {
-		r->iss = iss[i];
-		IN(OPENED, "A", .seq = 1, .ack = 1, .sport = (uint16_t)(1000 + i));
-	}
-	assert_int_equal(rig_stat(r, half_open), 0);
-}
-
-/* Entries that were answered more than once are older than those that were answered once. */
-RIG_TEST(flood_evicts_the_oldest_of_all_levels)
-{
-	IN(SYN_NEW, "S", .sport = 1);
-	rig_wait(r, 3100 * MS); /* answered three times */
-	IN(SYN_NEW, "S", .sport = 2);
-	rig_wait(r, 1100 * MS); /* twice */
-	for (uint16_t i = 3; i <= 8; i++)
-		IN(SYN_NEW, "S", .sport = i);
-	assert_int_equal(rig_stat(r, half_evicted), 0);
-	IN(SYN_NEW, "S", .sport = 9);
-	IN(SYN_NEW, "S", .sport = 1); /* was forgotten: a new one */
-	IN(SYN_NEW, "S", .sport = 2); /* and so was this */
-	IN(SYN_AGAIN, "S", .sport = 4);
-	assert_int_equal(rig_stat(r, half_evicted), 3);
-}
-
 /* No slot: the peer believes to be connected, tries again, and finds one later. */
 RIG_TEST(no_free_slot)
 {
@@ -584,8 +544,6 @@ int main(void)
 		cmocka_unit_test(half_open_reset),
 		cmocka_unit_test(syn_ack_is_repeated_with_backoff_until_its_life_ends),
 		cmocka_unit_test(what_the_syn_ack_told_about_the_path),
-		cmocka_unit_test(flood_evicts_the_oldest),
-		cmocka_unit_test(flood_evicts_the_oldest_of_all_levels),
 		cmocka_unit_test(no_free_slot),
 		cmocka_unit_test(draining_answers_no_syn_and_lets_the_rest_go_on),
 		cmocka_unit_test(listeners),

@@ -9,7 +9,7 @@
 
 #define DUP_MAX 3u          /* RFC 5681 3.2 */
 #define CWND_MAX (1u << 30) /* must not run round the circle */
-#define ABC_LIMIT 2u        /* segments per ACK, RFC 3465 2.2 */
+#define ABC_LIMIT 8u        /* segments per ACK, RFC 9406 4.2 */
 #define IW_SEGMENTS 10u     /* RFC 6928 2 */
 #define IW_LEN 14600u
 #define CUBIC_MS_MAX 50000 /* the curve is far above any window by then */
@@ -44,6 +44,14 @@ void hf_tcp_cong_open(struct hf_tcp_conn *c, uint32_t syn_ack_lost_cnt)
 	c->cwnd = syn_ack_lost_cnt > 1 ? c->info.mss : initial_window(c);
 	c->ssthresh = CWND_MAX;
 	c->recover = c->snd_una - 1; /* RFC 6582 3.2: the initial sequence number */
+	c->full_at = c->snd_una;
+}
+
+/* New data went out. */
+void hf_tcp_cong_sent(struct hf_tcp_conn *c)
+{
+	if (hf_tcp_cong_room(c) < c->info.mss)
+		c->full_at = c->snd_nxt;
 }
 
 /* RFC 3042 needs no words here: a duplicate ACK lets a new segment out like any other arrival. */
@@ -105,16 +113,21 @@ static uint32_t cubic_growth(struct hf_tcp_conn *c, uint32_t len, hf_ns now)
 }
 
 /* Slow start below ssthresh (RFC 5681 3.1), else CUBIC. A window that the application or the peer did
- * not let be used says nothing about the path and does not grow (RFC 7661 1). */
+ * not let be used says nothing about the path and does not grow (RFC 7661 1). It was used when what is
+ * acknowledged was on its way as the window was full: peers may answer a burst by two ACKs at once,
+ * and the second finds little in flight. */
 static void grow(struct hf_tcp_conn *c, uint32_t acked_len, uint32_t flight, hf_ns now)
 {
 	uint32_t mss = c->info.mss;
 	uint32_t limit = hf_seq_lt(c->snd_una, c->recover) ? 1 : ABC_LIMIT; /* RFC 3465 2.3 */
 	uint32_t len = HF_MIN(acked_len, limit * mss);
+	bool used = hf_seq_lt(c->snd_una - acked_len, c->full_at);
 	if (c->cwnd >= c->ssthresh)
-		len = flight + 2 * mss > c->cwnd ? cubic_growth(c, acked_len, now) : 0;
-	else if (flight < c->cwnd / 2)
+		len = used ? cubic_growth(c, acked_len, now) : 0;
+	else if (!used && flight < c->cwnd / 2)
 		len = 0;
+	else
+		len = HF_MIN(len, c->ssthresh - c->cwnd);
 	c->cwnd = HF_MIN(c->cwnd + len, CWND_MAX);
 }
 

@@ -180,7 +180,8 @@ struct HF_ALIGNED(HF_CACHE_LINE) hf_tcp_conn {
 	uint32_t rack_fack, dsack_round;
 	/* CUBIC, named as in RFC 9438, bytes */
 	uint32_t w_max, w_est, cwnd_prior, k_ms;
-	hf_ns epoch_at; /* 0: begins with the next ACK */
+	uint32_t full_at; /* snd_nxt when cwnd was last all in flight */
+	hf_ns epoch_at;   /* 0: begins with the next ACK */
 	/* timestamps, named as in RFC 7323 */
 	uint32_t ts_recent, last_ack_sent;
 	uint32_t ts_off; /* our clock's, of this flow */
@@ -450,6 +451,8 @@ void hf_tcp_pmtu_timeout(struct hf_tcp *t, struct hf_tcp_conn *c);
 
 /* ---- congestion.c ---- */
 void hf_tcp_cong_open(struct hf_tcp_conn *c, uint32_t syn_ack_lost_cnt);
+/* New data went out: snd_nxt is behind it. */
+void hf_tcp_cong_sent(struct hf_tcp_conn *c);
 /* What the window of congestion lets out now. */
 uint32_t hf_tcp_cong_room(const struct hf_tcp_conn *c);
 /* snd_una moved by len; flight is what was outstanding before. True: without SACK, a hole is next. */

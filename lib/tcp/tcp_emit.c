@@ -327,6 +327,8 @@ static void said_data(struct hf_tcp *t, struct hf_tcp_conn *c, const struct say 
 	if (!s->probe) {
 		hf_tcp_sent(t, c, s->seq, end, now);
 		t->stats.retransmits += again;
+		if (!again)
+			hf_tcp_cong_sent(c);
 		c->rexmit_now = false;
 	}
 	c->probe_now = false;

@@ -24,7 +24,7 @@ static void round_trip(struct path *p)
 	uint32_t flight = c->cwnd / MSS * MSS, start = c->cwnd;
 	for (uint32_t acked = 0; acked + MSS <= start; acked += MSS) {
 		c->snd_una += MSS;
-		c->snd_nxt = c->snd_una + flight;
+		c->snd_nxt = c->full_at = c->snd_una + flight;
 		assert_false(
 			hf_tcp_cong_acked(c, MSS, HF_MAX(flight, c->cwnd / MSS * MSS), p->now));
 		p->now += p->rtt / (start / MSS + 1);
@@ -153,6 +153,13 @@ static void silence_does_not_climb(void **state)
 	assert_in_range(p.c.cwnd, 1, before + MSS);
 }
 
+static void acked(struct path *p, uint32_t len, uint32_t flight)
+{
+	p->c.snd_una += len;
+	p->now += p->rtt / 2;
+	assert_false(hf_tcp_cong_acked(&p->c, len, flight, p->now));
+}
+
 /* What is not used does not grow, in slow start nor beyond (RFC 7661). */
 static void unused_windows_stay(void **state)
 {
@@ -160,12 +167,37 @@ static void unused_windows_stay(void **state)
 	(void)state;
 	open_path(&p, 100 * MS);
 	for (uint32_t i = 0; i < 100; i++)
-		assert_false(hf_tcp_cong_acked(&p.c, MSS, 4 * MSS, p.now += SEC));
+		acked(&p, MSS, 4 * MSS);
 	assert_int_equal(segments(&p), 10);
 	p.c.ssthresh = 5 * MSS;
 	for (uint32_t i = 0; i < 100; i++)
-		assert_false(hf_tcp_cong_acked(&p.c, MSS, 7 * MSS, p.now += SEC));
+		acked(&p, MSS, 9 * MSS);
 	assert_int_equal(segments(&p), 10);
+}
+
+/* A peer may answer a burst by few ACKs, and all at once: the window has been used for all of them
+ * (RFC 9406 4.2 for how many segments one counts). */
+static void stretched_acks_open_as_much(void **state)
+{
+	struct path p;
+	(void)state;
+	open_path(&p, 20 * MS);
+	p.c.full_at = p.c.snd_una + 10 * MSS;
+	acked(&p, 8 * MSS, 10 * MSS);
+	acked(&p, 2 * MSS, 2 * MSS);
+	assert_int_equal(segments(&p), 20);
+	p.c.ssthresh = 20 * MSS;
+	for (uint32_t i = 0; i < 20; i++) { /* two ACKs a round; nothing was lost yet, so as Reno */
+		uint32_t cnt = segments(&p);
+		p.c.full_at = p.c.snd_una + cnt * MSS;
+		acked(&p, (cnt - 2) * MSS, cnt * MSS);
+		acked(&p, 2 * MSS, 2 * MSS);
+	}
+	assert_in_range(segments(&p), 38, 40);
+	p.c.ssthresh = 45 * MSS; /* and slow start ends where it has to */
+	p.c.full_at = p.c.snd_una + 40 * MSS;
+	acked(&p, 40 * MSS, 40 * MSS);
+	assert_int_equal(segments(&p), 45);
 }
 
 /* Any window, any time: nothing overflows. */
@@ -201,6 +233,7 @@ int main(void)
 		cmocka_unit_test(timeouts),
 		cmocka_unit_test(silence_does_not_climb),
 		cmocka_unit_test(unused_windows_stay),
+		cmocka_unit_test(stretched_acks_open_as_much),
 		cmocka_unit_test(extremes),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

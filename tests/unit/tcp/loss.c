@@ -151,8 +151,8 @@ RIG_TEST(after_a_timeout_everything_is_sent_again_slowly)
 	for (uint32_t i = 3; i < 6; i++)
 		OUT("A", .seq = 1 + LESS * i, .ack = 1, .len = LESS);
 	SILENT();
-	IN(ACK, "A", .seq = 1, .ack = 1 + 10 * MSS); /* the rest had arrived */
-	for (uint32_t i = 0; i < 5; i++)
+	IN(ACK, "A", .seq = 1, .ack = 1 + 10 * MSS); /* the rest had arrived: as far as ssthresh */
+	for (uint32_t i = 0; i < 7 * MSS / LESS; i++)
 		OUT("A", .seq = 1 + 10 * MSS + LESS * i, .ack = 1, .len = LESS);
 	SILENT();
 }

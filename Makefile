@@ -139,13 +139,18 @@ relayt_src := $(wildcard tests/unit/hfrelay/*.c)
 unit_bin   := $(patsubst %.c,$(B)/%,$(unit_src) $(drvt_src) $(dpdkt_src) $(appt_src) $(hfctlt_src) $(relayt_src))
 
 # tests/emulated/*.c run kernels whose sources are compiled against emulated vectors (-O0: optimizing
-# what they unroll takes minutes).
-emul_src   := $(wildcard tests/emulated/*.c)
-emul_obj   := $(patsubst %.c,$(B)/emulated/%.o,$(wildcard drivers/pk/rsa_*.c))
-unit_bin   += $(patsubst %.c,$(B)/%,$(emul_src))
+# what they unroll takes minutes), with secrets marked. So do some programs of tests/diff, compiled a
+# second time, on a processor that says it has everything: processor.c is no program.
+emul_src   := $(filter-out tests/emulated/processor.c,$(wildcard tests/emulated/*.c))
+emul_diff  := tests/diff/invert tests/diff/pk_x25519 tests/diff/pk_p256
+emul_obj   := $(patsubst %.c,$(B)/emulated/%.o,tests/emulated/processor.c lib/crypto/pk_ec.c \
+		$(filter-out drivers/pk/libcrypto.c,$(wildcard drivers/pk/*.c)))
+emul_bin   := $(patsubst %.c,$(B)/%,$(emul_src))
+unit_bin   += $(emul_bin)
+emul_flags := -Itests/emulated -DHF_MARKED_SECRETS -D_GNU_SOURCE
 $(B)/emulated/%.o: %.c Makefile
 	@mkdir -p $(@D)
-	$(Q)$(CC) -Itests/emulated $(CPPFLAGS) -DHF_MARKED_SECRETS $(CFLAGS) -O0 -mno-avx512f -mfma -Wno-psabi -c $< -o $@
+	$(Q)$(CC) $(emul_flags) $(CPPFLAGS) $(CFLAGS) -O0 -mno-avx512f -mfma -Wno-psabi -c $< -o $@
 
 define unit_rule
 $(patsubst %.c,$(B)/%,$(wildcard tests/unit/$(1)/*.c)): $(B)/%: $(B)/%.o $(support) $(call libs_of,$(1)) \
@@ -157,9 +162,12 @@ $(foreach m,$(modules),$(eval $(call unit_rule,$(m))))
 # A backend is tested against the appliance's real end of the link.
 $(patsubst %.c,$(B)/%,$(wildcard tests/unit/client/*.c)): $(call obj,app/handfast/links.c) $(call archive,os)
 
-$(patsubst %.c,$(B)/%,$(emul_src)): $(B)/%: $(B)/%.o $(emul_obj) $(support) $(B)/libdrivers.a $(pure_libs) $(call archive,os)
+emul_libs   = $(emul_obj) $(support) $(B)/libdrivers.a $(pure_libs) $(call archive,os)
+$(emul_bin): $(B)/%: $(B)/emulated/%.o $(emul_libs)
+	@mkdir -p $(@D)
 	$(link) -lcmocka -lIPSec_MB -lcrypto -lpthread
-$(B)/tests/emulated/%.o: CPPFLAGS += -DHF_MARKED_SECRETS
+$(patsubst %,$(B)/emulated/%,$(emul_diff)): %: %.o $(B)/emulated/drivers/drivers.o $(emul_libs)
+	$(link) -lcmocka -lIPSec_MB -lcrypto -lpthread
 
 $(patsubst %.c,$(B)/%,$(drvt_src)): $(B)/%: $(B)/%.o $(support) $(B)/libdrivers.a $(pure_libs) $(call archive,os)
 	$(link) -lcmocka -lIPSec_MB -lssl -lcrypto -lpthread -lm
@@ -228,10 +236,11 @@ unit: $(unit_bin)
 # Every object of the product, linked or not: what `make check` looks at.
 objects: $(call obj,$(src_lib) $(src_drv) $(wildcard lib/*/*/*.c app/*/*.c bench/*/*.c))
 
-##  secrets        the tests that run themselves under valgrind, which wants them without sanitizers
-secrets_bin := $(B)/tests/unit/crypto/pk_secrets $(patsubst %.c,$(B)/%,$(emul_src))
+##  secrets        the tests that run themselves under valgrind, which wants them without sanitizers; and
+##                 the curves' kernels against libcrypto in emulated vectors, for processors without them
+secrets_bin := $(B)/tests/unit/crypto/pk_secrets $(emul_bin) $(patsubst %,$(B)/emulated/%,$(emul_diff))
 secrets: $(secrets_bin)
-	$(Q)tests/run unit $(secrets_bin)
+	$(Q)HF_DIFF_OPS=400 HF_DIFF_SIGNATURES=200 HF_DIFF_INVERSES=400 tests/run unit $(secrets_bin)
 
 ##  check          format, warnings, layer rule, purity of lib/, and that planted sins are caught
 check:

@@ -38,8 +38,10 @@ static const uint8_t one[BYTES] = {[BYTES - 1] = 1};
 
 /* ---- answers ---- */
 
-static int status_of(const struct hf_p256_verdict *v, uint32_t lane)
+/* Which status an answer has is for all to see. */
+static int status_of(struct hf_p256_verdict *v, uint32_t lane)
 {
+	hf_ct_reveal(v, sizeof(*v));
 	if (!(v->valid >> lane & 1))
 		return HF_EC_REFUSED;
 	if (!(v->there >> lane & 1))
@@ -62,10 +64,14 @@ static uint32_t der_integer(uint8_t *p, const uint8_t *number)
 	return 2 + p[1];
 }
 
-static uint32_t der_signature(uint8_t *p, const uint8_t *r, const uint8_t *s)
+/* Of a signature that goes out, so r and s are no secrets. */
+static uint32_t der_signature(uint8_t *p, uint8_t *r, uint8_t *s)
 {
-	uint32_t len = der_integer(p + 2, r);
+	uint32_t len;
 
+	hf_ct_reveal(r, BYTES);
+	hf_ct_reveal(s, BYTES);
+	len = der_integer(p + 2, r);
 	len += der_integer(p + 2 + len, s);
 	p[0] = 0x30; /* SEQUENCE */
 	p[1] = (uint8_t)len;

@@ -50,11 +50,11 @@ INLINE void balance(fe *r, const vec *v)
 /* Column s of a b. */
 INLINE struct column column_of(const fe *a, const fe *b, int s)
 {
-	int first = s < LIMBS ? 0 : s - LIMBS + 1;
+	int first = s < LIMBS ? 0 : s - LIMBS + 1, last = s < LIMBS ? s : LIMBS - 1;
 	struct column c = column_begin(a->v[first], b->v[s - first]);
 
 #pragma GCC unroll 6
-	for (int i = first + 1; i < LIMBS && i <= s; i++)
+	for (int i = first + 1; i <= last; i++)
 		column_add(&c, a->v[i], b->v[s - i]);
 	return c;
 }

@@ -463,6 +463,7 @@ static void words_out(const __m512i w[WORDS], struct hf_ec_op *ops, uint32_t cnt
 		ops[l].out_len = BYTES;
 		ops[l].status =
 			(int)(hf_ct_is_zero((uint32_t)(any | any >> 32)) & (uint32_t)HF_EC_REFUSED);
+		hf_ct_reveal(&ops[l].status, sizeof(ops[l].status));
 	}
 	hf_wipe(lane, sizeof(lane));
 }

@@ -56,10 +56,15 @@ static uint32_t in_range(const uint8_t *k, const uint8_t *n, size_t len)
 bool hf_pk_ec_draw(enum hf_group group, const uint8_t *seed, uint8_t *scalar)
 {
 	size_t len = hf_group_info[group].scalar_len;
+	uint32_t good;
 
 	for (size_t at = 0; at + len <= SEED_LEN; at += len) {
 		memcpy(scalar, seed + at, len);
-		if (group == HF_GROUP_X25519 || in_range(scalar, order[group], len))
+		if (group == HF_GROUP_X25519)
+			return true;
+		good = in_range(scalar, order[group], len);
+		hf_ct_reveal(&good, sizeof(good));
+		if (good)
 			return true;
 	}
 	return false;
@@ -114,7 +119,9 @@ static bool small_order(const struct hf_pk_job *job, uint32_t len)
 		return false;
 	for (uint32_t i = 0; i < len; i++)
 		any |= job->out[i];
-	return hf_ct_is_zero(any) != 0;
+	any = hf_ct_is_zero(any);
+	hf_ct_reveal(&any, sizeof(any));
+	return any != 0;
 }
 
 void hf_pk_ec_answer(struct hf_pk_job *job, const struct hf_ec_op *op)

@@ -15,9 +15,35 @@ typedef uint64_t __m512i __attribute__((vector_size(64), may_alias));
 typedef double __m512d __attribute__((vector_size(64), may_alias));
 typedef uint32_t __m256i __attribute__((vector_size(32), may_alias));
 typedef float __m256 __attribute__((vector_size(32), may_alias));
+typedef uint64_t __m128i __attribute__((vector_size(16), may_alias));
 typedef uint8_t __mmask8;
+typedef int64_t emulated_signed __attribute__((vector_size(64)));
 
 #define EACH_LANE for (int i = 0; i < 8; i++)
+
+/* All ones in the lanes whose bit is set, and back. */
+EMULATED __m512i emulated_lanes(__mmask8 k)
+{
+	const __m512i bit = {1, 2, 4, 8, 16, 32, 64, 128};
+
+	return (__m512i)((((__m512i){0} + k) & bit) == bit);
+}
+
+EMULATED __mmask8 emulated_mask(__m512i lanes)
+{
+	uint32_t k = 0;
+
+	EACH_LANE
+	k |= (uint32_t)(lanes[i] & 1) << i;
+	return (__mmask8)k;
+}
+
+EMULATED __m512i emulated_choose(__mmask8 k, __m512i yes, __m512i no)
+{
+	__m512i lanes = emulated_lanes(k);
+
+	return (lanes & yes) | (~lanes & no);
+}
 
 /* ---- integers ---- */
 
@@ -29,6 +55,19 @@ EMULATED __m512i _mm512_load_si512(const void *p)
 EMULATED void _mm512_store_si512(void *p, __m512i a)
 {
 	*(__m512i *)p = a;
+}
+
+EMULATED __m512i _mm512_loadu_si512(const void *p)
+{
+	__m512i a;
+
+	__builtin_memcpy(&a, p, sizeof(a));
+	return a;
+}
+
+EMULATED void _mm512_storeu_si512(void *p, __m512i a)
+{
+	__builtin_memcpy(p, &a, sizeof(a));
 }
 
 EMULATED __m512i _mm512_setzero_si512(void)
@@ -46,6 +85,26 @@ EMULATED __m512i _mm512_add_epi64(__m512i a, __m512i b)
 	return a + b;
 }
 
+EMULATED __m512i _mm512_sub_epi64(__m512i a, __m512i b)
+{
+	return a - b;
+}
+
+EMULATED __m512i _mm512_mask_sub_epi64(__m512i other, __mmask8 k, __m512i a, __m512i b)
+{
+	return emulated_choose(k, a - b, other);
+}
+
+/* Of the low halves, signed. */
+EMULATED __m512i _mm512_mul_epi32(__m512i a, __m512i b)
+{
+	__m512i r;
+
+	EACH_LANE
+	r[i] = (uint64_t)((int64_t)(int32_t)a[i] * (int32_t)b[i]);
+	return r;
+}
+
 EMULATED __m512i _mm512_and_si512(__m512i a, __m512i b)
 {
 	return a & b;
@@ -56,32 +115,118 @@ EMULATED __m512i _mm512_or_si512(__m512i a, __m512i b)
 	return a | b;
 }
 
-EMULATED __m512i _mm512_srli_epi64(__m512i a, unsigned n)
+EMULATED __m512i _mm512_xor_si512(__m512i a, __m512i b)
 {
-	return a >> (uint64_t)n;
+	return a ^ b;
 }
 
-EMULATED __m512i _mm512_slli_epi64(__m512i a, unsigned n)
+EMULATED __m512i _mm512_andnot_si512(__m512i a, __m512i b)
 {
-	return a << (uint64_t)n;
+	return ~a & b;
 }
 
-EMULATED __mmask8 _mm512_cmpeq_epi64_mask(__m512i a, __m512i b)
+EMULATED __m512i _mm512_mask_xor_epi64(__m512i other, __mmask8 k, __m512i a, __m512i b)
 {
-	__m512i equal = (__m512i)(a == b);
-	uint32_t k = 0;
+	return emulated_choose(k, a ^ b, other);
+}
 
-	EACH_LANE
-	k |= (uint32_t)(equal[i] & 1) << i;
-	return (__mmask8)k;
+EMULATED __m512i _mm512_mask_mov_epi64(__m512i other, __mmask8 k, __m512i a)
+{
+	return emulated_choose(k, a, other);
 }
 
 EMULATED __m512i _mm512_maskz_set1_epi64(__mmask8 k, long long x)
 {
+	return emulated_lanes(k) & ((__m512i){0} + (uint64_t)x);
+}
+
+/* Shifts: by 64 or more there is nothing left but signs. How far is no lane. */
+EMULATED __m512i _mm512_srli_epi64(__m512i a, unsigned n)
+{
+	return n < 64 ? a >> (uint64_t)n : (__m512i){0};
+}
+
+EMULATED __m512i _mm512_slli_epi64(__m512i a, unsigned n)
+{
+	return n < 64 ? a << (uint64_t)n : (__m512i){0};
+}
+
+EMULATED __m512i _mm512_srai_epi64(__m512i a, unsigned n)
+{
+	return (__m512i)((emulated_signed)a >> (int64_t)(n < 64 ? n : 63));
+}
+
+EMULATED __m128i _mm_cvtsi32_si128(int x)
+{
+	return (__m128i){(uint32_t)x};
+}
+
+EMULATED unsigned emulated_count(__m128i n)
+{
+	return n[0] < 64 ? (unsigned)n[0] : 64;
+}
+
+EMULATED __m512i _mm512_srl_epi64(__m512i a, __m128i n)
+{
+	return _mm512_srli_epi64(a, emulated_count(n));
+}
+
+EMULATED __m512i _mm512_sll_epi64(__m512i a, __m128i n)
+{
+	return _mm512_slli_epi64(a, emulated_count(n));
+}
+
+EMULATED __m512i _mm512_sra_epi64(__m512i a, __m128i n)
+{
+	return _mm512_srai_epi64(a, emulated_count(n));
+}
+
+EMULATED __m512i _mm512_ror_epi64(__m512i a, int n)
+{
+	return a >> (uint64_t)(n & 63) | a << (uint64_t)(-n & 63);
+}
+
+EMULATED __mmask8 _mm512_cmpeq_epi64_mask(__m512i a, __m512i b)
+{
+	return emulated_mask((__m512i)(a == b));
+}
+
+EMULATED __mmask8 _mm512_mask_cmpeq_epi64_mask(__mmask8 k, __m512i a, __m512i b)
+{
+	return k & emulated_mask((__m512i)(a == b));
+}
+
+EMULATED __mmask8 _mm512_cmplt_epu64_mask(__m512i a, __m512i b)
+{
+	return emulated_mask((__m512i)(a < b));
+}
+
+EMULATED __mmask8 _mm512_cmplt_epi64_mask(__m512i a, __m512i b)
+{
+	return emulated_mask((__m512i)((emulated_signed)a < (emulated_signed)b));
+}
+
+EMULATED __mmask8 _mm512_test_epi64_mask(__m512i a, __m512i b)
+{
+	return emulated_mask((__m512i)((a & b) != 0));
+}
+
+EMULATED __mmask8 _mm512_testn_epi64_mask(__m512i a, __m512i b)
+{
+	return emulated_mask((__m512i)((a & b) == 0));
+}
+
+/* One of 16 for each lane, the first eight from a: all are read, and the one is kept that is meant. */
+EMULATED_CALL __m512i _mm512_permutex2var_epi64(__m512i a, __m512i at, __m512i b)
+{
 	__m512i r = {0};
 
+	at &= 15;
 	EACH_LANE
-	r[i] = (0 - (uint64_t)(k >> i & 1)) & (uint64_t)x;
+	{
+		r |= (__m512i)(at == (uint64_t)i) & ((__m512i){0} + a[i]);
+		r |= (__m512i)(at == (uint64_t)i + 8) & ((__m512i){0} + b[i]);
+	}
 	return r;
 }
 
@@ -161,6 +306,38 @@ EMULATED_CALL __m512d _mm512_fmadd_pd(__m512d a, __m512d b, __m512d c)
 	EACH_LANE
 	c[i] = __builtin_fma(a[i], b[i], c[i]);
 	return c;
+}
+
+EMULATED_CALL __m512d _mm512_fmsub_pd(__m512d a, __m512d b, __m512d c)
+{
+	EACH_LANE
+	c[i] = __builtin_fma(a[i], b[i], -c[i]);
+	return c;
+}
+
+EMULATED __m512i _mm512_castpd_si512(__m512d a)
+{
+	return (__m512i)a;
+}
+
+EMULATED __m512d _mm512_castsi512_pd(__m512i a)
+{
+	return (__m512d)a;
+}
+
+EMULATED __m512d _mm512_mask_mov_pd(__m512d other, __mmask8 k, __m512d a)
+{
+	return (__m512d)emulated_choose(k, (__m512i)a, (__m512i)other);
+}
+
+EMULATED __m512d _mm512_mask_blend_pd(__mmask8 k, __m512d other, __m512d a)
+{
+	return (__m512d)emulated_choose(k, (__m512i)a, (__m512i)other);
+}
+
+EMULATED __m512d _mm512_mask_sub_pd(__m512d other, __mmask8 k, __m512d a, __m512d b)
+{
+	return (__m512d)emulated_choose(k, (__m512i)(a - b), (__m512i)other);
 }
 
 /* ---- between widths ---- */

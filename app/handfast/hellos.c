@@ -151,6 +151,14 @@ static void cert_text(const struct asked *a, const struct hf_tls_cert *cert)
 		(long long)(left / DAY_S));
 }
 
+static void client_text(const struct asked *a, const struct hf_tls_client_auth *auth)
+{
+	if (auth)
+		fprintf(a->out, "  client       is asked for a certificate, %s; %u authorities\n",
+			auth->required ? "which is required" : "which it may lack",
+			auth->ca->cert_cnt);
+}
+
 static void answer_text(const struct asked *a, uint32_t i)
 {
 	const struct hf_tls_site *site = &a->site->site->listener[i].tls;
@@ -174,6 +182,7 @@ static void answer_text(const struct asked *a, uint32_t i)
 		else
 			fputs("  group        none: RSA key exchange, no forward secrecy\n",
 				a->out);
+		client_text(a, w.vhost->auth);
 		fprintf(a->out, "  protocol     %.*s\n", w.alpn.len ? (int)w.alpn.len : 4,
 			w.alpn.len ? (const char *)w.alpn.p : "none");
 		fprintf(a->out, "  backend      %s\n", a->app->cfg.backends[l->backend.index].name);

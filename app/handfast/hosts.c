@@ -120,6 +120,18 @@ static void cert_change(FILE *out, const char *name, const char *what, const str
 	fprintf(out, "  certificate %s: %s, %s, ends %s\n", name, what, c->subject, text);
 }
 
+/* The authorities in a file may change without the options. */
+static void ca_change(
+	FILE *out, const char *name, const struct hf_auth_ca *was, const struct hf_auth_ca *is)
+{
+	if (!was && is)
+		fprintf(out, "  certificate %s: clients lead to %u authorities\n", name,
+			is->cert_cnt);
+	else if (was && is && memcmp(was->fingerprint, is->fingerprint, 32) != 0)
+		fprintf(out, "  certificate %s: client_ca renewed, %u authorities, was %u\n", name,
+			is->cert_cnt, was->cert_cnt);
+}
+
 void hf_hosts_changes(FILE *out, const struct hf_config *was_cfg, const struct hf_loaded_site *was,
 	const struct hf_config *is_cfg, const struct hf_loaded_site *is)
 {
@@ -131,6 +143,8 @@ void hf_hosts_changes(FILE *out, const struct hf_config *was_cfg, const struct h
 			cert_change(out, name, "added", &is->cert[i]);
 		else if (!hf_span_eq(c->list, is->cert[i].list))
 			cert_change(out, name, "renewed", &is->cert[i]);
+		if (c)
+			ca_change(out, name, was->ca[c - was->cert], is->ca[i]);
 	}
 	for (uint32_t i = 0; i < was_cfg->certificates_cnt; i++) {
 		const char *name = was_cfg->certificates[i].name;

@@ -12,6 +12,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 #include "app/handfast/app.h"
+#include "app/handfast/site_load.h"
 #include "drivers/drivers.h"
 
 /* `idle: adaptive`: after so many turns without news the worker sleeps, first this long. */
@@ -202,8 +203,10 @@ static int engines(struct hf_app *app, struct hf_app_worker *aw, struct hf_worke
 
 static int workers(struct hf_app *app)
 {
-	struct hf_worker_env env = {
-		.cycles = cycles, .cycles_per_us = hf_os_cycles_per_s() / 1000000, .now = HF_NS_S};
+	struct hf_worker_env env = {.cycles = cycles,
+		.cycles_per_us = hf_os_cycles_per_s() / 1000000,
+		.now = HF_NS_S,
+		.auth = hf_site_pki()->auth};
 	uint32_t i;
 	app->origin_ns = hf_os_now_ns() - env.now; /* 0 means "never" in places */
 	env.wall_ns = hf_app_wall_ns(app);

@@ -17,6 +17,7 @@
 #define CROSS_CNT 1024u         /* frames on the way between two workers: one device ring */
 #define TRACE_CNT 16384u        /* the flight recorder: about a second under load */
 #define SYM_JOB_CNT 1024u       /* records and hashes of one turn */
+#define AUTH_JOB_MAX 256u       /* clients' certificates that wait: some tenths of a second */
 #define SCHEDULE_MAX 8192u      /* expanded keys kept ready */
 #define WINDOW_MAX (256u << 10) /* per connection and direction: 100 Mbit/s at 20 ms */
 #define DPDK_AROUND (32u << 20) /* its heap, queues and tables, beside the packet buffers */
@@ -86,6 +87,7 @@ static struct hf_worker_cfg plan_worker(const struct hf_plan *p, const struct hf
 		.time_wait_cnt = cfg->memory.time_wait,
 		.pk_job_cnt = cfg->memory.handshakes,
 		.sym_job_cnt = SYM_JOB_CNT,
+		.auth_job_cnt = HF_MIN(cfg->memory.handshakes, AUTH_JOB_MAX),
 		.order_cnt = ORDER_CNT,
 		.event_cnt = EVENT_CNT,
 		.cross_cnt = CROSS_CNT,
@@ -146,6 +148,7 @@ static const struct {
 	POOL("sessions", "memory.sessions", session_cnt),
 	POOL("public-key jobs", "memory.handshakes", pk_job_cnt),
 	POOL("symmetric jobs", "", sym_job_cnt),
+	POOL("clients' certificates", "", auth_job_cnt),
 	POOL("events", "", event_cnt),
 	POOL("crossing frames", "", cross_cnt),
 	POOL("flight recorder", "", trace_cnt),

@@ -22,12 +22,61 @@ const struct hf_pki_driver *hf_site_pki(void)
 /* The driver's errors begin with the file that is wrong. */
 static const void *file_meant(const struct hf_config_certificate *c, const char *error)
 {
-	const char *const *const file[] = {&c->key, &c->ocsp};
+	const char *const *const file[] = {&c->key, &c->ocsp, &c->client_ca};
 
 	for (size_t i = 0; i < HF_ARRAY_LEN(file); i++)
 		if (*file[i] && strncmp(error, *file[i], strlen(*file[i])) == 0)
 			return file[i];
 	return &c->chain;
+}
+
+static void warn_all(const struct hf_config_certificate *c, const struct hf_pki_report *report)
+{
+	for (uint32_t w = 0; w < report->warning_cnt; w++)
+		hf_log(HF_LOG_WARN, "site", "certificate %s: %s", c->name, report->warning[w]);
+}
+
+/* Certificates with the same file share its authorities. */
+static struct hf_auth_ca *ca_of(
+	const struct hf_loaded_site *s, const struct hf_config *cfg, uint32_t i)
+{
+	for (uint32_t n = 0; n < i; n++)
+		if (s->ca[n] &&
+			!strcmp(cfg->certificates[n].client_ca, cfg->certificates[i].client_ca))
+			return s->ca[n];
+	return NULL;
+}
+
+static int client_load(struct hf_loaded_site *s, const struct hf_config *cfg, uint32_t i,
+	struct hf_config_errors *errs)
+{
+	const struct hf_config_certificate *c = &cfg->certificates[i];
+	struct hf_pki_report report = {.warning_cnt = 0};
+	struct hf_loaded_client *client;
+	struct hf_writer w;
+
+	if (c->client_certificate == HF_CLIENT_CERTIFICATE_NONE)
+		return 0;
+	s->ca[i] = ca_of(s, cfg, i);
+	if (!s->ca[i])
+		s->ca[i] = hf_site_pki()->ca_load(
+			c->client_ca, (int64_t)(hf_os_wall_ns() / HF_NS_S), &report);
+	client = s->ca[i] ? calloc(1, sizeof(*client)) : NULL;
+	if (!client) {
+		hf_config_error_at(cfg, errs, &c->client_ca, "then run handfast --check again",
+			"%s", s->ca[i] ? "no memory for it" : report.error);
+		return -1;
+	}
+	warn_all(c, &report);
+	w = hf_writer(client->request, sizeof(client->request));
+	hf_tls_request_write(&w, s->ca[i]->names);
+	HF_ASSERT(!w.overflow);
+	client->auth = (struct hf_tls_client_auth){
+		.required = c->client_certificate == HF_CLIENT_CERTIFICATE_REQUIRED,
+		.ca = s->ca[i],
+		.request = hf_span(client->request, w.len)};
+	s->client[i] = client;
+	return 0;
 }
 
 static int cert_load(struct hf_loaded_site *s, const struct hf_config *cfg, uint32_t i,
@@ -48,8 +97,7 @@ static int cert_load(struct hf_loaded_site *s, const struct hf_config *cfg, uint
 			"then run handfast --check again", "%s", report.error);
 		return -1;
 	}
-	for (uint32_t w = 0; w < report.warning_cnt; w++)
-		hf_log(HF_LOG_WARN, "site", "certificate %s: %s", c->name, report.warning[w]);
+	warn_all(c, &report);
 	s->tls_cert[i] = (struct hf_tls_cert){.list = s->cert[i].list,
 		.key = &s->cert[i].key,
 		.status_len = s->cert[i].status_len};
@@ -84,6 +132,8 @@ static enum answers answers_for(const struct hf_pki_cert *cert, const char *name
 /* Arrays as they fill. */
 struct fill {
 	struct hf_loaded_site *s;
+	const struct hf_config *cfg;
+	struct hf_config_errors *errs;
 	const struct hf_config_listener *l;
 	struct hf_tls_vhost *vhost; /* the next, and so on */
 	const struct hf_tls_cert **shown;
@@ -94,6 +144,36 @@ static void show(struct fill *f, struct hf_tls_vhost *v, uint32_t index)
 {
 	*f->shown++ = &f->s->tls_cert[index];
 	v->cert_cnt++;
+}
+
+static bool asks_alike(const struct hf_loaded_client *a, const struct hf_loaded_client *b)
+{
+	return a == b ||
+	       (a && b && a->auth.required == b->auth.required && a->auth.ca == b->auth.ca);
+}
+
+/* The host asks what its first certificate does. Another that answers for it as well must not want
+ * something else: nobody could say what holds. One that does by wildcard stands behind those that have
+ * the name. */
+static void ask(struct fill *f, struct hf_tls_vhost *v, const char *name)
+{
+	const struct hf_tls_cert *all = f->s->tls_cert;
+	uint32_t first = (uint32_t)(v->cert[0] - all);
+	enum answers how = answers_for(&f->s->cert[first], name);
+
+	v->auth = f->s->client[first] ? &f->s->client[first]->auth : NULL;
+	for (uint32_t i = 1; i < v->cert_cnt; i++) {
+		uint32_t other = (uint32_t)(v->cert[i] - all);
+
+		if (answers_for(&f->s->cert[other], name) != how ||
+			asks_alike(f->s->client[first], f->s->client[other]))
+			continue;
+		hf_config_error_at(f->cfg, f->errs, &f->cfg->certificates[other].client_certificate,
+			"write the same client_certificate and client_ca for both",
+			"asks clients of %s otherwise than certificate %s, which has that name, "
+			"too",
+			name, f->cfg->certificates[first].name);
+	}
 }
 
 /* A virtual host with all certificates of the listener that answer for the name: those that have it
@@ -110,6 +190,8 @@ static void vhost_add(struct fill *f, const struct hf_tls_vhost *like, const cha
 		for (uint32_t c = 0; c < l->certificates.cnt; c++)
 			if (answers_for(&f->s->cert[l->certificates.v[c].index], name) == how)
 				show(f, v, l->certificates.v[c].index);
+	if (v->cert_cnt > 0)
+		ask(f, v, name);
 }
 
 static bool is_new(const struct hf_tls_vhost *from, const struct hf_tls_vhost *to, const char *name)
@@ -134,8 +216,10 @@ static void vhosts_fill(struct fill *f)
 			(uint16_t)(l->alpn_backends.cnt ? l->alpn_backends.v[a].index
 							: l->backend.index)};
 	vhost_add(f, &v, first->name_cnt ? first->name[0] : "");
-	if (begin->cert_cnt == 0)
+	if (begin->cert_cnt == 0) {
 		show(f, begin, l->certificates.v[0].index);
+		ask(f, begin, "");
+	}
 	for (uint32_t c = 0; c < l->certificates.cnt; c++) {
 		const struct hf_pki_cert *cert = &f->s->cert[l->certificates.v[c].index];
 
@@ -210,7 +294,7 @@ static void preferences(
 }
 
 static int lay_out(struct hf_loaded_site *s, const struct hf_config *cfg, uint64_t generation,
-	uint32_t worker_cnt)
+	uint32_t worker_cnt, struct hf_config_errors *errs)
 {
 	struct hf_site_spec spec;
 	struct fill f;
@@ -219,7 +303,12 @@ static int lay_out(struct hf_loaded_site *s, const struct hf_config *cfg, uint64
 
 	if (arrays(s, cfg))
 		return -1;
-	f = (struct fill){.s = s, .vhost = s->vhost, .shown = s->shown, .alpn = s->alpn};
+	f = (struct fill){.s = s,
+		.cfg = cfg,
+		.errs = errs,
+		.vhost = s->vhost,
+		.shown = s->shown,
+		.alpn = s->alpn};
 	for (uint32_t i = 0; i < cfg->listeners_cnt; i++)
 		listener_fill(&f, cfg, i);
 	spec = (struct hf_site_spec){
@@ -249,22 +338,32 @@ struct hf_loaded_site *hf_site_load(const struct hf_config *cfg, uint64_t genera
 	struct hf_loaded_site *s = calloc(1, sizeof(*s));
 	size_t key_bytes = cfg->certificates_cnt * (size_t)(HF_PKI_CERT_MEM + HF_CACHE_LINE);
 	int failed = 0;
+	uint32_t before;
 
 	if (!s || hf_os_mem_take(&s->keys, key_bytes, HF_OS_HUGE_OFF))
 		goto no_memory;
 	s->cert_cnt = cfg->certificates_cnt;
 	s->cert = calloc(s->cert_cnt, sizeof(*s->cert));
 	s->tls_cert = calloc(s->cert_cnt, sizeof(*s->tls_cert));
-	if (!s->cert || !s->tls_cert)
+	s->ca = calloc(s->cert_cnt, sizeof(struct hf_auth_ca *));
+	s->client = calloc(s->cert_cnt, sizeof(struct hf_loaded_client *));
+	if (!s->cert || !s->tls_cert || !s->ca || !s->client)
 		goto no_memory;
-	for (uint32_t i = 0; i < s->cert_cnt; i++)
+	for (uint32_t i = 0; i < s->cert_cnt; i++) {
 		failed |= cert_load(s, cfg, i, key_id, errs);
+		failed |= client_load(s, cfg, i, errs);
+	}
 	if (failed) {
 		hf_site_unload(s);
 		return NULL;
 	}
-	if (lay_out(s, cfg, generation, worker_cnt) == 0)
-		return s;
+	before = errs->cnt;
+	if (lay_out(s, cfg, generation, worker_cnt, errs) == 0) {
+		if (errs->cnt == before)
+			return s;
+		hf_site_unload(s);
+		return NULL;
+	}
 no_memory:
 	hf_config_error_at(
 		cfg, errs, &cfg->certificates[0], "free some memory", "no memory for it");
@@ -272,10 +371,26 @@ no_memory:
 	return NULL;
 }
 
+static void clients_unload(struct hf_loaded_site *s)
+{
+	for (uint32_t i = 0; s->ca && s->client && i < s->cert_cnt; i++) {
+		bool shared = false;
+
+		for (uint32_t n = 0; n < i; n++)
+			shared |= s->ca[n] == s->ca[i];
+		free(s->client[i]);
+		if (s->ca[i] && !shared)
+			hf_site_pki()->ca_free(s->ca[i]);
+	}
+	free(s->ca);
+	free(s->client);
+}
+
 void hf_site_unload(struct hf_loaded_site *s)
 {
 	if (!s)
 		return;
+	clients_unload(s);
 	if (s->keys.base)
 		hf_os_mem_give(&s->keys);
 	free(s->site);

@@ -12,6 +12,12 @@
 #include "lib/os/os.h"
 #include "lib/worker/site.h"
 
+/* What clients of a certificate's names are asked. */
+struct hf_loaded_client {
+	struct hf_tls_client_auth auth;
+	uint8_t request[HF_TLS_REQUEST_MAX];
+};
+
 struct hf_loaded_site {
 	struct hf_site *site;
 	struct hf_loaded_site *older;
@@ -20,6 +26,8 @@ struct hf_loaded_site {
 	struct hf_pki_cert *cert; /* [cert_cnt], as in the options */
 	uint32_t cert_cnt;
 	struct hf_tls_cert *tls_cert;
+	struct hf_auth_ca **ca; /* [cert_cnt]: NULL, or one that may be several certificates' */
+	struct hf_loaded_client **client; /* [cert_cnt]: NULL: its clients are not asked */
 	struct hf_tls_vhost *vhost;       /* of all listeners, one after the other */
 	const struct hf_tls_cert **shown; /* what vhosts point to */
 	struct hf_tls_protocol *alpn;

@@ -11,9 +11,15 @@ enum {
 	TLV_AUTHORITY = 0x02,
 	TLV_CRC32C = 0x03,
 	TLV_UNIQUE_ID = 0x05,
-	TLV_JA4 = 0xe4, /* custom (2.2.8): the fingerprint of the ClientHello, as text */
+	/* custom (2.2.8), as text: the fingerprint of the ClientHello; of the client's certificate
+	 * subject and issuer as RFC 2253 writes them, and SHA-256 in hexadecimal */
+	TLV_JA4 = 0xe4,
+	TLV_CLIENT_SUBJECT = 0xe5,
+	TLV_CLIENT_ISSUER = 0xe6,
+	TLV_CLIENT_SHA256 = 0xe7,
 	TLV_SSL = 0x20,
 	TLV_SSL_VERSION = 0x21,
+	TLV_SSL_CN = 0x22,
 	TLV_SSL_CIPHER = 0x23,
 };
 enum { CLIENT_SSL = 1, CLIENT_CERT_CONN = 2, CLIENT_CERT_SESS = 4 };
@@ -90,23 +96,24 @@ static void write_cipher(struct hf_writer *w, uint16_t suite)
 /* Section 2.2.6. `verify` is zero only if a client certificate was presented and verified. */
 static void write_ssl(struct hf_writer *w, const struct hf_client_info *info)
 {
-	bool cert = info->client_cert.len > 0;
+	bool cert = info->client_verdict == HF_LINK_CLIENT_VERIFIED;
 	size_t mark;
 	hf_writer_u8(w, TLV_SSL);
 	mark = hf_writer_open(w, 2);
 	hf_writer_u8(w, CLIENT_SSL | (cert ? CLIENT_CERT_CONN | CLIENT_CERT_SESS : 0));
 	hf_writer_u32(w, !cert);
 	write_version(w, info->tls_version);
+	write_tlv(w, TLV_SSL_CN, info->client_cn.p, info->client_cn.len);
 	write_cipher(w, info->cipher);
 	hf_writer_close(w, mark, 2);
 }
 
-static void write_unique_id(struct hf_writer *w, const struct hf_client_info *info)
+static void write_hex(struct hf_writer *w, uint8_t type, const uint8_t *p, size_t len)
 {
-	char hex[2 * sizeof(info->conn_id) + 1];
-	for (size_t i = 0; i < sizeof(info->conn_id); i++)
-		snprintf(hex + 2 * i, 3, "%02x", info->conn_id[i]);
-	write_text(w, TLV_UNIQUE_ID, hex);
+	char hex[2 * 32 + 1] = "";
+	for (size_t i = 0; i < HF_MIN(len, 32u); i++)
+		snprintf(hex + 2 * i, 3, "%02x", p[i]);
+	write_text(w, type, hex);
 }
 
 static void write_addresses(struct hf_writer *w, const struct hf_client_info *info)
@@ -149,8 +156,11 @@ size_t hf_proxy_header(
 	write_addresses(&w, info);
 	write_tlv(&w, TLV_ALPN, info->alpn.p, info->alpn.len);
 	write_tlv(&w, TLV_AUTHORITY, info->sni.p, info->sni.len);
-	write_unique_id(&w, info);
+	write_hex(&w, TLV_UNIQUE_ID, info->conn_id, sizeof(info->conn_id));
 	write_tlv(&w, TLV_JA4, info->ja4.p, info->ja4.len);
+	write_tlv(&w, TLV_CLIENT_SUBJECT, info->client_subject.p, info->client_subject.len);
+	write_tlv(&w, TLV_CLIENT_ISSUER, info->client_issuer.p, info->client_issuer.len);
+	write_hex(&w, TLV_CLIENT_SHA256, info->client_sha256.p, info->client_sha256.len);
 	write_ssl(&w, info);
 	if (mode == HF_PROXY_V2_CRC32C) {
 		write_tlv(&w, TLV_CRC32C, zero, sizeof(zero));

@@ -7,7 +7,9 @@
 #include "lib/base/base.h"
 #include "lib/client/handfast_client.h"
 
-#define HF_PROXY_HEADER_MAX 1024u /* addresses, and SNI and ALPN of 255 bytes each */
+/* Addresses, SNI and ALPN of 255 bytes each; of a client's certificate two names of 800, one of 256 and a
+ * fingerprint. Servers have bounds of their own: nginx 4096, before 1.23.2 client_header_buffer_size. */
+#define HF_PROXY_HEADER_MAX 3072u
 
 enum hf_proxy_mode { HF_PROXY_OFF, HF_PROXY_V2, HF_PROXY_V2_CRC32C };
 

@@ -774,5 +774,6 @@ const struct hf_pki_driver hf_pki_libcrypto = {
 	.load = load,
 	.ca_load = hf_auth_ca_load,
 	.ca_free = hf_auth_ca_free,
+	.auth = &hf_auth_libcrypto,
 	.sha256 = sha256,
 };

@@ -244,8 +244,13 @@ static int tell_open(struct end *e, const struct hf_link_msg *m, struct hf_clien
 		.cipher = info.cipher,
 		.sni = bytes_of(info.sni),
 		.alpn = bytes_of(info.alpn),
-		.client_cert = bytes_of(info.client_cert),
 		.ja4 = bytes_of(info.ja4),
+		.client_verdict = (enum hf_link_client_verdict)info.client_verdict,
+		.client_cert = bytes_of(info.client_cert),
+		.client_subject = bytes_of(info.client_subject),
+		.client_issuer = bytes_of(info.client_issuer),
+		.client_cn = bytes_of(info.client_cn),
+		.client_sha256 = bytes_of(info.client_sha256),
 	};
 	memcpy(c->info.client_addr, info.client.b, 16);
 	memcpy(c->info.local_addr, info.local.b, 16);

@@ -69,7 +69,12 @@ struct hf_client_info {
 	uint16_t client_port, local_port;
 	uint16_t tls_version, cipher; /* 0x0303 is TLS 1.2; IANA numbers */
 	uint8_t conn_id[16];
-	struct hf_client_bytes sni, alpn, client_cert, ja4;
+	struct hf_client_bytes sni, alpn, ja4;
+	/* Who it is, by a certificate that was checked for the server name above: for that name
+	 * alone, whatever the client says later to be talking to. Other fields are empty unless
+	 * it is VERIFIED: DER; RFC 2253 text in ASCII; the last common name in UTF-8; 32 bytes. */
+	enum hf_link_client_verdict client_verdict;
+	struct hf_client_bytes client_cert, client_subject, client_issuer, client_cn, client_sha256;
 };
 
 enum hf_client_event_type {

@@ -325,6 +325,23 @@ static void check_sums(struct check *c)
 			"the hello may take longer than the whole handshake");
 }
 
+static void check_clients(struct check *c)
+{
+	for (uint32_t i = 0; i < c->cfg->certificates_cnt; i++) {
+		const struct hf_config_certificate *cert = &c->cfg->certificates[i];
+		bool asked = cert->client_certificate != HF_CLIENT_CERTIFICATE_NONE;
+		if (asked && !cert->client_ca)
+			ERROR(c, &cert->client_certificate,
+				"add client_ca: with a file of authorities",
+				"clients are asked for certificates, but nothing says whose are "
+				"good");
+		if (!asked && cert->client_ca)
+			ERROR(c, &cert->client_ca,
+				"write client_certificate: optional or required, or leave this out",
+				"clients are not asked for certificates");
+	}
+}
+
 void hf_config_check_rules(struct hf_config *cfg, struct hf_config_errors *errs)
 {
 	struct check c = {cfg, errs};
@@ -334,6 +351,7 @@ void hf_config_check_rules(struct hf_config *cfg, struct hf_config_errors *errs)
 			names_differ(&c, &hf_config_sections[s]);
 	check_ports(&c);
 	check_listeners(&c);
+	check_clients(&c);
 	sockets_differ(&c);
 	check_sums(&c);
 	numbers_twice(&c, cfg->workers.cores.v, cfg->workers.cores.cnt);
@@ -464,6 +482,7 @@ void hf_config_machine_rules(struct hf_config *cfg, struct hf_config_errors *err
 		file_is_readable(&c, &cfg->certificates[i].chain);
 		file_is_readable(&c, &cfg->certificates[i].key);
 		file_is_readable(&c, &cfg->certificates[i].ocsp);
+		file_is_readable(&c, &cfg->certificates[i].client_ca);
 	}
 	for (i = 0; i < cfg->backends_cnt; i++) {
 		folder_exists(&c, &cfg->backends[i].socket);

@@ -77,6 +77,7 @@ struct hf_pki_driver {
 	struct hf_auth_ca *(*ca_load)(
 		const char *file, int64_t now_s, struct hf_pki_report *report);
 	void (*ca_free)(struct hf_auth_ca *ca);
+	const struct hf_auth_driver *auth; /* checks clients against them */
 	/* What people compare certificates and hellos by. */
 	void (*sha256)(struct hf_span data, uint8_t out[32]);
 };

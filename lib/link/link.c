@@ -468,6 +468,13 @@ void hf_link_info_write(struct hf_writer *w, const struct hf_link_info *info)
 	write_u16(w, HF_LINK_TLV_CIPHER, info->cipher);
 	write_bytes(w, HF_LINK_TLV_CLIENT_CERT, info->client_cert.p, info->client_cert.len);
 	write_bytes(w, HF_LINK_TLV_JA4, info->ja4.p, info->ja4.len);
+	if (info->client_verdict != HF_LINK_CLIENT_NOT_ASKED)
+		write_u16(w, HF_LINK_TLV_CLIENT_VERDICT, info->client_verdict);
+	write_bytes(
+		w, HF_LINK_TLV_CLIENT_SUBJECT, info->client_subject.p, info->client_subject.len);
+	write_bytes(w, HF_LINK_TLV_CLIENT_ISSUER, info->client_issuer.p, info->client_issuer.len);
+	write_bytes(w, HF_LINK_TLV_CLIENT_CN, info->client_cn.p, info->client_cn.len);
+	write_bytes(w, HF_LINK_TLV_CLIENT_SHA256, info->client_sha256.p, info->client_sha256.len);
 }
 
 static int read_addr(struct hf_span v, struct hf_addr *addr, uint16_t *port)
@@ -515,6 +522,20 @@ static int read_tlv(struct hf_link_info *info, uint16_t type, struct hf_span v)
 	case HF_LINK_TLV_JA4:
 		info->ja4 = v;
 		return 0;
+	case HF_LINK_TLV_CLIENT_VERDICT:
+		return read_u16(v, &info->client_verdict);
+	case HF_LINK_TLV_CLIENT_SUBJECT:
+		info->client_subject = v;
+		return 0;
+	case HF_LINK_TLV_CLIENT_ISSUER:
+		info->client_issuer = v;
+		return 0;
+	case HF_LINK_TLV_CLIENT_CN:
+		info->client_cn = v;
+		return 0;
+	case HF_LINK_TLV_CLIENT_SHA256:
+		info->client_sha256 = v;
+		return v.len == 32 ? 0 : -1;
 	default:
 		return 0; /* a later version's */
 	}

@@ -158,7 +158,9 @@ struct hf_link_info {
 	uint16_t client_port, local_port;
 	uint16_t tls_version, cipher;
 	uint8_t conn_id[16];
-	struct hf_span sni, alpn, client_cert, ja4; /* empty when there is none */
+	uint16_t client_verdict;       /* enum hf_link_client_verdict */
+	struct hf_span sni, alpn, ja4; /* empty when there is none */
+	struct hf_span client_cert, client_subject, client_issuer, client_cn, client_sha256;
 };
 
 void hf_link_info_write(struct hf_writer *w, const struct hf_link_info *info);

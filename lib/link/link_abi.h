@@ -100,15 +100,27 @@ enum hf_link_reset_reason {
 
 /* OPEN: TLVs of uint16_t type, uint16_t length, value. Each at most once, in any order. */
 enum hf_link_tlv {
-	HF_LINK_TLV_CLIENT = 1,      /* 16 bytes address (IPv4 is v4-mapped), uint16_t port */
-	HF_LINK_TLV_LOCAL = 2,       /* where the client connected to, same shape */
-	HF_LINK_TLV_CONN_ID = 3,     /* 16 bytes, unique across workers and restarts */
-	HF_LINK_TLV_SNI = 4,         /* server name as sent, no terminator */
-	HF_LINK_TLV_ALPN = 5,        /* protocol selected */
-	HF_LINK_TLV_TLS_VERSION = 6, /* uint16_t, 0x0303 is TLS 1.2 */
-	HF_LINK_TLV_CIPHER = 7,      /* uint16_t, IANA number of the suite */
-	HF_LINK_TLV_CLIENT_CERT = 8, /* DER of the client's verified leaf certificate */
-	HF_LINK_TLV_JA4 = 9,         /* text */
+	HF_LINK_TLV_CLIENT = 1,          /* 16 bytes address (IPv4 is v4-mapped), uint16_t port */
+	HF_LINK_TLV_LOCAL = 2,           /* where the client connected to, same shape */
+	HF_LINK_TLV_CONN_ID = 3,         /* 16 bytes, unique across workers and restarts */
+	HF_LINK_TLV_SNI = 4,             /* server name as sent, no terminator */
+	HF_LINK_TLV_ALPN = 5,            /* protocol selected */
+	HF_LINK_TLV_TLS_VERSION = 6,     /* uint16_t, 0x0303 is TLS 1.2 */
+	HF_LINK_TLV_CIPHER = 7,          /* uint16_t, IANA number of the suite */
+	HF_LINK_TLV_CLIENT_CERT = 8,     /* DER of the client's verified leaf certificate */
+	HF_LINK_TLV_JA4 = 9,             /* text */
+	HF_LINK_TLV_CLIENT_VERDICT = 10, /* uint16_t enum hf_link_client_verdict */
+	HF_LINK_TLV_CLIENT_SUBJECT = 11, /* of the same certificate: text, RFC 2253, ASCII */
+	HF_LINK_TLV_CLIENT_ISSUER = 12,  /* likewise */
+	HF_LINK_TLV_CLIENT_CN = 13,      /* its last common name, UTF-8 without controls */
+	HF_LINK_TLV_CLIENT_SHA256 = 14,  /* 32 bytes: the hash of the certificate */
+};
+
+/* What is known of who the client is. One that showed a bad certificate has got no connection. */
+enum hf_link_client_verdict {
+	HF_LINK_CLIENT_NOT_ASKED = 0, /* and when there is no such TLV */
+	HF_LINK_CLIENT_NONE = 1,      /* it was asked and has no certificate */
+	HF_LINK_CLIENT_VERIFIED = 2,
 };
 
 /* ---- the handover ----

@@ -118,9 +118,32 @@ static uint32_t endpoint_choose(struct hf_worker *w, uint32_t backend)
 	return HF_ENDPOINT_MAX;
 }
 
+/* What is known of who it is, if the host asks. */
+static void client_info(struct hf_link_info *info, const struct hf_tls_peer *peer)
+{
+	const struct hf_auth_client *who = peer->client;
+
+	if (peer->vhost && peer->vhost->auth)
+		info->client_verdict = who ? HF_LINK_CLIENT_VERIFIED : HF_LINK_CLIENT_NONE;
+	if (!who)
+		return;
+	info->client_subject = hf_span(who->subject, who->subject_len);
+	info->client_issuer = hf_span(who->issuer, who->issuer_len);
+	info->client_cn = hf_span(who->cn, who->cn_len);
+	info->client_sha256 = hf_span(who->fingerprint, sizeof(who->fingerprint));
+}
+
+#define STREAM_TLVS_MAX 1024u /* addresses, names, fingerprint */
+#define CLIENT_TLVS_MAX \
+	(HF_TLS_CLIENT_LEAF_MAX + 2 * HF_AUTH_DN_MAX + HF_AUTH_CN_MAX + 32u + 6u * 4u)
+static_assert(
+	STREAM_TLVS_MAX + CLIENT_TLVS_MAX <= HF_LINK_PAYLOAD_MAX - sizeof(struct hf_link_open),
+	"OPEN takes it");
+
 static size_t stream_info(
 	struct hf_worker *w, uint32_t i, const struct hf_tls_peer *peer, uint8_t *out, size_t cap)
 {
+	uint8_t cert[HF_TLS_CLIENT_LEAF_MAX];
 	const struct hf_tcp_info *t = hf_tcp_info(w->tcp, i);
 	struct hf_writer wr = hf_writer(out, cap);
 	struct hf_link_info info = {
@@ -133,7 +156,11 @@ static size_t stream_info(
 		.sni = peer->sni,
 		.alpn = peer->protocol ? peer->protocol->name : hf_span(NULL, 0),
 		.ja4 = peer->ja4,
+		.client_cert =
+			hf_span(cert, hf_tls_client_cert_copy(&w->conn[i].tls, cert, sizeof(cert))),
 	};
+
+	client_info(&info, peer);
 
 	memcpy(info.conn_id, w->boot_id, 8);
 	memcpy(info.conn_id + 8, &t->ref, 8);
@@ -147,7 +174,7 @@ static size_t stream_info(
 static void stream_open(struct hf_worker *w, uint32_t i)
 {
 	struct hf_conn *c = &w->conn[i];
-	uint8_t tlvs[1024];
+	uint8_t tlvs[STREAM_TLVS_MAX + CLIENT_TLVS_MAX];
 	struct hf_tls_peer peer;
 	uint32_t e, window, free_cnt = w->cfg.link_chunk_cnt - w->link_reserved;
 	size_t len;
@@ -621,6 +648,15 @@ void hf_bridge_sym_done(struct hf_worker *w, struct hf_sym_job *job)
 	struct hf_conn *c = conn_of(w, job->owner);
 
 	hf_tls_sym_done(&w->tls, c ? &c->tls : NULL, job);
+	if (c)
+		hf_fifo_push(&w->run, (uint32_t)(c - w->conn));
+}
+
+void hf_bridge_auth_done(struct hf_worker *w, struct hf_auth_job *job)
+{
+	struct hf_conn *c = conn_of(w, job->owner);
+
+	hf_tls_auth_done(&w->tls, c ? &c->tls : NULL, job);
 	if (c)
 		hf_fifo_push(&w->run, (uint32_t)(c - w->conn));
 }

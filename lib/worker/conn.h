@@ -96,6 +96,9 @@ struct hf_worker {
 	struct hf_tls_ctx tls;
 	struct hf_pk *pk;
 	struct hf_sym *sym;
+	struct hf_auth *auth;
+	bool pk_waits;       /* there was more to do for pk when it was last asked */
+	uint64_t auth_ahead; /* cycles that auth has had and pk has not, both having work */
 	struct hf_bufs bufs, link_bufs;
 	struct hf_rand rand;
 	struct hf_trace trace;
@@ -144,6 +147,7 @@ void hf_bridge_run(struct hf_worker *w, uint32_t i);
 void hf_bridge_deadline(struct hf_worker *w, uint32_t i);
 void hf_bridge_pk_done(struct hf_worker *w, struct hf_pk_job *job);
 void hf_bridge_sym_done(struct hf_worker *w, struct hf_sym_job *job);
+void hf_bridge_auth_done(struct hf_worker *w, struct hf_auth_job *job);
 /* One endpoint's messages, at most `max` and about HF_TURN_LEN; cuts it off when it breaks a rule. */
 void hf_bridge_fetch(struct hf_worker *w, uint32_t e, uint32_t max);
 void hf_bridge_endpoint_down(struct hf_worker *w, uint32_t e);

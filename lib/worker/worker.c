@@ -311,8 +311,8 @@ static bool port_idle(struct hf_worker *w)
 	return w->frames_before + w->net_stats.frames_in - w->frames_at < IDLE_FRAMES;
 }
 
-/* One slice of public-key work. It comes last in the turn, so that what is ready leaves first. */
-static void crypto_keys(struct hf_worker *w)
+/* One slice of work with private keys. */
+static void crypto_slice(struct hf_worker *w)
 {
 	static const uint8_t cause[HF_PK_SLICE_CNT] = {[HF_PK_SLICE_NONE] = HF_GAP_rest,
 		[HF_PK_SLICE_STEP] = HF_GAP_pk_step,
@@ -321,14 +321,43 @@ static void crypto_keys(struct hf_worker *w)
 		[HF_PK_SLICE_CURVES] = HF_GAP_curves};
 	struct hf_pk_job *job;
 
-	if (hf_pk_work(w->pk, port_idle(w), w->now))
-		w->busy = true;
+	w->pk_waits = hf_pk_work(w->pk, port_idle(w), w->now);
 	spent(w, cause[hf_pk_last_slice(w->pk)]);
+	w->busy |= w->pk_waits;
 	while ((job = hf_pk_done(w->pk)) != NULL) {
 		w->busy = true;
 		hf_bridge_pk_done(w, job);
 	}
 	spent(w, HF_GAP_tls);
+}
+
+/* One client's certificate. */
+static void crypto_client(struct hf_worker *w)
+{
+	struct hf_auth_job *job;
+
+	w->busy = true;
+	hf_auth_work(w->auth, w->now);
+	spent(w, HF_GAP_auth);
+	while ((job = hf_auth_done(w->auth)) != NULL)
+		hf_bridge_auth_done(w, job);
+	spent(w, HF_GAP_tls);
+}
+
+/* One slice, or one client's certificate. It comes last in the turn, so that what is ready leaves
+ * first. A certificate costs as much as many slices; when both have work, each gets half the time. */
+static void crypto_keys(struct hf_worker *w)
+{
+	uint64_t began = w->spent_at, took;
+	bool client = hf_auth_waits(w->auth) && !(w->pk_waits && w->auth_ahead);
+
+	if (client)
+		crypto_client(w);
+	else
+		crypto_slice(w);
+	took = HF_MAX(w->spent_at - began, 1ull);
+	w->auth_ahead = client ? took : w->auth_ahead - HF_MIN(w->auth_ahead, took);
+	w->busy |= hf_auth_waits(w->auth);
 }
 
 /* ---- 7: timers ---- */
@@ -571,7 +600,8 @@ struct hf_poll hf_worker_poll(struct hf_worker *w, hf_ns now)
 	sites_release(w);
 	spent(w, HF_GAP_rest);
 
-	/* 4 crypto: one slice of public-key work, last, so that what was ready has left */
+	/* 4 crypto: one slice of public-key work, or one client's certificate; last, so that what was
+	 * ready has left */
 	crypto_keys(w);
 
 	w->stats.polls++;
@@ -585,8 +615,8 @@ struct hf_poll hf_worker_poll(struct hf_worker *w, hf_ns now)
 
 struct parts {
 	struct hf_worker *w;
-	void *tcp, *tls, *pk, *sym, *bufs, *link_bufs, *trace, *conn, *run_v, *run_in, *wait_v,
-		*wait_in;
+	void *tcp, *tls, *pk, *sym, *auth, *bufs, *link_bufs, *trace, *conn, *run_v, *run_in,
+		*wait_v, *wait_in;
 	void *orders, *events, *cross[HF_WORKER_MAX];
 };
 
@@ -629,6 +659,7 @@ static void layout(struct parts *p, uint8_t **at, const struct hf_worker_cfg *c)
 	p->tls = carve(at, hf_tls_ctx_footprint(c->hs_cnt, c->session_cnt));
 	p->pk = carve(at, hf_pk_footprint(&(struct hf_pk_cfg){.job_cnt = c->pk_job_cnt}));
 	p->sym = carve(at, hf_sym_footprint(c->sym_job_cnt));
+	p->auth = carve(at, hf_auth_footprint(c->auth_job_cnt));
 	p->bufs = carve(at, hf_bufs_footprint(c->chunk_cnt, c->record_cnt));
 	p->link_bufs = carve(at, hf_bufs_footprint(c->link_chunk_cnt, 0));
 	p->trace = carve(at, c->trace_cnt * sizeof(struct hf_trace_ev));
@@ -701,9 +732,11 @@ struct hf_worker *hf_worker_init(
 	w->pk = hf_pk_init(p.pk, &(struct hf_pk_cfg){.job_cnt = cfg->pk_job_cnt, .sym = w->sym},
 		env->pk, env->pk_cnt);
 	hf_pk_keep_pairs(w->pk, &w->rand);
+	w->auth = hf_auth_init(p.auth, cfg->auth_job_cnt, env->auth);
 	w->tls = (struct hf_tls_ctx){.bufs = &w->bufs,
 		.pk = w->pk,
 		.sym = w->sym,
+		.auth = w->auth,
 		.rand = &w->rand,
 		.trace = &w->trace,
 		.worker = cfg->index,
@@ -825,6 +858,7 @@ uint32_t hf_worker_tables(struct hf_worker *w, struct hf_worker_table v[HF_WORKE
 		{.table = &hf_tls_stat_table, .base = &w->tls.stats},
 		{.table = &hf_pk_stat_table, .base = hf_pk_stats(w->pk)},
 		{.table = &hf_sym_stat_table, .base = hf_sym_stats(w->sym)},
+		{.table = &hf_auth_stat_table, .base = hf_auth_stats(w->auth)},
 	};
 	uint32_t cnt = HF_ARRAY_LEN(modules);
 
@@ -885,5 +919,6 @@ bool hf_worker_is_idle(const struct hf_worker *w)
 
 	return !w->stats.conns && !w->stats.streams && !w->bufs.chunk.used &&
 	       !w->bufs.record.used && !w->link_bufs.chunk.used && !w->link_reserved &&
-	       !w->tls.hs.used && !w->run.cnt && !w->wait.cnt && !pk->jobs && !sym->jobs;
+	       !w->tls.hs.used && !w->run.cnt && !w->wait.cnt && !pk->jobs && !sym->jobs &&
+	       !hf_auth_stats(w->auth)->jobs;
 }

@@ -58,7 +58,7 @@ static void turn(void)
 
 	hf_tls_peer(&rig.tls, &peer);
 	HF_ASSERT(!(set & HF_TLS_ESTABLISHED) || peer.master);
-	HF_ASSERT(set & 63);
+	HF_ASSERT(set & 127);
 	HF_ASSERT(!(set & HF_TLS_FAILED) || rig.tls.reason != HF_TLS_R_OK);
 	HF_ASSERT(rig.room <= before && rig.credit <= rig.fed);
 	check_out();

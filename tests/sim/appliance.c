@@ -518,6 +518,7 @@ static struct hf_worker_cfg roomy(void)
 		.time_wait_cnt = 128,
 		.session_cnt = 64,
 		.pk_job_cnt = 64,
+		.auth_job_cnt = 16,
 		.sym_job_cnt = 256,
 		.cross_cnt = 256,
 		.rcv_wnd_max = 65536,
@@ -538,6 +539,7 @@ static struct hf_worker_cfg tight(struct rng *r, uint32_t client_cnt)
 		.time_wait_cnt = rng_range(r, 1, 4),
 		.session_cnt = rng_below(r, 2), /* none, or one place */
 		.pk_job_cnt = rng_range(r, 1, 2),
+		.auth_job_cnt = rng_range(r, 1, 2),
 		.sym_job_cnt = rng_range(r, 2, 8),
 		.cross_cnt = 4,
 		.rcv_wnd_max = rng_range(r, 20000, 40000),

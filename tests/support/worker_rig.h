@@ -99,6 +99,7 @@ static inline void rig_worker(struct rig *r)
 		.half_open_cnt = r->half_open_cnt ? r->half_open_cnt : 8,
 		.time_wait_cnt = 8,
 		.pk_job_cnt = 8,
+		.auth_job_cnt = 4,
 		.sym_job_cnt = 16,
 		.order_cnt = 16,
 		.event_cnt = 64,

@@ -15,6 +15,7 @@ static struct generation {
 	struct hf_tls_vhost vhost[3];
 	struct hf_site_listener_spec spec;
 	struct hf_pki_cert cert[2];
+	struct hf_auth_ca *ca[2];
 	struct hf_loaded_site site;
 } old, new;
 
@@ -35,8 +36,11 @@ static void make(struct generation *g, const char *first, const char *second, in
 		g->cert[i] = (struct hf_pki_cert){.list = hf_span(i ? "2" : "1", 1),
 			.subject = i ? "CN=two" : "CN=one",
 			.not_after_s = end_s + i * DAY};
-	g->site = (struct hf_loaded_site){
-		.cert = g->cert, .cert_cnt = 2, .vhost = g->vhost, .listener = &g->spec};
+	g->site = (struct hf_loaded_site){.cert = g->cert,
+		.cert_cnt = 2,
+		.ca = g->ca,
+		.vhost = g->vhost,
+		.listener = &g->spec};
 }
 
 static uint64_t key(uint32_t host, uint32_t resumed)
@@ -184,6 +188,29 @@ static void a_reload_names_certificates(void **state)
 	free(text);
 }
 
+/* Who asks from now on, and whose authorities are others than before. */
+static void a_reload_tells_of_authorities(void **state)
+{
+	struct hf_auth_ca few = {.cert_cnt = 2}, many = {.cert_cnt = 3, .fingerprint = {1}};
+	char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+
+	(void)state;
+	make(&old, "one", "two", 0);
+	make(&new, "one", "two", 0);
+	new.ca[0] = new.ca[1] = &few;
+	old.ca[1] = &many;
+	hf_hosts_changes(out, &old.cfg, &old.site, &new.cfg, &new.site);
+	old.ca[0] = old.ca[1] = &few; /* what is as it was is not told, nor that nobody is asked */
+	new.ca[1] = NULL;
+	hf_hosts_changes(out, &old.cfg, &old.site, &new.cfg, &new.site);
+	fclose(out);
+	assert_string_equal(text, "  certificate one: clients lead to 2 authorities\n"
+				  "  certificate two: client_ca renewed, 2 authorities, was 3\n");
+	free(text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -193,6 +220,7 @@ int main(void)
 		cmocka_unit_test(more_names_than_fit_share_one),
 		cmocka_unit_test(days_are_counted_down),
 		cmocka_unit_test(a_reload_names_certificates),
+		cmocka_unit_test(a_reload_tells_of_authorities),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

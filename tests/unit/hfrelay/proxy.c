@@ -59,7 +59,7 @@ static void ipv6_and_client_certificate(void **state)
 	/* One side alone is enough: then the other goes as ::ffff:10.0.0.254. */
 	memset(info.client_addr, 0x20, 16);
 	info.sni.len = info.alpn.len = 0;
-	info.client_cert = text("DER");
+	info.client_verdict = HF_LINK_CLIENT_VERIFIED;
 	info.tls_version = 0x0301;
 	info.cipher = 0xfafa;
 	len = hf_proxy_header(got, sizeof(got), &info, HF_PROXY_V2);
@@ -87,6 +87,42 @@ static void fingerprint(void **state)
 	info.ja4 = text("t12d010500_798dd72d0aaa_847bbcdea70d");
 	assert_int_equal(hf_proxy_header(got, sizeof(got), &info, HF_PROXY_V2), 16 + 0x70 + 3 + 36);
 	assert_memory_equal(got + at, "\xe4\x00\x24t12d010500_798dd72d0aaa_847bbcdea70d\x20", 40);
+}
+
+/* Who was asked and has none is like who was not asked: this header has no word for it. */
+static void client_certificate(void **state)
+{
+	static const char sha256[] = "\1\2\3\4\5\6\7\10\11\12\13\14\15\16\17\20"
+				     "\1\2\3\4\5\6\7\10\11\12\13\14\15\16\17\xff";
+	static const uint8_t want[] = "\xe5\x00\x08"
+				      "CN=a,O=b"
+				      "\xe6\x00\x04"
+				      "CN=c"
+				      "\xe7\x00\x40"
+				      "0102030405060708090a0b0c0d0e0f10"
+				      "0102030405060708090a0b0c0d0e0fff"
+				      "\x20\x00\x31\x07\x00\x00\x00\x00"
+				      "\x21\x00\x07TLSv1.2"
+				      "\x22\x00\x01"
+				      "a"
+				      "\x23\x00\x1b"
+				      "ECDHE-RSA-AES128-GCM-SHA256";
+	struct hf_client_info info = info_v4();
+	uint8_t got[HF_PROXY_HEADER_MAX];
+	size_t before = 16 + 12 + 5 + 12 + 35, len;
+	(void)state;
+	info.client_verdict = HF_LINK_CLIENT_NONE;
+	assert_int_equal(hf_proxy_header(got, sizeof(got), &info, HF_PROXY_V2), 16 + 0x70);
+	assert_memory_equal(got + before, "\x20\x00\x2d\x01\x00\x00\x00\x01", 8);
+	info.client_verdict = HF_LINK_CLIENT_VERIFIED;
+	info.client_subject = text("CN=a,O=b");
+	info.client_issuer = text("CN=c");
+	info.client_cn = text("a");
+	info.client_cert = text("DER"); /* servers have no room for it */
+	info.client_sha256 = (struct hf_client_bytes){(const uint8_t *)sha256, 32};
+	len = hf_proxy_header(got, sizeof(got), &info, HF_PROXY_V2);
+	assert_int_equal(len, before + sizeof(want) - 1);
+	assert_memory_equal(got + before, want, sizeof(want) - 1);
 }
 
 static uint32_t crc32c_table(const uint8_t *p, size_t len)
@@ -120,13 +156,17 @@ static void checksum(void **state)
 static void largest(void **state)
 {
 	struct hf_client_info info = info_v4();
-	uint8_t got[HF_PROXY_HEADER_MAX], name[255];
+	uint8_t got[HF_PROXY_HEADER_MAX], name[255], dn[800] = {0};
 	(void)state;
 	memset(name, 'n', sizeof(name));
 	memset(info.client_addr, 0x20, 16);
 	info.sni = info.alpn = (struct hf_client_bytes){name, sizeof(name)};
 	info.ja4 = text("t12d010500_798dd72d0aaa_847bbcdea70d");
 	info.cipher = 0xc024; /* among the longest names */
+	info.client_verdict = HF_LINK_CLIENT_VERIFIED;
+	info.client_subject = info.client_issuer = (struct hf_client_bytes){dn, sizeof(dn)};
+	info.client_cn = (struct hf_client_bytes){dn, 256};
+	info.client_sha256 = (struct hf_client_bytes){dn, 32};
 	assert_true(hf_proxy_header(got, sizeof(got), &info, HF_PROXY_V2_CRC32C) > 0);
 }
 
@@ -136,6 +176,7 @@ int main(void)
 		cmocka_unit_test(ipv4),
 		cmocka_unit_test(ipv6_and_client_certificate),
 		cmocka_unit_test(fingerprint),
+		cmocka_unit_test(client_certificate),
 		cmocka_unit_test(checksum),
 		cmocka_unit_test(largest),
 	};

@@ -813,6 +813,11 @@ static struct hf_link_info sample(void)
 		.alpn = text("http/1.1"),
 		.client_cert = text("DER"),
 		.ja4 = text("t12d1516h1_8daaf6152771_e5627efa2ab1"),
+		.client_verdict = HF_LINK_CLIENT_VERIFIED,
+		.client_subject = text("CN=a,O=b"),
+		.client_issuer = text("CN=c"),
+		.client_cn = text("a"),
+		.client_sha256 = text("0123456789abcdef0123456789abcdef"),
 	};
 	return info;
 }
@@ -837,8 +842,14 @@ static void info_round_trip(void **state)
 	assert_memory_equal(in.conn_id, out.conn_id, sizeof(in.conn_id));
 	assert_true(hf_span_eq(in.sni, out.sni) && hf_span_eq(in.alpn, out.alpn));
 	assert_true(hf_span_eq(in.client_cert, out.client_cert) && hf_span_eq(in.ja4, out.ja4));
+	assert_int_equal(out.client_verdict, HF_LINK_CLIENT_VERIFIED);
+	assert_true(hf_span_eq(in.client_subject, out.client_subject) &&
+		    hf_span_eq(in.client_issuer, out.client_issuer));
+	assert_true(hf_span_eq(in.client_cn, out.client_cn) &&
+		    hf_span_eq(in.client_sha256, out.client_sha256));
 	assert_int_equal(hf_link_info_read(hf_span(buf, 0), &out), 0);
 	assert_int_equal(out.client_port, 0);
+	assert_int_equal(out.client_verdict, HF_LINK_CLIENT_NOT_ASKED);
 }
 
 static void info_malformed(void **state)
@@ -852,10 +863,11 @@ static void info_malformed(void **state)
 	/* Cut anywhere but between two TLVs it is refused; there it is merely shorter. */
 	for (size_t len = 0; len <= w.len; len++)
 		whole += hf_link_info_read(hf_span(buf, len), &out) == 0;
-	assert_int_equal(whole, 10);
+	assert_int_equal(whole, 15);
 	/* A fixed length that is not the type's. */
 	static const uint8_t type[] = {HF_LINK_TLV_CLIENT, HF_LINK_TLV_LOCAL, HF_LINK_TLV_CONN_ID,
-		HF_LINK_TLV_TLS_VERSION, HF_LINK_TLV_CIPHER};
+		HF_LINK_TLV_TLS_VERSION, HF_LINK_TLV_CIPHER, HF_LINK_TLV_CLIENT_VERDICT,
+		HF_LINK_TLV_CLIENT_SHA256};
 	for (size_t i = 0; i < HF_ARRAY_LEN(type); i++) {
 		uint8_t odd[] = {0, type[i], 0, 3, 1, 2, 3};
 		assert_int_equal(hf_link_info_read(hf_span(odd, sizeof(odd)), &out), -1);

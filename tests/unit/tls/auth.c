@@ -242,8 +242,8 @@ static void expect_end(enum hf_tls_reason reason)
 static void request_as_it_stands(void **state)
 {
 	static const uint8_t want[] = {13, 0, 0, 3 + 2 + 24 + 2 + 4, 2, 64, 1, 0, 24, 4, 3, 5, 3, 6,
-		3, 8, 4, 8, 5, 8, 6, 4, 1, 5, 1, 6, 1, 8, 9, 8, 10, 8, 11, 0, 4, 0, 2, 'C', 'A',
-		14, 0, 0, 0};
+		3, 8, 4, 8, 5, 8, 6, 4, 1, 5, 1, 6, 1, 8, 9, 8, 10, 8, 11, 0, 4, 0, 2, 'C', 'A', 14,
+		0, 0, 0};
 	static const uint16_t *const kx[] = {suite_rsa, suite_ecdhe};
 
 	(void)state;
@@ -267,8 +267,7 @@ static void good_ones_of_every_size(void **state)
 {
 	static const uint16_t *const kx[] = {suite_rsa, suite_ecdhe};
 	static const struct shown rows[] = {
-		{1, 1, HF_AUTH_OK, 0, false},
-		{1, 1000, HF_AUTH_OK, 0x0804, false},
+		{1, 1, HF_AUTH_OK, 0, false}, {1, 1000, HF_AUTH_OK, 0x0804, false},
 		{1, HF_TLS_CLIENT_LEAF_MAX, HF_AUTH_OK, 0x0401, false},
 		{3, 1500, HF_AUTH_OK, 0x0809, false},
 		{8, 2044, HF_AUTH_OK, 0, false}, /* all but one byte of what may be */

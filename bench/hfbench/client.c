@@ -52,6 +52,7 @@ struct client {
 	uint32_t idle_cnt;
 	double next_at;
 	uint64_t random;
+	struct btls_session last; /* what places without one of their own come back with */
 	uint8_t rx[READ_SIZE];
 };
 
@@ -134,10 +135,13 @@ static void choose_session(struct slot *s)
 	struct client *c = s->client;
 	const struct bench_opt *o = c->opt;
 	c->resume_due += o->resume == RESUME_NONE ? 0 : o->resume_percent;
-	if (c->resume_due >= 100)
-		c->resume_due -= 100;
-	else
+	if (c->resume_due < 100) {
 		session_forget(s);
+	} else {
+		c->resume_due -= 100;
+		if (!s->session.suite && c->idle)
+			s->session = c->last;
+	}
 	if (!o->stale)
 		return;
 	s->session = (struct btls_session){.suite = o->tls.suite[0], .ems = o->tls.ems};
@@ -252,6 +256,8 @@ static bool handshake_done(struct slot *s)
 	bench_hist_add(&t->handshake, now_ns() - s->began);
 	atomic_fetch_add_explicit(&t->handshakes, 1, memory_order_relaxed);
 	t->resumed += s->tls.resumed;
+	if (s->client->idle && !s->tls.resumed)
+		s->client->last = s->session;
 	if (!t->cipher[0])
 		(void)snprintf(t->cipher, sizeof(t->cipher), "%s", s->tls.suite->name);
 	return next_request(s);
@@ -472,9 +478,24 @@ static void open_begin(struct client *c)
 	next_draw(c);
 }
 
+/* Who comes back was there before: one connection alone fetches a session. Otherwise a rate that is one of
+ * resumptions would begin with as many full handshakes a second, which nobody bears. */
+static bool open_primed(struct client *c, hf_ns now)
+{
+	if (c->opt->resume == RESUME_NONE || c->last.suite)
+		return true;
+	if (c->idle_cnt == c->thread->slot_cnt && now >= c->idle[c->idle_cnt - 1]->due &&
+		ticket_take(c))
+		slot_start(c->idle[--c->idle_cnt], now, now);
+	c->next_at = (double)now;
+	return false;
+}
+
 static void open_start(struct client *c)
 {
 	hf_ns now = now_ns();
+	if (!open_primed(c, now))
+		return;
 	while (c->next_at <= (double)now && c->idle_cnt && ticket_take(c)) {
 		hf_ns meant_at = (hf_ns)c->next_at;
 		next_draw(c);

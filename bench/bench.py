@@ -40,14 +40,18 @@ class Case:
     clients: int = 64
     latency: bool = True
     rsa: bool = False  # a full handshake with an RSA private key: has a bound
+    predicted: tuple = ()  # certificate and kind in the line of `handfast --plan`
 
 
 CASES = [
-    Case("rsa-cbc", "full handshake, RSA key exchange, AES128-CBC-SHA", "capture-rsa", "AES128-SHA", rsa=True),
-    Case("rsa-gcm", "full handshake, RSA key exchange, AES128-GCM", "plain", "AES128-GCM-SHA256", rsa=True),
-    Case("ecdhe-rsa", "full handshake, ECDHE on X25519, RSA-2048 signature", "modern", RSA, rsa=True),
-    Case("ecdhe-ecdsa", "full handshake, ECDHE on X25519, ECDSA P-256 signature", "modern", ECDSA),
-    Case("ticket", "resumption by ticket", "resumed", RSA),
+    Case("rsa-cbc", "full handshake, RSA key exchange, AES128-CBC-SHA", "capture-rsa", "AES128-SHA", rsa=True,
+         predicted=("www", "RSA key exchange")),
+    Case("rsa-gcm", "full handshake, RSA key exchange, AES128-GCM", "plain", "AES128-GCM-SHA256", rsa=True,
+         predicted=("www", "RSA key exchange")),
+    Case("ecdhe-rsa", "full handshake, ECDHE on X25519, RSA-2048 signature", "modern", RSA, rsa=True,
+         predicted=("www", "ECDHE")),
+    Case("ecdhe-ecdsa", "full handshake, ECDHE on X25519, ECDSA P-256 signature", "modern", ECDSA, predicted=("ecdsa", "ECDHE")),
+    Case("ticket", "resumption by ticket", "resumed", RSA, predicted=("www", "resumed")),
     Case("id", "resumption by session id", "modern", RSA, options=("--resume", "id")),
     Case("request", "a request on each new connection, full handshake (ECDHE, ECDSA)", "modern", ECDSA, "replies",
          ("--request", "/")),
@@ -123,6 +127,26 @@ def parse_speed(text):
         if line.startswith("+F2:"):
             return 1 / float(line.split(":")[3])
     return None
+
+
+def parse_predicted(text):
+    """The lines behind `predicted` of a plan: {(certificate, kind): handshakes in a CPU second}."""
+    found, inside = {}, False
+    for line in text.splitlines():
+        inside = inside and line.startswith("  ") or line.startswith("predicted")
+        if inside and line.startswith("  "):
+            name, _, rest = line.strip().partition(" ")
+            for part in rest.split(","):
+                kind, _, rate = part.strip().rpartition(" ")
+                found[name, kind] = float(rate)
+    return found
+
+
+def predict(case):
+    out = subprocess.run(["ip", "netns", "exec", os.environ["FARM_APPL"], "taskset", "-c", os.environ["SERVER_CORE"],
+                          os.environ["FARM_BIN"] + "/handfast", "--plan", os.environ["FARM_DIR"] + "/handfast.yaml"],
+                         capture_output=True, text=True).stdout
+    return parse_predicted(out).get(case.predicted)
 
 
 # ---- servers -----------------------------------------------------------------------------------------
@@ -268,6 +292,7 @@ def window(server, case, args):
         after = stats()
         w["engines"] = engines_between(before, after)
         w["cycles"] = cycles_between(before, after)
+        w["headroom"] = rows_of(after, "worker")["headroom"] / 1000
         w["relay_cpu"] = sum(c["seconds"] for c in m["server_cpu"] if c["pid"] == int(os.environ["BENCH_RELAY"]))
     return w
 
@@ -304,6 +329,9 @@ def run_case(case, servers, options):
     args = ["-c", str(case.clients), "-d", str(options.seconds)]
     if case.rsa:
         result["rsa_bound"] = rsa_bound(int(os.environ["SERVER_CORE"]))
+    if case.predicted:
+        only(servers, None)
+        result["predicted"] = predict(case)
     least, most = options.rounds
     for n in range(-1, most):  # round -1 warms up
         r = {}
@@ -338,7 +366,7 @@ def latencies(case, servers, options, result):
                 continue
             w = window(s, case, ["-c", "4000", "-r", str(rate), "-d", str(options.seconds)])
             result["latency"].setdefault(s.name, {})[str(share)] = {
-                "rate": rate, "got": w["rate"], "missed": w["missed"], "wrong": w["wrong"],
+                "rate": rate, "got": w["rate"], "headroom": w.get("headroom"), "missed": w["missed"], "wrong": w["wrong"],
                 "ms": w["handshake_ms"] if case.unit == "handshakes" else w["reply_ms"]}
         say("  %s: %s" % (s.name, "  ".join("p50 %.2f p99 %.2f ms at %s %%" % (v["ms"]["p50"], v["ms"]["p99"], k)
                                             for k, v in result["latency"].get(s.name, {}).items())))

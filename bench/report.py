@@ -164,6 +164,20 @@ def part_cycles(case):
         "\nWithout taking and sending frames (rx, tx), which a device of its own does cheaper: %s us.\n" % figure(whole - wire)
 
 
+def part_capacity(results):
+    rows = []
+    for name, case in order(results):
+        if case.get("predicted"):
+            ours = median(case, "handfast", "per_cpu")
+            left = [case["latency"].get("handfast", {}).get(k, {}).get("headroom") for k in ("50", "90")]
+            rows.append([name, figure(case["predicted"]), figure(ours),
+                         "%+.0f %%" % (100 * (case["predicted"] / ours - 1)) if ours else "-",
+                         *("-" if v is None else "%.0f %%" % (100 * v) for v in left)])
+    return "" if not rows else "## Capacity\n\n`handfast --plan` predicts a worker's handshakes in a CPU second " \
+        "before it serves; the gauge `worker.headroom` tells how much\nof its core it does not need.\n\n" + table(
+            ["case", "predicted", "measured, relay included", "off by", "headroom at 50 % of peak", "at 90 %"], rows)
+
+
 def part_idle(case):
     n = case["connections"]
     rows = [[name, e["held"], figure((e["set_aside"] if e.get("set_aside") else e["pss"] / n)),
@@ -228,6 +242,7 @@ def report(results, pictures):
              part_machine(results), "## How to read it\n", READ.format(spread=SPREAD, client=client) + "\n",
              "## In short\n", part_summary(results)]
     parts += ["![%s](%s)\n" % (os.path.splitext(p)[0].replace("_", " "), p) for p in pictures]
+    parts.append(part_capacity(results))
     parts.append("## Case by case\n")
     for name, case in order(results):
         parts.append(part_case(name, case) if "rounds" in case else part_idle(case))

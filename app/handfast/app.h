@@ -2,6 +2,7 @@
  *   main.c       options -> plan -> memory -> drivers -> workers -> control, and back
  *   plan.c       from the options: cores, queues, bytes of every pool
  *   engines.c    public-key engines: started, proved, their crossover measured
+ *   capacity.c   what operations cost here, and how many handshakes that will bear
  *   serve.c      the main thread: reloads, admission of backends, events -> logs, drain
  *   site_load.c  from the options to one generation of the site: certificates, keys, names
  *   tickets.c    ticket keys: random, from a fleet's secret, or from a file; when they turn
@@ -50,6 +51,34 @@ void hf_plan_print(const struct hf_plan *p, FILE *out);
 struct hf_worker_cfg hf_plan_worker(const struct hf_plan *p, const struct hf_config *cfg,
 	struct hf_port *const *ports, uint32_t index);
 
+/* ---- capacity.c ---- */
+
+/* What operations cost on this processor, by the engines that will compute them. */
+struct hf_capacity {
+	uint64_t cycles_per_us;
+	uint64_t rsa_ns[HF_PK_CLASS_CNT]; /* of two primes, lanes full */
+	uint64_t ec_ns[HF_EC_KIND_CNT][HF_GROUP_CNT];
+	uint64_t prf_ns, hash_ns; /* of 3 KB */
+};
+
+/* A virtual processor's speed comes and goes: how often all is measured, and the mean taken, when nobody
+ * waits for the boot. */
+#define HF_CAPACITY_ROUNDS 8u
+
+enum hf_capacity_kind { HF_CAPACITY_RSA, HF_CAPACITY_ECDHE, HF_CAPACITY_RESUMED };
+
+struct hf_loaded_site;
+struct hf_app;
+void hf_capacity_measure(struct hf_capacity *c, const struct hf_pk_engine_ref *pk, uint32_t pk_cnt,
+	const struct hf_sym_driver *sym, void *sym_ctx, uint32_t rounds);
+/* For --plan: starts engines in memory of their own, measures, stops them. 0, or -1: they do not start. */
+HF_MUST_CHECK int hf_capacity_try(struct hf_app *app);
+/* Handshakes in a CPU second of one worker. */
+double hf_capacity_rate(const struct hf_capacity *c, const struct hf_plan *p,
+	const struct hf_pk_key *key, enum hf_group group, enum hf_capacity_kind kind);
+void hf_capacity_print(const struct hf_capacity *c, const struct hf_plan *p,
+	const struct hf_loaded_site *s, const struct hf_config *cfg, FILE *out);
+
 /* A batch kernel has a context for each size class. */
 static inline uint32_t hf_engine_ctx_cnt(const struct hf_pk_engine *e)
 {
@@ -78,6 +107,7 @@ struct hf_app {
 	const char *config_path;
 	struct hf_config cfg; /* as of start; control replaces it at a reload */
 	struct hf_plan plan;  /* points into the cfg of start */
+	struct hf_capacity capacity;
 	struct hf_os_mem mem;
 	uint64_t origin_ns; /* hf_os_now_ns() from which every worker's `now` counts */
 	struct hf_port *port[HF_TCP_PORT_MAX];

@@ -6,6 +6,7 @@
 #include <time.h>
 #include "app/handfast/control.h"
 #include "app/handfast/serve.h"
+#include "app/handfast/site_load.h"
 
 static uint32_t sources(void *arg, struct hf_stats_source *v, uint32_t max)
 {
@@ -60,7 +61,10 @@ static void trace(void *arg, FILE *out, int only)
 
 static void plan(void *arg, FILE *out)
 {
-	hf_plan_print(&((struct hf_app *)arg)->plan, out);
+	const struct hf_app *app = arg;
+
+	hf_plan_print(&app->plan, out);
+	hf_capacity_print(&app->capacity, &app->plan, app->serve->sites, &app->cfg, out);
 }
 
 static void drain(void *arg, FILE *out, bool on)

@@ -22,7 +22,8 @@
 static const char help[] =
 	"usage: handfast FILE             serve what the options file says\n"
 	"       handfast --check FILE     validate it; 0 when it could be served\n"
-	"       handfast --plan FILE      cores, queues and memory it would take\n"
+	"       handfast --plan FILE      cores, queues and memory it would take, and what it "
+	"would bear\n"
 	"       handfast --print-config   an options file with every option in it\n"
 	"       handfast --print-reference  the options, in Markdown\n"
 	"       handfast --version | --help\n";
@@ -219,6 +220,9 @@ static int workers(struct hf_app *app)
 		(void)snprintf(aw->label, sizeof(aw->label), "%u", i);
 		if (engines(app, aw, &env))
 			return -1;
+		if (i == 0)
+			hf_capacity_measure(
+				&app->capacity, aw->pk, aw->pk_cnt, env.sym, env.sym_ctx, 1);
 		hf_os_random(env.seed, sizeof(env.seed));
 		aw->w = hf_worker_init(
 			hf_os_mem_carve(&app->mem, app->plan.worker_bytes, HF_CACHE_LINE), &cfg,
@@ -316,6 +320,21 @@ static int serve(struct hf_app *app)
 
 /* ---- the command line ---- */
 
+static void print_plan(struct hf_app *app)
+{
+	struct hf_config_errors errs = {.cnt = 0};
+	struct hf_loaded_site *s;
+	uint64_t key_id = 0;
+	hf_plan_print(&app->plan, stdout);
+	hf_log_set_level(HF_LOG_WARN);
+	s = hf_site_load(&app->cfg, 1, 1, &key_id, &errs);
+	if (s && hf_capacity_try(app) == 0)
+		hf_capacity_print(&app->capacity, &app->plan, s, &app->cfg, stdout);
+	else
+		puts("predicted   nothing: the engines do not start");
+	hf_site_unload(s);
+}
+
 static int check(struct hf_app *app, bool plan)
 {
 	struct hf_config_errors errs;
@@ -324,7 +343,7 @@ static int check(struct hf_app *app, bool plan)
 		return 1;
 	}
 	if (plan)
-		hf_plan_print(&app->plan, stdout);
+		print_plan(app);
 	else
 		printf("%s: ok: %u ports, %u listeners, %u certificates, %u backends\n",
 			app->config_path, app->cfg.ports_cnt, app->cfg.listeners_cnt,

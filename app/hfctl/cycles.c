@@ -39,7 +39,7 @@ static void table(struct hfctl_picture *was, struct hfctl_picture *is)
 	size_t i;
 	for (i = 0; i < HF_ARRAY_LEN(causes); i++)
 		all += ns_of(was, is, causes[i].name);
-	printf("%.0f handshakes, %.3f s of work, %.3f s of looking for it in vain\n\n", handshakes,
+	printf("%.0f handshakes, %.6f s of work, %.6f s of looking for it in vain\n\n", handshakes,
 		all / 1e9, ns_of(was, is, "idle") / 1e9);
 	printf("%-9s %14s %9s\n", "cause", "us/handshake", "share");
 	for (i = 0; i < HF_ARRAY_LEN(causes); i++)

@@ -88,8 +88,10 @@ struct hf_worker {
 	hf_ns window_at;
 	uint64_t frames_before, frames_at;  /* of the window before; at the begin of this one */
 	uint64_t spent_at, gap[HF_GAP_CNT]; /* cycles, of the gap between two looks at the ports */
-	uint64_t cycles[HF_GAP_CNT], cycles_idle; /* since the start */
-	struct hf_worker_cycles cycles_ns;        /* the same for readers, who convert it */
+	uint64_t cycles[HF_GAP_CNT], cycles_idle, cycles_busy; /* since the start */
+	hf_ns headroom_at; /* the second that is measured began; what was busy then */
+	uint64_t headroom_busy;
+	struct hf_worker_cycles cycles_ns; /* the same for readers, who convert it */
 	struct hf_worker *const *all;
 	/* engines */
 	struct hf_tcp *tcp;

@@ -67,11 +67,26 @@ static void gap_end(struct hf_worker *w)
 			gap_add(w, (void *)((uint8_t *)&w->stats + gap_hist[i]), w->gap[i]);
 		}
 	}
-	if (w->busy)
+	if (w->busy) {
 		gap_add(w, &w->stats.gap_ns, sum);
-	else
+		w->cycles_busy += sum;
+	} else {
 		w->cycles_idle += sum - w->gap[HF_GAP_away];
+	}
 	memset(w->gap, 0, sizeof(w->gap));
+}
+
+/* Once a second: how much of it went without work. */
+static void headroom(struct hf_worker *w)
+{
+	uint64_t us = (w->now - w->headroom_at) / HF_NS_US, busy;
+
+	if (us < 1000000)
+		return;
+	busy = (w->cycles_busy - w->headroom_busy) / HF_MAX(w->env.cycles_per_us, 1ull);
+	w->stats.headroom = busy < us ? (us - busy) * 1000 / us : 0;
+	w->headroom_at = w->now;
+	w->headroom_busy = w->cycles_busy;
 }
 
 /* ---- 1, 2: take frames, hand strays over, feed TCP ---- */
@@ -561,6 +576,7 @@ struct hf_poll hf_worker_poll(struct hf_worker *w, hf_ns now)
 	gap_end(w);
 	w->now = now;
 	w->busy = false;
+	headroom(w);
 
 	/* 9 keep: what control wants; first, so that a new site serves this turn's hellos */
 	orders(w);

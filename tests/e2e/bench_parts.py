@@ -50,6 +50,14 @@ def amounts():
     assert by["Gbit"] == 1 and by["replies"] == 7 and by["handshakes"] == 9
 
 
+def predictions_are_read():
+    found = bench.parse_predicted("huge pages  5 of 2 MB\npredicted   handshakes in a CPU second\n"
+                                  "  www              RSA key exchange 874, ECDHE 784, resumed 16834\n"
+                                  "  ecdsa            ECDHE 3752, resumed 16834\nother 5\n  no 7\n")
+    assert found["www", "RSA key exchange"] == 874 and found["ecdsa", "ECDHE"] == 3752 and len(found) == 5, found
+    assert {c.predicted for c in bench.CASES} - {()} <= set(found)
+
+
 def engines_are_differences():
     def at(n):
         return [{"module": "pk_engine", "labels": {"engine": "rsa_ifma", "bits": "2048"}, "rows": {"ops": n}},

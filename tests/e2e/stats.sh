@@ -157,6 +157,19 @@ cycles_are_told() {
 	! "$FARM_BIN/hfctl" -s "$FARM_STATS" cycles -n 0
 }
 
+# What the worker will bear is predicted, from what operations cost here; and how much of it is left is shown.
+capacity_told() {
+	local boot file
+	boot=$("$FARM_BIN/hfctl" -s "$FARM_STATS" plan | grep -A 1 '^predicted') &&
+		file=$(farm_in_appl "$FARM_BIN/handfast" --plan "$FARM_DIR/handfast.yaml" | grep -A 1 '^predicted') || return
+	printf '%s\n' "$boot" "$file" | awk '
+		$1 == "www" { gsub(",", ""); if (0 < $7 && $7 < $5 && $5 < $9) good++ }
+		END { exit good != 2 }' || { echo "$file"; return 1; }
+	sleep 2.5 # a whole second without clients
+	echo "headroom $(farm_stat worker headroom)"
+	[ "$(farm_stat worker headroom)" -gt 500 ] && [ "$(farm_stat worker headroom)" -le 1000 ]
+}
+
 # Who computes with private keys, and how: each engine by name and size of key, the one that has worked
 # among them, and each that batches with the fill from which it does; for curves each operation in place
 # of the size, where pairs made beforehand have waited for nobody.
@@ -221,6 +234,7 @@ check "JSON by hfctl: frames in = sum of outcomes" outcomes_add_up
 check "DPDK telemetry agrees with hfctl" telemetry_agrees
 check "time between two looks at the port, by cause" gaps_have_causes
 check "where the cycles go, for each handshake" cycles_are_told
+check "capacity is predicted, and headroom shown" capacity_told
 check "every module in DPDK telemetry" telemetry_small
 check "a failed handshake is told with client and reason" failure_named
 check "a refused offer is listed with its fingerprint, and explained" failure_explained

@@ -43,8 +43,8 @@ void hf_tls_request_write(struct hf_writer *w, struct hf_span names)
 	hf_writer_u8(w, HF_TLS_MSG_CERTIFICATE_REQUEST);
 	message = hf_writer_open(w, 3);
 	list = hf_writer_open(w, 1);
-	hf_writer_u8(w, ECDSA_SIGN);
 	hf_writer_u8(w, RSA_SIGN);
+	hf_writer_u8(w, ECDSA_SIGN);
 	hf_writer_close(w, list, 1);
 	list = hf_writer_open(w, 2);
 	for (size_t i = 0; i < HF_ARRAY_LEN(proofs); i++)
@@ -58,6 +58,23 @@ void hf_tls_request_write(struct hf_writer *w, struct hf_span names)
 
 /* ---- what comes ---- */
 
+/* Of DER a certificate is a SEQUENCE, which fills its vector. What is none can be told before a private
+ * key is used for who sent it. */
+static bool is_sequence(struct hf_span der)
+{
+	struct hf_reader r = hf_reader_of(der);
+	uint8_t tag, form, len8 = 0;
+	uint16_t len16 = 0;
+
+	if (hf_reader_u8(&r, &tag) || tag != 0x30 || hf_reader_u8(&r, &form))
+		return false;
+	if (form < 0x80)
+		len16 = form;
+	else if (form == 0x81 ? hf_reader_u8(&r, &len8) : form != 0x82 || hf_reader_u16(&r, &len16))
+		return false;
+	return hf_reader_left(&r) == len8 + (size_t)len16;
+}
+
 /* RFC 5246 7.4.2, 7.4.6. Where the certificates lie is kept, in offsets: the log may grow. */
 int hf_tls_auth_certificates(struct hf_tls_call *c, struct hf_span body)
 {
@@ -65,6 +82,7 @@ int hf_tls_auth_certificates(struct hf_tls_call *c, struct hf_span body)
 	struct hf_reader r = hf_reader_of(body);
 	struct hf_span list, cert;
 	uint32_t cnt = 0;
+	bool good = true;
 
 	if (hf_reader_vec24(&r, &list) || hf_reader_left(&r) > 0)
 		return -HF_TLS_R_CLIENT_CERT_SYNTAX;
@@ -79,10 +97,11 @@ int hf_tls_auth_certificates(struct hf_tls_call *c, struct hf_span body)
 			return -HF_TLS_R_CLIENT_CERT_SYNTAX;
 		if (cnt == 0)
 			hs->leaf_len = (uint32_t)cert.len;
+		good &= is_sequence(cert);
 	}
-	return cnt > HF_AUTH_CHAIN_MAX || hs->leaf_len > HF_TLS_CLIENT_LEAF_MAX
-		       ? -HF_TLS_R_CLIENT_CERT_TOO_LONG
-		       : 0;
+	if (cnt > HF_AUTH_CHAIN_MAX || hs->leaf_len > HF_TLS_CLIENT_LEAF_MAX)
+		return -HF_TLS_R_CLIENT_CERT_TOO_LONG;
+	return good ? 0 : -HF_TLS_R_CLIENT_CERT_BAD;
 }
 
 static const struct hf_tls_proof *proof_of(uint16_t id)

@@ -9,10 +9,10 @@ static enum hf_auth_verdict check(const struct hf_auth_question *q, struct hf_au
 
 	HF_ASSERT(q->ca == &auth_double_ca && q->digest.len >= AUTH_DOUBLE_SIGNATURE_LEN);
 	HF_ASSERT(!hf_reader_vec24(&r, &leaf) && leaf.len > 0); /* TLS has looked at it */
-	if (leaf.p[0] == HF_AUTH_CANCELLED || leaf.p[0] > HF_AUTH_FAILED)
+	if (leaf.len < 5 || leaf.p[4] == HF_AUTH_CANCELLED || leaf.p[4] > HF_AUTH_FAILED)
 		return HF_AUTH_BAD;
-	if (leaf.p[0] != HF_AUTH_OK)
-		return (enum hf_auth_verdict)leaf.p[0];
+	if (leaf.p[4] != HF_AUTH_OK)
+		return (enum hf_auth_verdict)leaf.p[4];
 	if (!hf_span_eq(q->signature, hf_span(q->digest.p, AUTH_DOUBLE_SIGNATURE_LEN)))
 		return HF_AUTH_SIGNATURE;
 	memset(out, 0, sizeof(*out));

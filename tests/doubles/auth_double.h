@@ -1,5 +1,5 @@
-/* auth_double.h -- a checker of clients' certificates without X.509: the first byte of the first
- * certificate is the verdict on it, and a signature is the begin of what was to be signed. */
+/* auth_double.h -- a checker of clients' certificates without X.509: in a first certificate of
+ * more than four bytes the fifth, behind the head of its SEQUENCE, is the verdict on it, and a signature is the begin of what was to be signed. */
 #ifndef TESTS_AUTH_DOUBLE_H
 #define TESTS_AUTH_DOUBLE_H
 

@@ -4,6 +4,7 @@
  * each run something must be waited for; all that leaves must be whole records, with none behind a
  * close_notify or fatal alert; afterwards nothing may be left anywhere (rig_close). max_len: 4096
  * */
+#include "tests/doubles/auth_double.h"
 #include "tests/doubles/pk_double.h"
 #include "tests/doubles/sym_double.h"
 #include "tests/support/tls_bytes.h"
@@ -12,6 +13,8 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
 static struct rig rig;
+static uint8_t request[HF_TLS_REQUEST_MAX];
+static struct hf_tls_client_auth auth = {.ca = &auth_double_ca};
 static uint8_t chain[5000], scratch[HF_TLS_WIRE_MAX + 1000];
 
 /* What leaves, as a parser of records sees it. */
@@ -97,7 +100,10 @@ static void feed_hello(unsigned how)
 	static const uint16_t rsa[] = {0x009c};
 	struct hello h = {.suites = how & 8 ? NULL : rsa, /* those of the capture: ECDHE */
 		.suite_cnt = 1,
-		.name = how & 1 ? "www.example.org" : NULL,
+		/* the second asks who the client is */
+		.name = how & 1   ? "www.example.org"
+			: how & 2 ? "a.example.org"
+				  : NULL,
 		.alpn = how & 2 ? "\x08http/1.1" : NULL,
 		.ems = how & 4,
 		.no_ticket = how & 8};
@@ -105,8 +111,26 @@ static void feed_hello(unsigned how)
 	feed(scratch, put_hello_record(scratch, sizeof(scratch), &h));
 }
 
+/* CertificateVerify over all that was said, as the doubles sign. */
+static void feed_verify(void)
+{
+	static uint8_t said[3 * HF_TLS_CHUNKED_MAX];
+	uint8_t body[12] = {4, 3, 0, 8};
+	size_t len = hf_transcript_len(&rig.tls.hs->log);
+	uint64_t h = 0xcbf29ce484222325ull;
+
+	HF_ASSERT(len <= sizeof(said));
+	hf_transcript_copy(&rig.tls.hs->log, 0, said, len);
+	for (size_t i = 0; i < len; i++)
+		h = (h ^ said[i]) * 0x100000001b3ull;
+	for (size_t i = 0; i < 8; i++)
+		body[4 + i] = (uint8_t)(h >> 8 * i);
+	feed_message(HF_TLS_MSG_CERTIFICATE_VERIFY, hf_span(body, sizeof(body)));
+}
+
 static void feed_second_flight(unsigned parts)
 {
+	static const uint8_t certificate[] = {0, 0, 8, 0, 0, 5, 0x30, 0x82, 0, 1, HF_AUTH_OK};
 	uint8_t em[256], point[65] = {4}, message[300], finished[16] = {20, 0, 0, 12};
 	struct hf_writer w = hf_writer(message, sizeof(message));
 
@@ -116,8 +140,14 @@ static void feed_second_flight(unsigned parts)
 	else
 		put_key_exchange(&w, em, sizeof(em));
 	sym_double_prf("client finished", finished + 4, 12);
+	if (parts & 8)
+		feed_message(HF_TLS_MSG_CERTIFICATE, hf_span(certificate, sizeof(certificate)));
 	if (parts & 1)
 		feed_record(22, message, w.len);
+	for (unsigned i = 0; parts & 8 && i < 8; i++)
+		turn();
+	if (parts & 8 && rig.tls.state == HF_TLS_ST_VERIFY && rig.tls.msg_got == 0)
+		feed_verify();
 	if (parts & 2)
 		feed_record(20, "\1", 1);
 	if (parts & 4)
@@ -218,13 +248,19 @@ static void act(unsigned op, unsigned arg, struct hf_reader *r)
 
 static void setup(void)
 {
+	struct hf_writer w = hf_writer(request, sizeof(request));
+
 	rig = (struct rig){.pk_engine = &pk_double,
 		.sym_driver = &sym_double,
+		.auth_driver = &auth_double,
 		.cert = {.list = {chain, sizeof(chain)}, .key = &pk_double_key},
 		.chunk_cnt = 48,
 		.record_cnt = 3,
 		.hs_cnt = 2};
 	rig_init(&rig);
+	hf_tls_request_write(&w, auth_double_ca.names);
+	auth.request = hf_span(request, w.len);
+	rig.vhost[1].auth = &auth;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)

@@ -5,8 +5,12 @@
  * can be, and endpoints die and come back.
  * A turn polls each worker twice: the first poll takes the new site, which makes it busy; only the
  * second tells whether there is work. Workers sleep and are woken as in the daemon. */
+#include <openssl/pem.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 #include "drivers/drivers.h"
+#include "lib/crypto/pki.h"
 #include "lib/worker/worker.h"
 #include "tests/sim/backend.h"
 #include "tests/sim/slices.h"
@@ -29,6 +33,7 @@ struct generation {
 	size_t len;
 	struct hf_site *site;
 	struct hf_tls_vhost vhost;
+	struct hf_tls_client_auth auth;
 	struct hf_tls_cert cert;
 	const struct hf_tls_cert *shown;
 	struct hf_pk_key key;
@@ -63,6 +68,9 @@ struct subject {
 	struct rsa_key rsa;
 	uint8_t *chain;
 	size_t chain_len;
+	struct hf_auth_ca *ca; /* NULL: clients are not asked who they are */
+	uint8_t request[HF_TLS_REQUEST_MAX];
+	size_t request_len;
 	struct generation *live, *quarantine[QUARANTINE];
 	uint64_t generation;
 	struct hf_tls_tickets *tickets; /* until every worker has copied them */
@@ -108,7 +116,7 @@ static struct generation *generation_new(struct subject *s)
 	struct hf_span chain = hf_span(s->chain, s->chain_len);
 	const struct hf_pk_key *key = &s->rsa.key;
 	size_t len = sizeof(struct generation) + hf_site_footprint(&spec) + chain.len + key->n.len +
-		     key->e.len + key->pkcs8.len + 8u * HF_CACHE_LINE;
+		     key->e.len + key->pkcs8.len + s->request_len + 9u * HF_CACHE_LINE;
 	struct generation *g = take_memory(len);
 	uint8_t *at = (uint8_t *)g + HF_ROUND_UP(sizeof(*g), (size_t)HF_CACHE_LINE);
 	*g = (struct generation){.next = s->live,
@@ -125,6 +133,10 @@ static struct generation *generation_new(struct subject *s)
 	g->cert = (struct hf_tls_cert){.list = copy(&at, chain), .key = &g->key};
 	g->shown = &g->cert;
 	g->vhost = (struct hf_tls_vhost){.name = {0}, .cert = &g->shown, .cert_cnt = 1};
+	g->auth = (struct hf_tls_client_auth){
+		.ca = s->ca, .request = copy(&at, hf_span(s->request, s->request_len))};
+	if (s->ca)
+		g->vhost.auth = &g->auth;
 	spec.generation = g->number;
 	spec.suite = g->suite;
 	spec.group = g->group;
@@ -506,6 +518,23 @@ static void make_chain(struct subject *s, const struct sslkit *kit)
 	}
 }
 
+/* Every fourth run asks its clients for certificates; half of them have one (session.c). */
+static void ask_clients(struct subject *s, const struct subject_cfg *cfg)
+{
+	char path[] = "/tmp/hf_sim_XXXXXX";
+	struct hf_writer w = hf_writer(s->request, sizeof(s->request));
+	struct hf_pki_report report;
+	FILE *f;
+	if (cfg->seed >> 7 & 3)
+		return;
+	f = fdopen(mkstemp(path), "w");
+	HF_ASSERT(f != NULL && PEM_write_X509(f, cfg->kit->cert[1]) == 1 && fclose(f) == 0);
+	s->ca = hf_pki_libcrypto.ca_load(path, 1750000000, &report);
+	HF_ASSERT(s->ca != NULL && unlink(path) == 0);
+	hf_tls_request_write(&w, s->ca->names);
+	s->request_len = w.len;
+}
+
 static struct hf_worker_cfg roomy(void)
 {
 	return (struct hf_worker_cfg){
@@ -574,6 +603,7 @@ static void engines_open(struct subject *s, struct engine *e, struct hf_worker_e
 	HF_ASSERT(hf_sym_libcrypto.init(e->sym, schedule_cnt) == 0);
 	env->sym = &hf_sym_libcrypto;
 	env->sym_ctx = e->sym;
+	env->auth = &hf_auth_libcrypto;
 }
 
 static void engines_close(struct engine *e)
@@ -649,6 +679,7 @@ static struct subject *appliance_open(const struct subject_cfg *cfg, hf_ns now)
 	HF_ASSERT(EVP_PKEY_up_ref(cfg->kit->key[0]) == 1);
 	rsa_key_from(&s->rsa, cfg->kit->key[0], 2);
 	make_chain(s, cfg->kit);
+	ask_clients(s, cfg);
 	s->slices = rng_permille(&s->rng, 500);
 	s->tight = rng_permille(&s->rng, 300) && cfg->client_cnt <= TIGHT_CLIENT_MAX;
 	room = s->tight ? tight(&s->rng, cfg->client_cnt) : roomy();
@@ -674,6 +705,7 @@ static void appliance_close(struct subject *s, hf_ns now HF_UNUSED)
 	for (uint32_t i = 0; i < QUARANTINE; i++)
 		free(s->quarantine[i]);
 	rsa_key_free(&s->rsa);
+	hf_pki_libcrypto.ca_free(s->ca);
 	free(s->chain);
 	free(s);
 }

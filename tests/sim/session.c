@@ -190,6 +190,9 @@ static struct session *session_new(struct peer *host, const struct session_plan 
 	} else {
 		exchange_client(&s->exchange, &plan->exchange);
 		SSL_set_connect_state(s->ssl);
+		if (plan->cert != NULL)
+			HF_ASSERT(SSL_use_certificate(s->ssl, plan->cert) == 1 &&
+				  SSL_use_PrivateKey(s->ssl, plan->key) == 1);
 		HF_ASSERT(SSL_set_tlsext_host_name(s->ssl, SSLKIT_NAME) == 1);
 		HF_ASSERT(SSL_set1_host(s->ssl, SSLKIT_NAME) == 1);
 	}

@@ -44,6 +44,8 @@ struct session_plan {
 	SSL_CTX *ctx;
 	const char *cipher; /* TLS 1.2 suite in OpenSSL's words, NULL for the context's own */
 	bool no_ticket, no_ems;
+	X509 *cert; /* clients: what they show who ask; NULL: nothing */
+	EVP_PKEY *key;
 	/* Clients: an earlier one whose TLS session this one brings, if it has one by then. */
 	struct session *const *comes_back;
 	enum session_end end;

@@ -259,6 +259,10 @@ static void plan_client(struct world *w, struct client *c, struct rng *r)
 		"ECDHE-RSA-AES128-SHA", "ECDHE-RSA-AES256-SHA"};
 	struct session_plan *p = &c->plan;
 	*p = (struct session_plan){.seed = rng_u64(r), .port = TCP_PORT, .ctx = w->kit.client};
+	if (p->seed >> 63) {
+		p->cert = w->kit.cert[0];
+		p->key = w->kit.key[0];
+	}
 	p->addr = !w->cfg->subject->ip6 || rng_permille(r, 700) ? addr4(1) : addr6(1);
 	p->cipher = suite[rng_below(r, HF_ARRAY_LEN(suite))];
 	p->end = draw_end(r);

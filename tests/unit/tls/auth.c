@@ -48,7 +48,7 @@ static int teardown(void **state)
 /* ---- a client, and a transcript of its own ---- */
 
 struct shown {
-	uint32_t cnt, len; /* certificates, and bytes of each; 0: an empty list */
+	uint32_t cnt, len; /* certificates, and bytes of each, from 5 on; 0: an empty list */
 	enum hf_auth_verdict verdict;
 	uint16_t scheme; /* 0: ecdsa_secp256r1_sha256 */
 	bool forged;
@@ -86,8 +86,10 @@ static void put_certificates(struct hf_writer *w, const struct shown *s)
 	list = hf_writer_open(w, 3);
 	for (uint32_t i = 0; i < s->cnt; i++) {
 		cert = hf_writer_open(w, 3);
+		hf_writer_u16(w, 0x3082);
+		hf_writer_u16(w, s->len - 4);
 		hf_writer_u8(w, s->verdict);
-		for (uint32_t n = 1; n < s->len; n++)
+		for (uint32_t n = 5; n < s->len; n++)
 			hf_writer_u8(w, n * 5 >> 2);
 		hf_writer_close(w, cert, 3);
 	}
@@ -201,8 +203,8 @@ static void expect_done(const struct shown *s)
 	if (p.client) {
 		assert_int_equal(p.client->subject[0], 'S');
 		assert_int_equal(p.client->fingerprint[31], s->len & 0xff);
-		assert_int_equal(leaf[0], 0);
-		for (uint32_t i = 1; i < s->len; i++)
+		assert_memory_equal(leaf, "\x30\x82", 2);
+		for (uint32_t i = 5; i < s->len; i++)
 			assert_int_equal(leaf[i], (uint8_t)(i * 5 >> 2));
 		assert_int_equal(hf_tls_client_cert_copy(&rig.tls, leaf, s->len - 1), 0);
 	}
@@ -241,7 +243,7 @@ static void expect_end(enum hf_tls_reason reason)
 /* RFC 5246 7.4.4, between our key exchange and ServerHelloDone. */
 static void request_as_it_stands(void **state)
 {
-	static const uint8_t want[] = {13, 0, 0, 3 + 2 + 24 + 2 + 4, 2, 64, 1, 0, 24, 4, 3, 5, 3, 6,
+	static const uint8_t want[] = {13, 0, 0, 3 + 2 + 24 + 2 + 4, 2, 1, 64, 0, 24, 4, 3, 5, 3, 6,
 		3, 8, 4, 8, 5, 8, 6, 4, 1, 5, 1, 6, 1, 8, 9, 8, 10, 8, 11, 0, 4, 0, 2, 'C', 'A', 14,
 		0, 0, 0};
 	static const uint16_t *const kx[] = {suite_rsa, suite_ecdhe};
@@ -267,7 +269,7 @@ static void good_ones_of_every_size(void **state)
 {
 	static const uint16_t *const kx[] = {suite_rsa, suite_ecdhe};
 	static const struct shown rows[] = {
-		{1, 1, HF_AUTH_OK, 0, false}, {1, 1000, HF_AUTH_OK, 0x0804, false},
+		{1, 5, HF_AUTH_OK, 0, false}, {1, 1000, HF_AUTH_OK, 0x0804, false},
 		{1, HF_TLS_CLIENT_LEAF_MAX, HF_AUTH_OK, 0x0401, false},
 		{3, 1500, HF_AUTH_OK, 0x0809, false},
 		{8, 2044, HF_AUTH_OK, 0, false}, /* all but one byte of what may be */
@@ -404,6 +406,16 @@ static void messages_that_end_it(void **state)
 		{CERT, HF_TLS_R_CLIENT_CERT_SYNTAX, 13, "\x0b\0\0\x9\0\0\6\0\0\1x\0\0"},
 		{CERT, HF_TLS_R_CLIENT_CERT_TOO_LONG, 4, "\x0b\0\x3f\xfd"},
 		{CERT, HF_TLS_R_CLIENT_CERT_TOO_LONG, 4, "\x0b\xff\xff\xff"},
+		/* what is no DER that fills its place */
+		{CERT, HF_TLS_R_CLIENT_CERT_BAD, 11, "\x0b\0\0\7\0\0\4\0\0\1\x30"},
+		{CERT, HF_TLS_R_CLIENT_CERT_BAD, 12, "\x0b\0\0\x8\0\0\5\0\0\2\x31\0"},
+		{CERT, HF_TLS_R_CLIENT_CERT_BAD, 12, "\x0b\0\0\x8\0\0\5\0\0\2\x30\1"},
+		{CERT, HF_TLS_R_CLIENT_CERT_BAD, 12, "\x0b\0\0\x8\0\0\5\0\0\2\x30\x81"},
+		{CERT, HF_TLS_R_CLIENT_CERT_BAD, 13, "\x0b\0\0\x9\0\0\6\0\0\3\x30\x81\1"},
+		{CERT, HF_TLS_R_CLIENT_CERT_BAD, 13, "\x0b\0\0\x9\0\0\6\0\0\3\x30\x82\0"},
+		{CERT, HF_TLS_R_CLIENT_CERT_BAD, 14, "\x0b\0\0\xa\0\0\7\0\0\4\x30\x83\0\0"},
+		{CERT, HF_TLS_R_CLIENT_CERT_BAD, 12, "\x0b\0\0\x8\0\0\5\0\0\2\x30\x80"},
+		{CERT, HF_TLS_R_CLIENT_CERT_BAD, 17, "\x0b\0\0\xd\0\0\xa\0\0\2\x30\0\0\0\2\x30\1"},
 		{VERIFY, HF_TLS_R_CLIENT_VERIFY_SYNTAX, 4, "\x0f\0\0\0"},
 		{VERIFY, HF_TLS_R_CLIENT_VERIFY_SYNTAX, 5, "\x0f\0\0\1\4"},
 		{VERIFY, HF_TLS_R_CLIENT_VERIFY_SYNTAX, 7, "\x0f\0\0\3\4\3\0"},

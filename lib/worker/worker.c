@@ -41,12 +41,19 @@ static const uint32_t gap_hist[HF_GAP_CNT] = {
 };
 
 /* The time since the last call was for this. */
-static void spent(struct hf_worker *w, enum hf_gap cause)
+static void spent_on(struct hf_worker *w, enum hf_gap cause)
 {
 	uint64_t now = w->env.cycles();
 
 	w->gap[cause] += now - w->spent_at;
 	w->spent_at = now;
+}
+
+/* A turn that has found nothing so far has no causes to tell apart, and reads no clock for each. */
+static void spent(struct hf_worker *w, enum hf_gap cause)
+{
+	if (w->busy)
+		spent_on(w, cause);
 }
 
 static void gap_add(struct hf_worker *w, struct hf_hist *h, uint64_t cycles)
@@ -59,7 +66,7 @@ static void gap_end(struct hf_worker *w)
 {
 	uint64_t sum = 0;
 
-	spent(w, HF_GAP_away);
+	spent_on(w, HF_GAP_away);
 	for (uint32_t i = 0; i < HF_GAP_CNT; i++) {
 		sum += w->gap[i];
 		if (w->gap[i] && w->busy) {
@@ -619,6 +626,7 @@ struct hf_poll hf_worker_poll(struct hf_worker *w, hf_ns now)
 	/* 4 crypto: one slice of public-key work, or one client's certificate; last, so that what was
 	 * ready has left */
 	crypto_keys(w);
+	spent_on(w, HF_GAP_rest);
 
 	w->stats.polls++;
 	w->stats.polls_busy += w->busy;

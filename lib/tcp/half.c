@@ -193,6 +193,7 @@ static enum hf_tcp_outcome syn_input(struct hf_tcp_in *in, const uint32_t *iss_m
 {
 	struct hf_tcp *t = in->t;
 	struct hf_tcp_half *h;
+	t->stats.syn_data += in->p->payload.len > 0;
 	if (chunks_are_short(t))
 		return HF_TCP_O_SYN_NO_MEM;
 	if (!iss_min && t->halves.used >= watermark(t))
@@ -323,6 +324,8 @@ enum hf_tcp_outcome hf_tcp_listen_input(struct hf_tcp_in *in, const uint32_t *is
 	if ((flags & (HF_TCP_SYN | HF_TCP_ACK)) == HF_TCP_ACK && l &&
 		hf_tcp_cookies_out(in->t, in->now))
 		return third_ack_by_cookie(in, l);
+	if (l && !(flags & (HF_TCP_SYN | HF_TCP_ACK)))
+		return HF_TCP_O_FLAGS;
 	if ((flags & (HF_TCP_SYN | HF_TCP_ACK)) != HF_TCP_SYN) {
 		hf_tcp_reply_rst(in);
 		return HF_TCP_O_UNKNOWN;

@@ -95,6 +95,8 @@ static bool ooo_store(
 	struct hf_tcp *t, struct hf_tcp_conn *c, uint32_t seq, const uint8_t *p, size_t len)
 {
 	struct hf_chunk *prev = ooo_before(c, seq), *next;
+	uint32_t known_len = 0;
+	size_t whole_len = len;
 	while (len > 0) {
 		uint32_t n;
 		size_t gap;
@@ -105,7 +107,7 @@ static bool ooo_store(
 			continue;
 		}
 		if (prev && hf_seq_lt(seq, chunk_end(prev))) /* we have these bytes */
-			n = (uint32_t)HF_MIN(len, (size_t)(chunk_end(prev) - seq));
+			known_len += n = (uint32_t)HF_MIN(len, (size_t)(chunk_end(prev) - seq));
 		else if (prev && seq == chunk_end(prev) && prev->len < HF_CHUNK_DATA)
 			n = ooo_fill(prev, p, gap);
 		else if ((prev = ooo_insert(t, c, prev, seq)))
@@ -116,6 +118,7 @@ static bool ooo_store(
 		p += n;
 		len -= n;
 	}
+	t->stats.overlaps += known_len > 0 && known_len < whole_len;
 	return true;
 }
 
@@ -203,6 +206,7 @@ static void absorb(struct hf_tcp *t, struct hf_tcp_conn *c)
 	while (c->ooo_head && hf_seq_le(chunk_seq(c->ooo_head), c->rcv_nxt)) {
 		struct hf_chunk *k = ooo_pop(t, c);
 		uint32_t known = c->rcv_nxt - chunk_seq(k);
+		t->stats.overlaps += known > 0;
 		if (known >= k->len) {
 			chunk_give(t, k);
 			continue;
@@ -369,6 +373,8 @@ enum hf_tcp_outcome hf_tcp_rcv_text(struct hf_tcp_in *in, struct hf_tcp_conn *c)
 {
 	if (!hf_tcp_state_allows(c, HF_TCP_M_FIN_CAME)) /* nothing comes after a FIN */
 		return HF_TCP_O_ACK;
+	in->t->stats.overlaps += hf_seq_lt(in->seq, c->rcv_nxt) &&
+				 hf_seq_lt(c->rcv_nxt, in->seq + (uint32_t)in->payload.len);
 	if (trim(in, c))
 		hf_tcp_ack_now(in->t, c); /* a probe of our window, or more than we asked for */
 	note_fin(in, c);

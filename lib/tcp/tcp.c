@@ -149,9 +149,13 @@ void hf_tcp_conn_end(struct hf_tcp *t, struct hf_tcp_conn *c, enum hf_tcp_end en
 
 void hf_tcp_conn_wait(struct hf_tcp *t, struct hf_tcp_conn *c, hf_ns now)
 {
-	struct hf_flow_key key = conn_key(c);
+	const struct hf_tcp_wait w = {.flow = conn_key(c),
+		.snd_nxt = c->snd_max,
+		.rcv_nxt = c->rcv_nxt,
+		.ts_recent = c->ts_recent,
+		.ts_ok = c->ts_ok};
 	hf_tcp_conn_end(t, c, HF_TCP_END_FIN, now);
-	hf_tcp_wait_add(t, &key, c->snd_max, c->rcv_nxt, now);
+	hf_tcp_wait_add(t, &w, now);
 }
 
 /* ---- the user's calls ---- */

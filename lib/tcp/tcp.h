@@ -7,7 +7,7 @@
  * into a frame that the port has free. No free frame, no emit: the list keeps.
  *
  * A connection comes to life with the validated third ACK; before that it is a half-open entry,
- * after both FINs it is at most a 48-byte TIME_WAIT entry, each in a bounded pool of its own.
+ * after both FINs it is at most a 52-byte TIME_WAIT entry, each in a bounded pool of its own.
  * Its slot index is its identity: the worker keeps its own per-connection state in a parallel
  * array. The slot stays until the user calls hf_tcp_free, also after HF_TCP_EV_CLOSED.
  *
@@ -29,7 +29,7 @@
  * flight are chunks of the worker's hf_bufs. Units: ns, bytes; sequence numbers as on the wire.
  * Errors: peer -> outcome or end reason, counted; short of memory -> the window stays closed.
  * Specs: RFC 9293 (3.10.7 in its order: tcp_input.c), 6298, 5681, 6582, 2018, 2883, 6675, 8985,
- * 7323, 4987, 5961, 9438, 1191, 4821, 6528. Start reading at tcp_input.c. */
+ * 7323, 4987, 5961, 6191, 9438, 1191, 4821, 6528. Start reading at tcp_input.c. */
 #ifndef HF_TCP_TCP_H
 #define HF_TCP_TCP_H
 

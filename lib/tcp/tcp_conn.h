@@ -217,9 +217,11 @@ struct hf_tcp_cookies {
 struct hf_tcp_wait {
 	struct hf_flow_key flow; /* sport 0: no longer used */
 	uint32_t snd_nxt, rcv_nxt;
-	uint32_t due_ms; /* modulo 2^32 */
+	uint32_t ts_recent; /* if ts_ok: the peer's last timestamp (RFC 6191) */
+	uint16_t due;       /* wait.c: coarse ticks, modulo 2^16 */
+	bool ts_ok;
 };
-static_assert(sizeof(struct hf_tcp_wait) == 48, "design: TIME_WAIT costs 48 bytes");
+static_assert(sizeof(struct hf_tcp_wait) == 52, "what TIME_WAIT costs");
 
 /* All wait equally long, so a ring is in the order of their ends; the oldest is at head. */
 struct hf_tcp_waits {
@@ -365,8 +367,8 @@ bool hf_tcp_cookies_out(const struct hf_tcp *t, hf_ns now);
 HF_MUST_CHECK bool hf_tcp_cookie_check(const struct hf_tcp_in *in, struct hf_tcp_half *h);
 
 /* ---- wait.c ---- */
-void hf_tcp_wait_add(struct hf_tcp *t, const struct hf_flow_key *k, uint32_t snd_nxt,
-	uint32_t rcv_nxt, hf_ns now);
+/* w->due is set here. */
+void hf_tcp_wait_add(struct hf_tcp *t, const struct hf_tcp_wait *w, hf_ns now);
 enum hf_tcp_outcome hf_tcp_wait_input(struct hf_tcp_in *in, uint32_t i);
 uint32_t hf_tcp_wait_expire(struct hf_tcp *t, hf_ns now, uint32_t max);
 

@@ -252,20 +252,25 @@ enum hf_tcp_outcome hf_tcp_conn_input(struct hf_tcp_in *in, struct hf_tcp_conn *
 	return o;
 }
 
-/* What no peer of ours would send: a pair that is one and the same, a port 0, a SYN that ends. */
-static bool is_absurd(const struct hf_packet *p)
+/* What no peer of ours would send: from the address that it goes to, a port 0, a SYN that ends. */
+static enum hf_tcp_outcome check_sense(const struct hf_packet *p)
 {
-	bool from_ourselves = hf_addr_eq(&p->src, &p->dst) && p->sport == p->dport;
-	bool syn_ends = p->tcp_flags & HF_TCP_SYN && p->tcp_flags & (HF_TCP_FIN | HF_TCP_RST);
-	return from_ourselves || syn_ends || p->sport == 0 || p->dport == 0;
+	if (hf_addr_eq(&p->src, &p->dst))
+		return HF_TCP_O_LAND;
+	if (p->sport == 0 || p->dport == 0)
+		return HF_TCP_O_PORT_ZERO;
+	if (p->tcp_flags & HF_TCP_SYN && p->tcp_flags & (HF_TCP_FIN | HF_TCP_RST))
+		return HF_TCP_O_FLAGS;
+	return GO_ON;
 }
 
 static enum hf_tcp_outcome dispatch(struct hf_tcp_in *in)
 {
 	struct hf_tcp *t = in->t;
+	enum hf_tcp_outcome o = check_sense(in->p);
 	uint32_t value, i;
-	if (is_absurd(in->p))
-		return HF_TCP_O_ABSURD;
+	if (o != GO_ON)
+		return o;
 	value = hf_flow_find(&t->flows, in->hash, &in->flow);
 	i = value & ((1u << HF_TCP_INDEX_BITS) - 1);
 	if (value == HF_FLOW_NONE)
@@ -307,6 +312,7 @@ enum hf_tcp_outcome hf_tcp_input(
 	HF_ASSERT(port < HF_TCP_PORT_MAX && t->side[port].mss > 0);
 	o = dispatch(&in);
 	t->stats.segments_in++;
+	t->stats.bad_options += in.opt.malformed;
 	t->stats.outcome[o]++;
 	hf_trace(t->trace, now, in.conn, HF_TRACE_SEG_IN, (unsigned)o << 8 | p->tcp_flags, p->seq,
 		p->payload.len);

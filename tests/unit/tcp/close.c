@@ -322,6 +322,84 @@ RIG_TEST(time_wait_gives_way_to_a_newer_syn)
 	assert_int_equal(rig_events(r), HF_TCP_EV_OPENED);
 }
 
+/* RFC 6191 2, row by row. The old connection's last timestamp was 1000, its rcv_nxt is 2. */
+static void whose_syn_is_newer(void **state)
+{
+	static const struct {
+		bool old_ts, new_ts, number_newer;
+		uint16_t ts;
+		bool opens;
+	} row[] = {
+		{true, true, false, 1001, true},
+		{true, true, true, 1001, true},
+		{true, true, true, 1000, true},
+		{true, true, false, 1000, false},
+		{true, true, true, 999, false},
+		{true, true, false, 999, false},
+		{true, false, true, 0, true},
+		{true, false, false, 0, false},
+		{false, true, true, 5, true},
+		{false, true, false, 5, true},
+		{false, false, true, 0, true},
+		{false, false, false, 0, false},
+	};
+	(void)state;
+	for (size_t i = 0; i < HF_ARRAY_LEN(row); i++) {
+		static struct rig rig;
+		struct rig *r = &rig;
+		uint32_t seq = row[i].number_newer ? 3 : 2, before;
+		const uint8_t ts_old[] = {1, 1, 8, 10, 0, 0, 3, 0xe8, 0, 0, 0, 0};
+		const uint8_t ts_new[] = {1, 1, 8, 10, 0, 0, (uint8_t)(row[i].ts >> 8),
+			(uint8_t)row[i].ts, 0, 0, 0, 0};
+		size_t old_len = row[i].old_ts ? sizeof(ts_old) : 0;
+		print_message("  row %zu\n", i);
+		rig_init(r);
+		IN(SYN_NEW, "S", .opt = ts_old, .opt_len = old_len);
+		OUT("SA", .ack = 1);
+		IN(OPENED, "A", .seq = 1, .ack = 1, .opt = ts_old, .opt_len = old_len);
+		rig_events(r);
+		shut(r);
+		OUT("FA", .seq = 1, .ack = 1);
+		IN(FIN, "FA", .seq = 1, .ack = 2, .opt = ts_old, .opt_len = old_len);
+		OUT("A", .seq = 2, .ack = 2);
+		rig_events(r);
+		hf_tcp_free(r->t, r->conn);
+		before = r->iss;
+		assert_int_equal(rig_in(r, (struct rig_seg){.flags = "S",
+						   .seq = seq,
+						   .opt = ts_new,
+						   .opt_len = row[i].new_ts ? sizeof(ts_new) : 0}),
+			row[i].opens ? HF_TCP_O_WAIT_REUSED : HF_TCP_O_WAIT_ACKED);
+		assert_true(rig_emit(r));
+		if (row[i].opens)
+			assert_int_equal(r->out.seq, before + 2 + 65536);
+		else
+			assert_int_equal(r->out.tcp_flags, HF_TCP_ACK);
+		rig_fini(r);
+	}
+}
+
+/* The FIN that comes again may bring a newer timestamp, which counts from then on. */
+RIG_TEST(time_wait_keeps_the_latest_timestamp)
+{
+#define STAMP(v) 1, 1, 8, 10, 0, 0, (uint8_t)((v) >> 8), (uint8_t)(v), 0, 0, 0, 0
+	IN(SYN_NEW, "S", OPTS(STAMP(1000)));
+	OUT("SA", .ack = 1);
+	IN(OPENED, "A", .seq = 1, .ack = 1, OPTS(STAMP(1000)));
+	rig_events(r);
+	shut(r);
+	OUT("FA", .seq = 1, .ack = 1);
+	IN(FIN, "FA", .seq = 1, .ack = 2, OPTS(STAMP(1000)));
+	OUT("A", .seq = 2, .ack = 2);
+	rig_events(r);
+	hf_tcp_free(r->t, r->conn);
+	IN(WAIT_ACKED, "FA", .seq = 1, .ack = 2, OPTS(STAMP(2000)));
+	OUT("A", .seq = 2, .ack = 2);
+	IN(WAIT_ACKED, "S", .seq = 2, OPTS(STAMP(2000)));
+	OUT("A", .seq = 2, .ack = 2);
+	IN(WAIT_REUSED, "S", .seq = 2, OPTS(STAMP(2001)));
+}
+
 RIG_TEST(time_wait_is_bounded)
 {
 	for (uint16_t i = 0; i < 12; i++) {
@@ -484,6 +562,8 @@ int main(void)
 		cmocka_unit_test(acks_of_what_was_never_sent),
 		cmocka_unit_test(time_wait_answers),
 		cmocka_unit_test(time_wait_gives_way_to_a_newer_syn),
+		cmocka_unit_test(whose_syn_is_newer),
+		cmocka_unit_test(time_wait_keeps_the_latest_timestamp),
 		cmocka_unit_test(time_wait_is_bounded),
 		cmocka_unit_test(who_comes_back_takes_the_place_of_the_oldest),
 		cmocka_unit_test(without_time_wait),

@@ -327,33 +327,16 @@ RIG_TEST(segments_of_nobody)
 	OUT("R", .seq = 20);
 	IN(UNKNOWN, "PA", .seq = 10, .ack = 20, .len = 9);
 	OUT("R", .seq = 20);
-	IN(UNKNOWN, "FPU", .seq = 10, .len = 9);
+	IN(UNKNOWN, "FPU", .seq = 10, .len = 9, .dport = 444);
 	OUT("RA", .seq = 0 - 5000u, .ack = 10 + 9 + 1);
 	IN(UNKNOWN, "SA", .seq = 10, .ack = 20);
 	OUT("R", .seq = 20);
-	IN(UNKNOWN, "", .seq = 10);
+	IN(UNKNOWN, "", .seq = 10, .dport = 444);
 	OUT("RA", .seq = 0 - 5000u, .ack = 10);
 	IN(UNKNOWN_RST, "R", .seq = 10);
 	IN(UNKNOWN_RST, "RA", .seq = 10, .ack = 20);
 	SILENT();
 	assert_int_equal(rig_stat(r, resets_out), 5);
-}
-
-RIG_TEST(absurd_segments)
-{
-	struct packet p;
-	struct hf_packet parsed;
-	struct packet_spec land = {.src = PACKET_OUR_IP, .sport = 443, .tcp_flags = HF_TCP_SYN};
-	IN(ABSURD, "SF");
-	IN(ABSURD, "SR");
-	IN(ABSURD, "SFRPAU", .ack = 1);
-	packet_tcp(&p, &land);
-	assert_int_equal(hf_net_parse(&p.frame, false, &parsed), HF_NET_OK);
-	assert_int_equal(hf_tcp_input(r->t, 0, &parsed, r->now), HF_TCP_O_ABSURD);
-	parsed.src = hf_addr_v4(PACKET_PEER_IP);
-	parsed.sport = 0;
-	assert_int_equal(hf_tcp_input(r->t, 0, &parsed, r->now), HF_TCP_O_ABSURD);
-	SILENT();
 }
 
 /* RFC 6528: a clock per flow, shifted by a secret. */
@@ -548,7 +531,6 @@ int main(void)
 		cmocka_unit_test(draining_answers_no_syn_and_lets_the_rest_go_on),
 		cmocka_unit_test(listeners),
 		cmocka_unit_test(segments_of_nobody),
-		cmocka_unit_test(absurd_segments),
 		cmocka_unit_test(initial_sequence_numbers),
 		cmocka_unit_test(no_syn_when_chunks_are_short),
 		cmocka_unit_test(replies_wait_in_a_bounded_queue),

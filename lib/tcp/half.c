@@ -194,6 +194,8 @@ static enum hf_tcp_outcome syn_input(struct hf_tcp_in *in, const uint32_t *iss_m
 	struct hf_tcp *t = in->t;
 	struct hf_tcp_half *h;
 	t->stats.syn_data += in->p->payload.len > 0;
+	if (t->crowded || t->conns.used == t->conns.cnt)
+		return HF_TCP_O_SYN_CROWDED;
 	if (chunks_are_short(t))
 		return HF_TCP_O_SYN_NO_MEM;
 	if (!iss_min && t->halves.used >= watermark(t))

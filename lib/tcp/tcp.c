@@ -89,6 +89,11 @@ void hf_tcp_drain(struct hf_tcp *t, bool on)
 	t->draining = on;
 }
 
+void hf_tcp_crowd(struct hf_tcp *t, bool on)
+{
+	t->crowded = on;
+}
+
 /* With n queues that want all they can get, 1/(1 + n/SHARE) of the pool stays free, so that a
  * newcomer always finds some (dynamic thresholds, Choudhury and Hahne 1998). */
 uint32_t hf_tcp_share(const struct hf_tcp *t)

@@ -12,7 +12,8 @@
  * array. The slot stays until the user calls hf_tcp_free, also after HF_TCP_EV_CLOSED.
  *
  * What happens when something is short, and the counter that shows it:
- *   connection slots    third ACK dropped; the peer tries again          in_open_full
+ *   connection slots    SYNs are not answered; third ACKs of those that  in_syn_crowded
+ *                       were are dropped; the peer tries again           in_open_full
  *   half-open entries   from 7/8 on SYNs are answered by cookies, for    in_syn_cookie
  *                       which nothing is kept; of those that come back
  *                       out of TIME_WAIT the oldest goes                 half_evicted
@@ -117,6 +118,9 @@ void hf_tcp_drain(struct hf_tcp *t, bool on);
 /* Says that this segment comes soon, so that a burst waits for memory once: hashes its flow into
  * p->flow_hash and asks for its place in the flow table. May be left out. */
 void hf_tcp_ahead(const struct hf_tcp *t, struct hf_packet *p);
+
+/* The user has no room for newcomers: SYNs are not answered (counted), all else goes on. */
+void hf_tcp_crowd(struct hf_tcp *t, bool on);
 
 /* One segment. p and its spans are only read during the call. */
 enum hf_tcp_outcome hf_tcp_input(

@@ -273,7 +273,7 @@ struct hf_tcp {
 	struct hf_trace *trace;
 	const struct hf_tcp_listener *listener;
 	uint32_t listener_cnt;
-	bool draining;
+	bool draining, crowded;
 	uint8_t rcv_scale; /* what we offer */
 	uint8_t ooo_max;   /* out-of-order chunks per connection */
 	uint8_t flow_hash_key[16], isn_key[16];

@@ -60,6 +60,46 @@ static void deadline_arm(struct hf_worker *w, struct hf_conn *c)
 		hf_wheel_arm(&w->wheel, &c->timer, due);
 }
 
+/* ---- who is not through the handshake ---- */
+
+static void stage_leave(struct hf_worker *w, struct hf_conn *c)
+{
+	if (!c->stage)
+		return;
+	if (c->stage_prev == HF_STAGE_END)
+		w->stage_head = c->stage_next;
+	else
+		w->conn[c->stage_prev].stage_next = c->stage_next;
+	if (c->stage_next == HF_STAGE_END)
+		w->stage_tail = c->stage_prev;
+	else
+		w->conn[c->stage_next].stage_prev = c->stage_prev;
+	c->stage = 0;
+}
+
+/* A step forward, or the end. Bytes alone are no step: who sends one a second does not get younger. */
+static void stage_enter(struct hf_worker *w, struct hf_conn *c)
+{
+	uint32_t i = (uint32_t)(c - w->conn);
+
+	stage_leave(w, c);
+	c->stage = (uint8_t)(1 + c->tls.state);
+	c->stage_at = w->now;
+	c->stage_prev = w->stage_tail;
+	c->stage_next = HF_STAGE_END;
+	if (w->stage_tail == HF_STAGE_END)
+		w->stage_head = i;
+	else
+		w->conn[w->stage_tail].stage_next = i;
+	w->stage_tail = i;
+}
+
+static void stage_look(struct hf_worker *w, struct hf_conn *c)
+{
+	if (c->stage && !c->failed && c->stage != 1 + c->tls.state)
+		stage_enter(w, c);
+}
+
 /* ---- the stream towards the backend ---- */
 
 /* Link chunks must be there for all that the backend may send and all that it sent: one for the
@@ -319,6 +359,7 @@ static void conn_failed(struct hf_worker *w, uint32_t i)
 		return;
 	c->failed = c->closing = true;
 	c->active_at = w->now;
+	stage_enter(w, c);
 	tell_failure(w, i);
 	hf_tls_hs_release(&w->tls, &c->tls);
 	stream_reset(w, c,
@@ -346,6 +387,7 @@ static void conn_free(struct hf_worker *w, uint32_t i)
 
 	hf_trace(&w->trace, w->now, i, HF_TRACE_CONN_FREE, 0, t->bytes_in, t->bytes_out);
 	hf_wheel_cancel(&w->wheel, &c->timer);
+	stage_leave(w, c);
 	hf_tls_free(&w->tls, &c->tls);
 	hf_chain_clear(&w->link_bufs, &c->from_link);
 	if (c->stream == HF_STREAM_OPEN)
@@ -435,6 +477,7 @@ static void established(struct hf_worker *w, struct hf_conn *c)
 		c->backend = peer.protocol->pool;
 	c->established = true;
 	c->active_at = w->now;
+	stage_leave(w, c);
 	c->stream = HF_STREAM_WANTED;
 	if (w->cfg.keylog)
 		keylog(w, &peer);
@@ -559,6 +602,7 @@ static unsigned advance(struct hf_worker *w, uint32_t i)
 	size_t out_before = io.out->len;
 	unsigned set = exchange(w, i, &io);
 
+	stage_look(w, c);
 	note_record(w, c, &io, set);
 	close_steps(w, i, set);
 	settle(w, i, &io, out_before);
@@ -608,6 +652,7 @@ void hf_bridge_open(struct hf_worker *w, uint32_t i)
 	c->backend = l->backend;
 	c->linger_ns = l->linger_ns;
 	hf_tls_open(&w->tls, &c->tls, &l->tls, c->ref, w->now);
+	stage_enter(w, c);
 	deadline_arm(w, c);
 }
 
@@ -691,6 +736,41 @@ void hf_bridge_deadline(struct hf_worker *w, uint32_t i)
 		hf_wheel_arm(&w->wheel, &c->timer, w->now + c->linger_ns);
 	}
 	hf_fifo_push(&w->run, i);
+}
+
+/* ---- making room ---- */
+
+#define EVICT_AFTER (250 * HF_NS_MS) /* a hello follows its third ACK at once */
+#define EVICT_HANDSHAKE_AFTER \
+	(3 * HF_NS_S) /* a round trip, a loss, and what a slow client computes */
+#define EVICT_LOOK_MAX 32u
+
+bool hf_bridge_evict(struct hf_worker *w, bool handshake)
+{
+	hf_ns least = handshake ? EVICT_HANDSHAKE_AFTER : EVICT_AFTER;
+	uint32_t i = w->stage_head;
+
+	for (uint32_t n = 0; n < EVICT_LOOK_MAX && i != HF_STAGE_END;
+		n++, i = w->conn[i].stage_next) {
+		struct hf_conn *c = &w->conn[i];
+
+		if (w->now - c->stage_at < least)
+			return false;
+		if (handshake ? !c->tls.hs : c->aborted)
+			continue;
+		if (!c->failed &&
+			(w->wait.in[i] || hf_tls_reason_late(&c->tls) == HF_TLS_R_ENGINES_LATE))
+			continue; /* it waits for us */
+		w->stats.evicted_handshakes += handshake;
+		w->stats.evicted += !handshake;
+		hf_tls_fail(&w->tls, &c->tls, HF_TLS_R_EVICTED);
+		c->failed = true;
+		hf_tls_hs_release(&w->tls, &c->tls);
+		conn_abort(w, i, HF_LINK_RESET_LIMIT);
+		stage_leave(w, c);
+		return true;
+	}
+	return false;
 }
 
 /* ---- what backends send ---- */

@@ -28,12 +28,15 @@ struct hf_conn {
 	uint32_t window;            /* credit that we let be outstanding; grows with use */
 	uint32_t reserved;          /* link chunks set aside for link.rx_credit + from_link */
 	hf_ns linger_ns;            /* of its listener */
-	hf_ns active_at;       /* last byte of application data either way, or last stage change */
-	hf_ns record_since;    /* when the record that is now incomplete began; 0: none is */
-	struct hf_timer timer; /* the nearest deadline, armed lazily */
+	hf_ns active_at;    /* last byte of application data either way, or last stage change */
+	hf_ns record_since; /* when the record that is now incomplete began; 0: none is */
+	hf_ns stage_at;     /* last step of the handshake, or end of it by failure */
+	uint32_t stage_next, stage_prev; /* bridge.c: in the order of stage_at */
+	struct hf_timer timer;           /* the nearest deadline, armed lazily */
 	uint16_t backend;
 	uint8_t endpoint;
 	uint8_t stream;    /* enum hf_stream_state */
+	uint8_t stage;     /* 1 + tls.state at stage_at; 0: not on the list */
 	uint8_t owe_reset; /* enum hf_link_reset_reason, said as soon as the ring has room */
 	bool established;  /* the handshake is done */
 	bool failed;       /* TLS has ended it: what comes in is discarded */
@@ -47,6 +50,8 @@ struct hf_conn {
  * the ports waiting; what is left comes in the next turn. TLS bounds itself: a connection has one
  * record each way with sym, and a turn has a few rounds. */
 #define HF_TURN_LEN 65536u
+
+#define HF_STAGE_END UINT32_MAX /* of the list by stages */
 
 /* Where the time between two looks at the ports goes. */
 enum hf_gap {
@@ -106,9 +111,10 @@ struct hf_worker {
 	struct hf_trace trace;
 	struct hf_wheel wheel;
 	/* connections */
-	struct hf_conn *conn; /* [cfg.conn_cnt], index as in tcp */
-	struct hf_fifo run;   /* have news */
-	struct hf_fifo wait;  /* short of something; tried again a few a turn */
+	struct hf_conn *conn;            /* [cfg.conn_cnt], index as in tcp */
+	uint32_t stage_head, stage_tail; /* not (or never to be) established, oldest step first */
+	struct hf_fifo run;              /* have news */
+	struct hf_fifo wait;             /* short of something; tried again a few a turn */
 	/* around it */
 	struct hf_worker_port port[HF_TCP_PORT_MAX];
 	struct hf_endpoint endpoint[HF_ENDPOINT_MAX];
@@ -147,6 +153,9 @@ void hf_bridge_open(struct hf_worker *w, uint32_t i);
 void hf_bridge_tcp(struct hf_worker *w, uint32_t i, uint32_t events);
 void hf_bridge_run(struct hf_worker *w, uint32_t i);
 void hf_bridge_deadline(struct hf_worker *w, uint32_t i);
+/* Ends the connection whose handshake has stood still longest, its peer having the word; handshake:
+ * of those that hold handshake memory. False: none has stood still for long. */
+HF_MUST_CHECK bool hf_bridge_evict(struct hf_worker *w, bool handshake);
 void hf_bridge_pk_done(struct hf_worker *w, struct hf_pk_job *job);
 void hf_bridge_sym_done(struct hf_worker *w, struct hf_sym_job *job);
 void hf_bridge_auth_done(struct hf_worker *w, struct hf_auth_job *job);

@@ -574,6 +574,27 @@ static hf_ns next_due(const struct hf_worker *w)
 	return due;
 }
 
+/* ---- when there are too many ---- */
+
+#define EVICT_MAX 32u /* per turn and cause */
+
+/* Room for newcomers is made of those that stand still before the end of their handshake; where there
+ * is none to be made, SYNs wait. Nobody who is through is touched. A handshake that is in flight holds
+ * handshake memory, and the last eighth of it is for those whose SYNs were answered before. */
+static void make_room(struct hf_worker *w)
+{
+	uint32_t bound = w->cfg.hs_cnt - w->cfg.hs_cnt / 8;
+	uint64_t want = w->stats.conns + HF_MIN(w->cfg.conn_cnt / 16, 256u) + 1;
+
+	for (uint32_t n = 0; n < EVICT_MAX && want - n > w->cfg.conn_cnt; n++)
+		if (!hf_bridge_evict(w, false))
+			break;
+	for (uint32_t n = 0; n < EVICT_MAX && w->tls.hs.used >= bound; n++)
+		if (!hf_bridge_evict(w, true))
+			break;
+	hf_tcp_crowd(w->tcp, w->tls.hs.used >= bound);
+}
+
 /* ---- the turn ---- */
 
 struct hf_poll hf_worker_poll(struct hf_worker *w, hf_ns now)
@@ -588,6 +609,8 @@ struct hf_poll hf_worker_poll(struct hf_worker *w, hf_ns now)
 	/* 9 keep: what control wants; first, so that a new site serves this turn's hellos */
 	orders(w);
 	spent(w, HF_GAP_rest);
+
+	make_room(w);
 
 	/* 1 take, 2 tcp_in: frames -> connections with news */
 	for (uint32_t p = 0; p < w->cfg.port_cnt; p++)
@@ -743,6 +766,7 @@ struct hf_worker *hf_worker_init(
 	w->env = *env;
 	w->now = env->now;
 	w->conn = p.conn;
+	w->stage_head = w->stage_tail = HF_STAGE_END;
 	w->run = (struct hf_fifo){.v = p.run_v, .in = p.run_in, .cap = cfg->conn_cnt};
 	w->wait = (struct hf_fifo){.v = p.wait_v, .in = p.wait_in, .cap = cfg->conn_cnt};
 	hf_rand_seed(&w->rand, env->seed);

@@ -410,7 +410,8 @@ static const char *appliance_left(struct subject *s, hf_ns now HF_UNUSED)
 static bool tls_may_fail(uint32_t reason)
 {
 	return reason <= HF_TLS_R_UNREACHABLE || reason == HF_TLS_R_HELLO_LATE ||
-	       reason == HF_TLS_R_TIMED_OUT || reason == HF_TLS_R_STALLED;
+	       reason == HF_TLS_R_TIMED_OUT || reason == HF_TLS_R_STALLED ||
+	       reason == HF_TLS_R_EVICTED;
 }
 
 /* What clients that only come back as they were can meet: keys that have gone, too small a cache, the
@@ -426,7 +427,7 @@ static uint32_t appliance_reasons(
 {
 	static const char *const name[] = {"half_expired", "half_evicted", "end_rto", "end_probe",
 		"end_close_time", "timeout_handshake", "timeout_record", "timeout_idle",
-		"timeout_linger", "timeout_backend"};
+		"timeout_linger", "timeout_backend", "evicted", "evicted_handshakes"};
 	static_assert(HF_ARRAY_LEN(name) <= SUBJECT_REASON_MAX, "the caller has room for all");
 	for (uint32_t i = 0; i < HF_ARRAY_LEN(name); i++)
 		v[i] = (struct subject_reason){name[i], 0};
@@ -437,12 +438,14 @@ static uint32_t appliance_reasons(
 		const uint64_t cnt[HF_ARRAY_LEN(name)] = {tcp->half_expired, tcp->half_evicted,
 			tcp->end[HF_TCP_END_RTO], tcp->end[HF_TCP_END_PROBE],
 			tcp->end[HF_TCP_END_CLOSE_TIME], w->timeout_handshake, w->timeout_record,
-			w->timeout_idle, w->timeout_linger, w->timeout_backend};
+			w->timeout_idle, w->timeout_linger, w->timeout_backend, w->evicted,
+			w->evicted_handshakes};
 		for (uint32_t k = 0; k < HF_ARRAY_LEN(name); k++)
 			v[k].cnt += cnt[k];
 		HF_ASSERT(tcp->end[HF_TCP_END_ABORTED] <=
-			  w->timeout_linger + w->timeout_backend + w->truncated +
-				  w->streams_reset_in + w->streams_lost);
+			  w->evicted + w->evicted_handshakes + w->timeout_linger +
+				  w->timeout_backend + w->truncated + w->streams_reset_in +
+				  w->streams_lost);
 		for (uint32_t r = 0; r < HF_TLS_RESUME_CNT; r++)
 			HF_ASSERT(session_may_miss(r) || tls->resume[r] == 0);
 		for (uint32_t r = 0; r < HF_TLS_REASON_CNT; r++)

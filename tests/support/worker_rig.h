@@ -32,6 +32,11 @@ struct rig {
 	const uint16_t *suite;
 	uint32_t suite_cnt;
 	uint32_t conn_cnt, hs_cnt, half_open_cnt, chunk_cnt, frame_cnt; /* 0: some */
+	const struct hf_pk_engine *pk_engine;                           /* NULL: libcrypto's */
+	const struct hf_sym_driver *sym_driver;
+	struct hf_site_limits limits; /* all zero: long ones */
+	/* instead of what the rig does with a segment */
+	void (*segment)(struct rig *r, const struct hf_packet *p);
 	/* the appliance */
 	struct hf_port *port;
 	struct hf_worker *w, *all[1];
@@ -85,7 +90,7 @@ static inline void rig_worker(struct rig *r)
 	struct hf_worker_env env = {.cycles = rig_cycles,
 		.cycles_per_us = 1000,
 		.pk_cnt = 1,
-		.sym = &hf_sym_libcrypto,
+		.sym = r->sym_driver,
 		.seed = {5},
 		.wall_ns = 1700000000 * HF_NS_S,
 		.now = r->now};
@@ -113,13 +118,13 @@ static inline void rig_worker(struct rig *r)
 		.reflect = true,
 		.port_cnt = 1};
 
-	r->pk = test_alloc(hf_pk_libcrypto.size());
-	HF_ASSERT(hf_pk_libcrypto.init(r->pk) == 0);
-	env.pk[0].engine = &hf_pk_libcrypto;
+	r->pk = test_alloc(r->pk_engine->size());
+	HF_ASSERT(r->pk_engine->init(r->pk) == 0);
+	env.pk[0].engine = r->pk_engine;
 	for (uint32_t i = 0; i < HF_PK_CLASS_CNT; i++)
 		env.pk[0].ctx[i] = r->pk;
-	r->sym = test_alloc(hf_sym_libcrypto.size(16));
-	HF_ASSERT(hf_sym_libcrypto.init(r->sym, 16) == 0);
+	r->sym = test_alloc(r->sym_driver->size(16));
+	HF_ASSERT(r->sym_driver->init(r->sym, 16) == 0);
 	env.sym_ctx = r->sym;
 	cfg.port[0] = (struct hf_worker_port_cfg){
 		.port = r->port, .addr = {hf_addr_v4(PACKET_OUR_IP)}, .addr_cnt = 1};
@@ -141,8 +146,11 @@ static inline void rig_site(struct rig *r)
 		.group = group,
 		.group_cnt = HF_ARRAY_LEN(group),
 		.worker_cnt = 1,
-		.limits = {60 * HF_NS_S, 60 * HF_NS_S, 60 * HF_NS_S, 600 * HF_NS_S, 60 * HF_NS_S}};
+		.limits = r->limits};
 
+	if (!r->limits.hello_ns)
+		spec.limits = (struct hf_site_limits){
+			60 * HF_NS_S, 60 * HF_NS_S, 60 * HF_NS_S, 600 * HF_NS_S, 60 * HF_NS_S};
 	r->shown = &r->cert;
 	r->protocol.name = hf_span(r->alpn, strlen(r->alpn));
 	r->vhost = (struct hf_tls_vhost){
@@ -176,6 +184,10 @@ static inline void rig_init(struct rig *r)
 {
 	r->now = 1000 * HF_NS_S;
 	r->sport = 40000;
+	if (!r->pk_engine)
+		r->pk_engine = &hf_pk_libcrypto;
+	if (!r->sym_driver)
+		r->sym_driver = &hf_sym_libcrypto;
 	r->in = malloc(RIG_STREAM_MAX);
 	HF_ASSERT(r->in != NULL);
 	rig_port(r);
@@ -187,8 +199,8 @@ static inline void rig_init(struct rig *r)
 static inline void rig_fini(struct rig *r)
 {
 	hf_worker_check(r->w);
-	hf_pk_libcrypto.fini(r->pk);
-	hf_sym_libcrypto.fini(r->sym);
+	r->pk_engine->fini(r->pk);
+	r->sym_driver->fini(r->sym);
 	free(r->region[0]);
 	free(r->region[1]);
 	free(r->pk);
@@ -265,7 +277,7 @@ static inline bool rig_turn(struct rig *r)
 		struct hf_frame f = {.data = bytes, .len = (uint32_t)len, .cap = sizeof(bytes)};
 
 		if (hf_net_parse(&f, false, &p) == HF_NET_OK && p.kind == HF_PACKET_TCP)
-			rig_segment(r, &p);
+			(r->segment ? r->segment : rig_segment)(r, &p);
 	}
 	return poll.busy;
 }

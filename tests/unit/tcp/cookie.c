@@ -217,11 +217,9 @@ RIG_TEST(second_segment_first)
 RIG_TEST(cookies_need_a_slot_too)
 {
 	flood(r);
-	r->t->conns.cnt = 0; /* none free */
 	IN(SYN_COOKIE, "S", OPTS(OPT_MSS));
-	r->t->conns.cnt = 16;
 	OUT("SA", .ack = 1);
-	r->t->conns.cnt = 0;
+	r->t->conns.cnt = 0; /* none free */
 	assert_int_equal(
 		rig_in(r, (struct rig_seg){.flags = "A", .seq = 1, .ack = 1}), HF_TCP_O_OPEN_FULL);
 	r->t->conns.cnt = 16;

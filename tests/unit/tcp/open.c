@@ -252,16 +252,20 @@ RIG_TEST(what_the_syn_ack_told_about_the_path)
 /* No slot: the peer believes to be connected, tries again, and finds one later. */
 RIG_TEST(no_free_slot)
 {
-	uint32_t first = 0;
+	uint32_t first = 0, iss;
+	r->sport = 3000;
+	IN(SYN_NEW, "S", OPTS(OPT_MSS));
+	OUT("SA", .ack = 1);
+	iss = r->iss;
 	for (uint16_t i = 0; i < 16; i++) {
 		r->sport = (uint16_t)(2000 + i);
 		rig_open(r);
 		first = i == 0 ? r->conn : first;
 	}
+	IN(SYN_CROWDED, "S", .sport = 3001, OPTS(OPT_MSS));
+	SILENT();
 	r->sport = 3000;
-	r->iss = 0;
-	IN(SYN_NEW, "S", OPTS(OPT_MSS));
-	OUT("SA", .ack = 1);
+	r->iss = iss;
 	IN(OPEN_FULL, "A", .seq = 1, .ack = 1);
 	SILENT();
 	assert_int_equal(rig_stat(r, conns), 16);
@@ -269,6 +273,28 @@ RIG_TEST(no_free_slot)
 	hf_tcp_free(r->t, first);
 	IN(OPENED, "PA", .seq = 1, .ack = 1, .len = 10);
 	assert_int_equal(rig_events(r), HF_TCP_EV_OPENED | HF_TCP_EV_READABLE);
+}
+
+/* The user says that he has no room for more: who is in goes on. */
+RIG_TEST(a_crowded_user_gets_no_newcomers)
+{
+	uint32_t conn;
+	rig_open(r);
+	conn = r->conn;
+	r->sport = 2;
+	r->iss = 0;
+	IN(SYN_NEW, "S", OPTS(OPT_MSS));
+	OUT("SA", .ack = 1);
+	hf_tcp_crowd(r->t, true);
+	IN(SYN_CROWDED, "S", .sport = 3);
+	SILENT();
+	IN(OPENED, "A", .seq = 1, .ack = 1);
+	rig_events(r);
+	r->conn = conn;
+	rig_write(r, 10);
+	assert_true(rig_emit(r));
+	hf_tcp_crowd(r->t, false);
+	IN(SYN_NEW, "S", .sport = 3);
 }
 
 RIG_TEST(draining_answers_no_syn_and_lets_the_rest_go_on)
@@ -528,6 +554,7 @@ int main(void)
 		cmocka_unit_test(syn_ack_is_repeated_with_backoff_until_its_life_ends),
 		cmocka_unit_test(what_the_syn_ack_told_about_the_path),
 		cmocka_unit_test(no_free_slot),
+		cmocka_unit_test(a_crowded_user_gets_no_newcomers),
 		cmocka_unit_test(draining_answers_no_syn_and_lets_the_rest_go_on),
 		cmocka_unit_test(listeners),
 		cmocka_unit_test(segments_of_nobody),

@@ -1,0 +1,386 @@
+/* overload.c -- a whole worker and clients that take and do not give: who holds slots and handshake
+ * memory without going on, who sends a byte a second, who is too many. Each ends by its deadline or
+ * makes room; who means it gets through beside them, and who is in is not touched. */
+#include "tests/support/tls_client.h"
+#include "tests/support/worker_rig.h"
+
+#define SEC HF_NS_S
+
+static struct rsa_key key;
+static uint8_t chain[1500];
+static const uint16_t suites[] = {0x009c};
+static struct rig rig;
+static struct tls_client client;
+
+/* ---- clients by port ---- */
+static struct peer {
+	uint32_t snd_nxt, rcv_nxt;
+	bool reset, fin;
+	uint32_t got; /* bytes */
+} peer[65536];
+
+static void hear(struct rig *r HF_UNUSED, const struct hf_packet *p)
+{
+	struct peer *c = &peer[p->dport];
+
+	c->reset |= (p->tcp_flags & HF_TCP_RST) != 0;
+	c->fin |= (p->tcp_flags & HF_TCP_FIN) != 0;
+	if (p->tcp_flags & HF_TCP_SYN) {
+		c->rcv_nxt = p->seq + 1;
+	} else if (p->seq == c->rcv_nxt) {
+		if (p->dport == rig.sport && p->payload.len) {
+			memcpy(rig.in + rig.in_len, p->payload.p, p->payload.len);
+			rig.in_len += (uint32_t)p->payload.len;
+		}
+		c->got += (uint32_t)p->payload.len;
+		c->rcv_nxt += (uint32_t)p->payload.len + !!(p->tcp_flags & HF_TCP_FIN);
+	}
+}
+
+static void say(uint16_t port, uint8_t flags, const void *p, size_t len)
+{
+	struct peer *c = &peer[port];
+	struct packet frame;
+	struct packet_spec s = {.sport = port,
+		.seq = c->snd_nxt,
+		.ack = flags & HF_TCP_ACK ? c->rcv_nxt : 0,
+		.tcp_flags = flags,
+		.window = 0xffff,
+		.payload = p,
+		.payload_len = len};
+
+	packet_tcp(&frame, &s);
+	HF_ASSERT(hf_port_mem_give(rig.port, 0, frame.bytes, frame.frame.len));
+	c->snd_nxt += (uint32_t)len + !!(flags & HF_TCP_SYN);
+	(void)rig_turn(&rig);
+}
+
+/* True: the handshake was answered. */
+static bool connect_from(uint16_t port)
+{
+	peer[port] = (struct peer){.snd_nxt = 1000u * port};
+	say(port, HF_TCP_SYN, NULL, 0);
+	if (peer[port].rcv_nxt == 0)
+		return false;
+	say(port, HF_TCP_ACK, NULL, 0);
+	return true;
+}
+
+static void pass(hf_ns ns)
+{
+	for (hf_ns end = rig.now + ns; rig.now < end; rig.now += 10 * HF_NS_MS)
+		(void)rig_turn(&rig);
+}
+
+static size_t hello_of(uint8_t *buf, size_t cap)
+{
+	struct hello h = {.suites = suites, .suite_cnt = 1, .name = "www.example.org"};
+
+	return tls_client_hello(&client, buf, cap, &h);
+}
+
+/* Who means it, from this port; true: the handshake is done. */
+static bool served(uint16_t port)
+{
+	uint8_t buf[1000], body[400];
+	struct hf_writer w = hf_writer(buf, sizeof(buf)), m = hf_writer(body, sizeof(body));
+	uint64_t before = rig.w->tls.stats.reason[HF_TLS_R_OK];
+
+	rig.sport = port;
+	rig.in_len = 0;
+	client = (struct tls_client){.gcm = true};
+	if (!connect_from(port))
+		return false;
+	say(port, HF_TCP_ACK | HF_TCP_PSH, buf, hello_of(buf, sizeof(buf)));
+	for (uint32_t i = 0; i < 200 && rig.in_len == 0; i++)
+		(void)rig_turn(&rig);
+	(void)rig_turn(&rig);
+	if (rig.in_len == 0)
+		return false;
+	tls_client_read(&client, rig.in, rig.in_len);
+	tls_client_rsa(&client, &m, key.pkey);
+	tls_client_log(&client, body, m.len);
+	put_record(&w, HF_TLS_CT_HANDSHAKE, HF_TLS_12, body, m.len);
+	tls_client_finish(&client, &w);
+	say(port, HF_TCP_ACK | HF_TCP_PSH, buf, w.len);
+	for (uint32_t i = 0; i < 200 && rig.w->tls.stats.reason[HF_TLS_R_OK] == before; i++)
+		(void)rig_turn(&rig);
+	return rig.w->tls.stats.reason[HF_TLS_R_OK] == before + 1;
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	if (!key.pkey)
+		rsa_key_make(&key, 2048, 2);
+	rig = (struct rig){.cert = {.list = {chain, sizeof(chain)}, .key = &key.key},
+		.alpn = "http/1.1",
+		.suite = suites,
+		.suite_cnt = 1,
+		.conn_cnt = 64,
+		.hs_cnt = 16,
+		.half_open_cnt = 64,
+		.limits = {10 * SEC, 20 * SEC, 10 * SEC, 120 * SEC, 5 * SEC},
+		.segment = hear};
+	memset(peer, 0, sizeof(peer));
+	rig_init(&rig);
+	rig_settle(&rig);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	rig_fini(&rig);
+	return 0;
+}
+
+/* ---- a byte a second ---- */
+
+/* Sends p, a byte a second, until the other side ends it; returns after how many seconds, 0: never. */
+static uint32_t dribble(uint16_t port, const uint8_t *p, size_t len)
+{
+	for (uint32_t s = 0; s < len; s++) {
+		say(port, HF_TCP_ACK | HF_TCP_PSH, p + s, 1);
+		pass(SEC);
+		if (peer[port].reset || peer[port].fin)
+			return s + 1;
+	}
+	return 0;
+}
+
+static void a_hello_has_ten_seconds(void **state)
+{
+	uint8_t buf[1000];
+	size_t len = hello_of(buf, sizeof(buf));
+
+	(void)state;
+	assert_true(connect_from(2000));
+	assert_in_range(dribble(2000, buf, len), 9, 11);
+	assert_int_equal(rig.w->stats.timeout_handshake, 1);
+	assert_int_equal(rig.w->tls.stats.reason[HF_TLS_R_HELLO_LATE], 1);
+	pass(70 * SEC); /* it does not close either */
+	assert_int_equal(rig.w->stats.conns, 0);
+	assert_int_equal(rig.w->bufs.chunk.used, 0);
+}
+
+static void a_handshake_has_twenty(void **state)
+{
+	uint8_t buf[1000];
+	size_t len = hello_of(buf, sizeof(buf));
+	static const uint8_t rest[300] = {22, 3, 3, 1, 6, 16, 0, 1, 2, 1, 0};
+
+	(void)state;
+	assert_true(connect_from(2000));
+	say(2000, HF_TCP_ACK, buf, len);
+	pass(SEC);
+	assert_true(peer[2000].got > 1000);
+	assert_in_range(dribble(2000, rest, sizeof(rest)), 18, 20);
+	assert_int_equal(rig.w->tls.stats.reason[HF_TLS_R_TIMED_OUT], 1);
+	assert_int_equal(rig.w->tls.hs.used, 0);
+}
+
+static void a_record_has_ten(void **state)
+{
+	static const uint8_t record[300] = {23, 3, 3, 1, 0};
+
+	(void)state;
+	assert_true(served(2000));
+	pass(SEC);
+	assert_in_range(dribble(2000, record, sizeof(record)), 9, 11);
+	assert_int_equal(rig.w->stats.timeout_record, 1);
+}
+
+/* The deadline is each record's own: an upload whose segments never end where records do goes on. */
+static void a_stream_of_records_has_all_the_time(void **state)
+{
+	uint8_t buf[2000];
+	static const uint8_t text[300];
+	size_t kept = 0;
+
+	(void)state;
+	assert_true(served(2000));
+	for (uint32_t s = 0; s < 40; s++) {
+		struct hf_writer w = hf_writer(buf + kept, sizeof(buf) - kept);
+		size_t len;
+
+		tls_client_seal(&client, &w, HF_TLS_CT_DATA, text, sizeof(text));
+		len = kept + w.len - 100; /* 100 bytes of this record come with the next */
+		say(2000, HF_TCP_ACK, buf, len);
+		memmove(buf, buf + len, 100);
+		kept = 100;
+		pass(SEC);
+		rig_backend_take(&rig);
+		assert_false(peer[2000].reset || peer[2000].fin);
+	}
+	assert_int_equal(rig.w->stats.timeout_record, 0);
+	assert_true(rig.w->stats.bytes_to_backend >= 39 * sizeof(text));
+}
+
+/* After a failure, and after our FIN, a slot is not held for longer than linger. */
+static void the_end_has_its_time_too(void **state)
+{
+	(void)state;
+	assert_true(connect_from(2000));
+	say(2000, HF_TCP_ACK, "GET / HTTP/1.1\r\n\r\n", 18);
+	pass(SEC);
+	assert_true(peer[2000].fin);
+	assert_int_equal(rig.w->stats.conns, 1);
+	for (uint32_t s = 0; s < 90 && !peer[2000].reset; s++) {
+		say(2000, HF_TCP_ACK, "x", 1);
+		pass(SEC);
+	}
+	pass(SEC);
+	assert_int_equal(rig.w->stats.conns, 0);
+}
+
+/* ---- too many ---- */
+
+/* All slots are held by clients that sent half a hello: newcomers get through, for the oldest of those
+ * that stand still; who is in stays. */
+static void held_half_hellos(void **state)
+{
+	uint8_t buf[1000];
+	size_t len = hello_of(buf, sizeof(buf));
+	uint32_t chunks = 0;
+
+	(void)state;
+	assert_true(served(2000));
+	for (uint16_t i = 0; i < 500; i++) {
+		if (connect_from((uint16_t)(3000 + i)))
+			say((uint16_t)(3000 + i), HF_TCP_ACK, buf, len / 2);
+		pass(20 * HF_NS_MS);
+		hf_worker_check(rig.w);
+		if (i == 100)
+			chunks = rig.w->bufs.chunk.used;
+	}
+	assert_in_range(rig.w->stats.conns, 56, 64);
+	assert_in_range(
+		rig.w->bufs.chunk.used, 0, chunks + 8); /* they cost no more than the slots hold */
+	assert_true(rig.w->stats.evicted > 400);
+	assert_int_equal(rig.w->tls.hs.used, 0);
+	assert_true(peer[3000].reset && !peer[3499].reset);
+	for (uint16_t i = 0; i < 20; i++)
+		assert_true(served((uint16_t)(5000 + i)));
+	assert_false(peer[2000].reset || peer[2000].fin);
+	say(2000, HF_TCP_ACK, NULL, 0);
+	assert_false(peer[2000].reset);
+}
+
+/* Handshakes in flight are bounded: beyond the bound SYNs are not answered, and those who got a
+ * certificate and went silent make room for others. */
+static void held_handshakes(void **state)
+{
+	uint8_t buf[1000];
+	size_t len = hello_of(buf, sizeof(buf));
+	uint64_t crowded;
+
+	(void)state;
+	for (uint16_t i = 0; i < 40; i++) {
+		if (connect_from((uint16_t)(3000 + i)))
+			say((uint16_t)(3000 + i), HF_TCP_ACK, buf, len);
+		pass(20 * HF_NS_MS);
+	}
+	crowded = hf_tcp_stats(rig.w->tcp)->outcome[HF_TCP_O_SYN_CROWDED];
+	assert_true(crowded > 10);
+	assert_in_range(rig.w->tls.hs.used, 14, 16); /* 7/8 of 16, and who was under way */
+	assert_false(served(4000));
+	pass(3 * SEC);
+	assert_true(served(4001)); /* its second try, so to say */
+	assert_true(rig.w->stats.evicted_handshakes > 0);
+	for (uint16_t i = 0; i < 30; i++) { /* and they go on coming */
+		if (connect_from((uint16_t)(6000 + i)))
+			say((uint16_t)(6000 + i), HF_TCP_ACK, buf, len);
+		pass(100 * HF_NS_MS);
+	}
+	pass(3 * SEC);
+	assert_true(served(4002));
+	hf_worker_check(rig.w);
+}
+
+/* Established connections have all slots: strangers are refused, who is in goes on. */
+static void full_of_friends(void **state)
+{
+	uint8_t buf[1000];
+	struct hf_writer w = hf_writer(buf, sizeof(buf));
+	struct tls_client last;
+	uint64_t before;
+
+	(void)state;
+	for (uint16_t i = 0; i < 64; i++)
+		assert_true(served((uint16_t)(2000 + i)));
+	last = client;
+	assert_false(served(3000));
+	client = last;
+	assert_int_equal(peer[3000].rcv_nxt, 0);
+	assert_true(hf_tcp_stats(rig.w->tcp)->outcome[HF_TCP_O_SYN_CROWDED] > 0);
+	assert_int_equal(rig.w->stats.evicted, 0);
+	before = rig.w->stats.bytes_to_backend;
+	tls_client_seal(&client, &w, HF_TLS_CT_DATA, "hello", 5);
+	say(2063, HF_TCP_ACK | HF_TCP_PSH, buf, w.len);
+	pass(SEC);
+	assert_int_equal(rig.w->stats.bytes_to_backend, before + 5);
+}
+
+/* ---- the table ---- */
+
+/* Every counter that README.md's table names is one that there is. */
+static void the_table_of_pools_names_real_counters(void **state)
+{
+	struct hf_worker_table v[HF_WORKER_TABLES_MAX];
+	uint32_t cnt = hf_worker_tables(rig.w, v), found = 0;
+	char line[1000], *at;
+	bool inside = false;
+	FILE *f = fopen("README.md", "r");
+
+	(void)state;
+	assert_non_null(f);
+	while (fgets(line, sizeof(line), f)) {
+		inside = strncmp(line, "## When something runs out", 26) == 0 ||
+			 (inside && strncmp(line, "## ", 3) != 0);
+		for (at = inside && line[0] == '|' ? line : NULL; at && (at = strchr(at, '`'));) {
+			char module[40] = "", row[60] = "";
+			int len = 0;
+			bool ours = false, known = false;
+
+			if (sscanf(at, "`%39[a-z].%59[A-Za-z_]`%n", module, row, &len) != 2 ||
+				len == 0) {
+				at = strchr(at + 1, '`');
+				at = at ? at + 1 : NULL;
+				continue;
+			}
+			at += len;
+			for (uint32_t t = 0; t < cnt; t++) {
+				if (strcmp(v[t].table->module, module) != 0)
+					continue;
+				ours = true;
+				for (uint32_t i = 0; i < v[t].table->row_cnt; i++)
+					known |= strcmp(v[t].table->row[i].name, row) == 0;
+			}
+			if (ours && !known)
+				fail_msg("there is no counter %s.%s", module, row);
+			found += known;
+		}
+	}
+	fclose(f);
+	assert_true(found >= 15);
+}
+
+#define OVERLOAD(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		OVERLOAD(a_hello_has_ten_seconds),
+		OVERLOAD(a_handshake_has_twenty),
+		OVERLOAD(a_record_has_ten),
+		OVERLOAD(a_stream_of_records_has_all_the_time),
+		OVERLOAD(the_end_has_its_time_too),
+		OVERLOAD(held_half_hellos),
+		OVERLOAD(held_handshakes),
+		OVERLOAD(full_of_friends),
+		OVERLOAD(the_table_of_pools_names_real_counters),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

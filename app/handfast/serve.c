@@ -448,8 +448,9 @@ void hf_serve_run(struct hf_app *app)
 				return;
 			if (ev[i].data.fd == hf_links_fd(sv->links))
 				links_news(app);
+			if (ev[i].data.fd == hf_commands_fd(app))
+				hf_commands_run(app);
 		}
-		hf_commands_run(app);
 	}
 }
 

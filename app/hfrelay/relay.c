@@ -53,6 +53,7 @@ struct conn {
 	bool client_eof, fin_sent;        /* client -> server is at its end; the server knows */
 	bool server_eof, shut;            /* server -> client is at its end; the appliance knows */
 	bool deaf;                        /* the server takes no more bytes */
+	bool sent, undelayed;             /* a first piece went out; TCP_NODELAY is set */
 	bool broken;                      /* because it reset the connection */
 	bool queued;                      /* in the run list */
 	struct conn_list *timed;          /* the list of deadlines it is in */
@@ -192,11 +193,18 @@ static void reap(struct session *s)
 /* Writes to the server; returns how many bytes it took. What it will never take is taken here. */
 static size_t write_server(struct conn *c, const uint8_t *p, size_t len)
 {
+	const int one = 1;
 	ssize_t n;
 	if (c->deaf)
 		return len;
 	if (c->state != CONN_OPEN || !c->writable)
 		return 0;
+	/* The first piece waits for nobody (RFC 9293 3.7.4), and is all that most requests have. */
+	if (c->sent && !c->undelayed) {
+		(void)setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+		c->undelayed = true;
+	}
+	c->sent = true;
 	n = send(c->fd, p, len, MSG_NOSIGNAL);
 	if (n < 0 && errno != EAGAIN && errno != EINTR) {
 		/* Its answer may still be on the way. A reset is told once only, and now. */
@@ -329,7 +337,6 @@ static void conn_connect(struct conn *c)
 	struct epoll_event ev = {
 		.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = c};
 	const struct hf_farm_server *server;
-	const int one = 1;
 	uint32_t pick = hf_farm_pick(farm, &s->turn, c->tried, s->now);
 	c->state = CONN_CONNECTING;
 	if (pick == HF_FARM_NONE) {
@@ -352,7 +359,7 @@ static void conn_connect(struct conn *c)
 		conn_refuse(c, HF_LINK_RESET_LIMIT, &r->stats.refused_limit);
 		return;
 	}
-	(void)setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	c->sent = c->undelayed = false;
 	if (connect(c->fd, (const struct sockaddr *)&server->addr, server->addr_len) == 0)
 		connected(c);
 	else if (errno == EINPROGRESS)
@@ -368,7 +375,8 @@ static void on_socket(struct conn *c, uint32_t events)
 	int error = 0;
 	socklen_t len = sizeof(error);
 	if (c->state == CONN_CONNECTING) {
-		if (getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
+		if (events & (EPOLLERR | EPOLLHUP) &&
+			getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
 			error = errno;
 		if (error) {
 			connect_failed(c, error);

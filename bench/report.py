@@ -131,14 +131,34 @@ def part_case(name, case):
         text.append("libcrypto alone computes %.0f RSA-2048 private operations in a CPU second here: %s.\n" % (
             bound, ", ".join("%s is at %.0f %% of that bound" % (n, 100 * median(case, n, "per_cpu") / bound)
                              for n in peers if median(case, n, "per_cpu"))) if ours else "")
+    if case["clients"] == 1:
+        text.append(part_alone(case, peers))
+    over = [(n, case["latency"][n]["300"]) for n in peers if "300" in case["latency"].get(n, {})]
+    if over:
+        text.append("Asked for three times its peak: %s.\n" % "; ".join(
+            "%s serves %.0f %% of its peak" % (n, 100 * v["got"] / peak(case, n)) for n, v in over if peak(case, n)))
     if case["latency"]:
         text.append(table(["ms", "at", "rate/s", "p50", "p95", "p99", "p99.9", "not started"], [
             [n, share + " %", v["rate"]] + [figure(v["ms"][p]) for p in ("p50", "p95", "p99", "p999")] + [v["missed"]]
-            for n in peers for share, v in case["latency"].get(n, {}).items()]))
+            for n in peers for share, v in case["latency"].get(n, {}).items() if share != "300"]))
     text.append(table(["% of a core: user/system/softirq/stolen/idle", "server's core", "client's core",
                        "of the core received", "client's us each"], split))
     text.append(part_cycles(case))
     return "\n".join(t for t in text if t)
+
+
+def part_alone(case, peers):
+    """Percentiles of single handshakes, and the appliance's over each peer's, round by round."""
+    rows = []
+    for n in peers:
+        rounds = [r for r in case["rounds"] if good(r, n) and good(r, "handfast")]
+        row = [n]
+        for p in "p50", "p99":
+            row.append(figure(statistics.median(r[n]["handshake_ms"][p] for r in rounds)) if rounds else "-")
+            row.append(ratio_text([r["handfast"]["handshake_ms"][p] / r[n]["handshake_ms"][p] for r in rounds])
+                       if n != "handfast" else "-")
+        rows.append(row)
+    return table(["server", "p50 ms", "appliance / it", "p99 ms", "appliance / it"], rows)
 
 
 def cycles_each(case):

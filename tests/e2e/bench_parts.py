@@ -76,7 +76,7 @@ def report_of_made_up_results():
     rounds = [{"handfast": dict(w(30), server_core={"steal": 0}), "a": dict(w(10), server_core={"steal": 0.2})}] * 3
     for r in rounds:
         for x in r.values():
-            x.update(cpu=1, client_us=1, client_core={}, server_core=dict.fromkeys(
+            x.update(handshake_ms={"p50": x["per_cpu"], "p99": 90}, cpu=1, client_us=1, client_core={}, server_core=dict.fromkeys(
                 ("user", "system", "softirq", "steal", "idle"), 0.2))
             x["client_core"] = x["server_core"]
         r["handfast"]["engines"] = {"rsa_ifma 2048": 4}
@@ -86,6 +86,9 @@ def report_of_made_up_results():
                            "openssl": "o"}, "versions": {"a": "1"}, "cases": {"ticket": case}}
     text = report.report(results, [])
     assert "| ticket | t | 30.0 | a 10.0 | 3.00 (3.00 to 3.00) | 0 % | 3 | yes |" in text, text
+    assert "| a | 10.0 | 3.00 (3.00 to 3.00) | 90.0 | 1.00 (1.00 to 1.00) |" in text, text  # one at a time
+    case.update(clients=2, latency={"a": {"300": {"got": 8}}})
+    assert "a serves 80 % of its peak" in report.report(results, [])
     assert "rsa_ifma 2048 12" in text and "No batch kernel ran" not in text
 
 

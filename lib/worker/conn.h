@@ -104,8 +104,7 @@ struct hf_worker {
 	struct hf_pk *pk;
 	struct hf_sym *sym;
 	struct hf_auth *auth;
-	bool pk_waits;       /* there was more to do for pk when it was last asked */
-	uint64_t auth_ahead; /* cycles that auth has had and pk has not, both having work */
+	uint64_t auth_ahead; /* cycles that auth has had and pk, which has work, has not */
 	struct hf_bufs bufs, link_bufs;
 	struct hf_rand rand;
 	struct hf_trace trace;

@@ -333,8 +333,8 @@ static bool port_idle(struct hf_worker *w)
 	return w->frames_before + w->net_stats.frames_in - w->frames_at < IDLE_FRAMES;
 }
 
-/* One slice of work with private keys. */
-static void crypto_slice(struct hf_worker *w)
+/* One slice of work with private keys. Returns whether there is more. */
+static bool crypto_slice(struct hf_worker *w)
 {
 	static const uint8_t cause[HF_PK_SLICE_CNT] = {[HF_PK_SLICE_NONE] = HF_GAP_rest,
 		[HF_PK_SLICE_STEP] = HF_GAP_pk_step,
@@ -342,44 +342,45 @@ static void crypto_slice(struct hf_worker *w)
 		[HF_PK_SLICE_WHOLE] = HF_GAP_pk_whole,
 		[HF_PK_SLICE_CURVES] = HF_GAP_curves};
 	struct hf_pk_job *job;
+	bool more = hf_pk_work(w->pk, port_idle(w), w->now);
 
-	w->pk_waits = hf_pk_work(w->pk, port_idle(w), w->now);
 	spent(w, cause[hf_pk_last_slice(w->pk)]);
-	w->busy |= w->pk_waits;
+	w->busy |= more;
 	while ((job = hf_pk_done(w->pk)) != NULL) {
 		w->busy = true;
 		hf_bridge_pk_done(w, job);
 	}
 	spent(w, HF_GAP_tls);
+	return more;
 }
 
-/* One client's certificate. */
 static void crypto_client(struct hf_worker *w)
 {
-	struct hf_auth_job *job;
-
-	w->busy = true;
 	hf_auth_work(w->auth, w->now);
 	spent(w, HF_GAP_auth);
-	while ((job = hf_auth_done(w->auth)) != NULL)
-		hf_bridge_auth_done(w, job);
-	spent(w, HF_GAP_tls);
 }
 
-/* One slice, or one client's certificate. It comes last in the turn, so that what is ready leaves
- * first. A certificate costs as much as many slices; when both have work, each gets half the time. */
+/* One slice, or the check of one client's certificate. It comes last in the turn, so that what is
+ * ready leaves first. A check costs as much as many slices: behind one, keys have their turns until they
+ * have had as much time, or need none. */
 static void crypto_keys(struct hf_worker *w)
 {
 	uint64_t began = w->spent_at, took;
-	bool client = hf_auth_waits(w->auth) && !(w->pk_waits && w->auth_ahead);
+	bool client = hf_auth_waits(w->auth) && !w->auth_ahead, more = true;
+	struct hf_auth_job *job;
 
 	if (client)
 		crypto_client(w);
 	else
-		crypto_slice(w);
+		more = crypto_slice(w);
 	took = HF_MAX(w->spent_at - began, 1ull);
-	w->auth_ahead = client ? took : w->auth_ahead - HF_MIN(w->auth_ahead, took);
+	w->auth_ahead = client ? took : more ? w->auth_ahead - HF_MIN(w->auth_ahead, took) : 0;
+	while ((job = hf_auth_done(w->auth)) != NULL) { /* also what was cancelled */
+		w->busy = true;
+		hf_bridge_auth_done(w, job);
+	}
 	w->busy |= hf_auth_waits(w->auth);
+	spent(w, HF_GAP_tls);
 }
 
 /* ---- 7: timers ---- */

@@ -245,7 +245,8 @@ many_at_once() {
 		wait "$n" || bad=$((bad + 1))
 	done
 	[ "$bad" = 0 ] || { echo "$bad of 40"; return 1; }
-	echo "# checks: $(farm_stat auth verified) good, $(farm_stat auth refused_clients) refused, most waiting $(farm_stat auth queued_max)" >&3
+	echo "# checks: $(farm_stat auth verified) good, $(farm_stat auth refused_clients) refused, most waiting $(farm_stat auth queued_max);" \
+		"$(hfctl stats | awk '/gap_auth_ns/ { $1 = $1; print }' | head -n 1)" >&3
 }
 
 farm_begin

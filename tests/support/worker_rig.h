@@ -29,6 +29,7 @@ struct rig {
 	/* set before rig_init */
 	struct hf_tls_cert cert;
 	const char *alpn;
+	const struct hf_auth_driver *auth; /* may be left out */
 	const uint16_t *suite;
 	uint32_t suite_cnt;
 	uint32_t conn_cnt, hs_cnt, half_open_cnt, chunk_cnt, frame_cnt; /* 0: some */
@@ -126,6 +127,7 @@ static inline void rig_worker(struct rig *r)
 	r->sym = test_alloc(r->sym_driver->size(16));
 	HF_ASSERT(r->sym_driver->init(r->sym, 16) == 0);
 	env.sym_ctx = r->sym;
+	env.auth = r->auth;
 	cfg.port[0] = (struct hf_worker_port_cfg){
 		.port = r->port, .addr = {hf_addr_v4(PACKET_OUR_IP)}, .addr_cnt = 1};
 	r->w = hf_worker_init(test_alloc(hf_worker_footprint(&cfg)), &cfg, &env);

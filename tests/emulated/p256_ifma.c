@@ -12,4 +12,13 @@ static __m512i leaking_multiply(__m512i sum, __m512i a, __m512i b)
 #define hf_pk_p256_ifma kernel
 #include "drivers/pk/p256_ifma.c"
 
+/* A factor is below 16 p, and no digit above its bits; sums are carried before they are factors. */
+#define DIGIT ((1ll << LIMB_BITS) - 1)
+#define FACTORS_BELOW 128
+#define NUMBERS_BELOW 9
+static const int64_t least[LIMBS], most[LIMBS] = {DIGIT, DIGIT, DIGIT, DIGIT, 0xfffffffefffff};
+static const int64_t settled_least[LIMBS],
+	settled_most[LIMBS] = {DIGIT, DIGIT, DIGIT, DIGIT, 1ll << 53};
+static const int multiples[][2] = {{1, 1}}, multiples_n[][2] = {{1, 1}};
+
 #include "tests/emulated/p256.h"

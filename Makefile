@@ -285,8 +285,8 @@ sim-long: $(B)/sim
 fuzz:
 	$(Q)tests/fuzz/run.sh
 
-##  bench          the appliance against nginx, HAProxy and hitch, case by case, into bench/results/REPORT.md (40 minutes
-##                 on two free cores, as root); in pieces: BENCH="--case ticket,id --server nginx-http"
+##  bench          the appliance against nginx, HAProxy and hitch, case by case, into bench/results/REPORT.md (an hour
+##                 and more on two free cores, as root); in pieces: BENCH="--case ticket,id --server nginx-http"
 bench: all
 	$(Q)deploy/install run bench
 	$(Q)bench/bench.py run $(BENCH)

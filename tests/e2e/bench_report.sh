@@ -39,8 +39,9 @@ all_measured() {
 		for name, w in case["rounds"][0].items():
 		    assert w["wrong"] is None and w["rate"] > 0 and w["cpu"] > 0, (name, w)
 		ours = case["rounds"][0]["handfast"]
-		assert ours["cpu"] >= ours["relay_cpu"] >= 0
-		assert set(case["latency"]["handfast"]) == {"50", "90"}, case["latency"]
+		assert ours["cpu"] >= ours["relay_cpu"] >= 0 and case["predicted"] > 0
+		assert sum(ours["cycles"].values()) > 0 and 0 <= ours["headroom"] <= 1
+		assert set(case["latency"]["handfast"]) == {"50", "90", "300"}, case["latency"]
 		idle = r["cases"]["idle"]
 		assert set(idle["servers"]) == names and all(e["held"] == 40 for e in idle["servers"].values()), idle
 		assert idle["servers"]["handfast"]["set_aside"] > 500
@@ -48,6 +49,8 @@ all_measured() {
 }
 report_tells() {
 	grep -q '^| ticket | resumption by ticket |' "$work/small.md" && grep -q '^### idle: ' "$work/small.md" &&
+		grep -q '^## Capacity' "$work/small.md" && grep -q 'handfast serves [0-9]* % of its peak' "$work/small.md" &&
+		grep -q '^| us | ' "$work/small.md" &&
 		grep -q 'did not settle within 10 % in 1 rounds' "$work/small.md" && [ -s "$work/small_ratios.png" ]
 }
 unknown() { ! bench/bench.py run --case nonsense; }

@@ -110,6 +110,8 @@ uint32_t hf_tcp_half_expire(struct hf_tcp *t, uint32_t level, hf_ns now, uint32_
 		}
 		hf_tcp_list_remove(list, h);
 		enter_level(t, h, level + 1, now);
+		if (hf_tcp_cookies_out(t, now)) /* a flood: who means it says his SYN again */
+			continue;
 		send_syn_ack(t, h, NULL);
 		t->stats.syn_ack_again++;
 	}

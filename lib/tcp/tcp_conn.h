@@ -47,7 +47,8 @@
 #define HF_TCP_RESETS_PER_S 5000u
 
 #define HF_TCP_HALF_LEVELS 6u /* SYN-ACKs at 0, 1, 3, 7, 15 and 31 s if the entry lives so long */
-#define HF_TCP_REPLY_CNT 128u /* per port; a burst of 32 frames owes at most 32 */
+#define HF_TCP_REPLY_CNT \
+	512u /* per port; a turn takes 256 frames, each of which owes at most one */
 
 /* ---- sequence numbers live on a circle (RFC 9293 3.4) ---- */
 static inline bool hf_seq_lt(uint32_t a, uint32_t b)

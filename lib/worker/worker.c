@@ -8,6 +8,7 @@
 #include "lib/worker/conn.h"
 
 #define RX_BURST 32u
+#define RX_BURSTS 8u /* per turn: a turn may hold a whole RSA operation, 1.5 ms of a flood */
 #define TX_BURST 32u
 #define FETCH_MAX 64u    /* messages of one endpoint per turn */
 #define TIMERS_MAX 256u  /* due timers per turn and wheel */
@@ -217,16 +218,18 @@ static void take(struct hf_worker *w, uint32_t port)
 {
 	struct hf_worker_port *p = &w->port[port];
 	struct hf_frame f[RX_BURST];
-	uint32_t cnt = p->port->cls->rx(p->port, p->queue, f, RX_BURST);
+	uint32_t cnt = RX_BURST;
 
-	spent(w, HF_GAP_rx);
-	if (cnt == 0)
-		return;
-	w->busy = true;
-	burst_in(w, port, f, cnt);
-	spent(w, HF_GAP_tcp);
-	p->port->cls->rx_give(p->port, p->queue, f, cnt);
-	spent(w, HF_GAP_rx);
+	for (uint32_t n = 0; n < RX_BURSTS && cnt == RX_BURST; n++) {
+		cnt = p->port->cls->rx(p->port, p->queue, f, RX_BURST);
+		if (cnt == 0)
+			return;
+		w->busy = true;
+		burst_in(w, port, f, cnt);
+		spent(w, HF_GAP_tcp);
+		p->port->cls->rx_give(p->port, p->queue, f, cnt);
+		spent(w, HF_GAP_rx);
+	}
 }
 
 static void take_crossed(struct hf_worker *w)

@@ -199,6 +199,31 @@ RIG_TEST(old_cookies_are_dead_after_a_pause)
 	IN(COOKIE_WRONG, "A", .seq = 1, .ack = 1);
 }
 
+/* To repeat our answers to a flood would keep those of others waiting. */
+RIG_TEST(in_a_flood_no_syn_ack_is_repeated)
+{
+	flood(r);
+	IN(SYN_COOKIE, "S");
+	OUT("SA", .ack = 1);
+	rig_wait(r, 1100 * MS);
+	SILENT();
+	assert_int_equal(rig_stat(r, half_open), WATERMARK);
+	IN(SYN_AGAIN, "S", .sport = 1);
+	r->iss = 0;
+	OUT("SA", .ack = 1);
+	for (int i = 0; i < 9; i++) { /* cookies are out of date: as before */
+		rig_wait(r, 30 * SEC);
+		while (rig_emit(r))
+			;
+	}
+	r->sport = 9;
+	r->iss = 0;
+	IN(SYN_NEW, "S");
+	OUT("SA", .ack = 1);
+	rig_wait(r, 1100 * MS);
+	OUT("SA", .ack = 1);
+}
+
 /* The third ACK and the first segment are lost or late: the second must not get a reset. */
 RIG_TEST(second_segment_first)
 {
@@ -264,6 +289,7 @@ int main(void)
 		cmocka_unit_test(what_is_not_ours_opens_nothing),
 		cmocka_unit_test(a_cookie_is_good_for_half_a_minute_and_not_for_a_whole_one),
 		cmocka_unit_test(old_cookies_are_dead_after_a_pause),
+		cmocka_unit_test(in_a_flood_no_syn_ack_is_repeated),
 		cmocka_unit_test(second_segment_first),
 		cmocka_unit_test(cookies_need_a_slot_too),
 		cmocka_unit_test(who_comes_back_gets_an_entry),

@@ -406,9 +406,9 @@ static void no_syn_when_chunks_are_short(void **state)
 
 RIG_TEST(replies_wait_in_a_bounded_queue)
 {
-	for (uint16_t i = 0; i < 200; i++)
+	for (uint16_t i = 0; i < 800; i++)
 		IN(UNKNOWN, "A", .seq = 1, .ack = i, .sport = (uint16_t)(i + 1));
-	assert_int_equal(rig_stat(r, replies_dropped), 200 - HF_TCP_REPLY_CNT);
+	assert_int_equal(rig_stat(r, replies_dropped), 800 - HF_TCP_REPLY_CNT);
 	for (uint16_t i = 0; i < HF_TCP_REPLY_CNT; i++)
 		OUT("R", .seq = i);
 	SILENT();

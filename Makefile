@@ -117,6 +117,9 @@ $(B)/hfecho: $(call obj,lib/client/example/echo.c) $(call libs_of,client)
 $(B)/hfbench: $(call obj,$(wildcard bench/hfbench/*.c)) $(call archive,base)
 	$(link) -lcrypto -lm -lpthread
 
+# What bench/attack.sh does to servers in namespaces of its own.
+$(B)/hfattack: $(call obj,bench/attack/main.c)
+	$(link)
 $(B)/bench-pk: $(call obj,$(wildcard bench/pk/*.c) drivers/drivers.c) $(B)/libdrivers.a $(pure_libs) $(call archive,os)
 	$(link) -lIPSec_MB -lcrypto -lm -lpthread
 $(B)/timing: $(call obj,$(wildcard tests/timing/*.c)) $(B)/libdrivers.a $(pure_libs) $(call archive,os)
@@ -217,10 +220,10 @@ fuzz_name := $(filter-out hfbench,$(patsubst tests/fuzz/fuzz_%.c,%,$(fuzz_src)))
 fuzz_libs  = $(B)/libdrivers.a $(pure_libs) $(call archive,os) $(call archive,config) $(call archive,client)
 $(foreach f,$(fuzz_name),$(B)/replay_$(f)): $(B)/replay_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay_main.o \
 		$(call obj,$(wildcard tests/doubles/*.c)) $(support) $(fuzz_libs)
-	$(link) -lIPSec_MB -lcrypto -lyaml -lpthread
+	$(link) -lIPSec_MB -lcrypto -lyaml -lcmocka -lpthread
 $(foreach f,$(fuzz_name),$(B)/fuzz_$(f)): $(B)/fuzz_%: $(B)/tests/fuzz/fuzz_%.o \
 		$(call obj,$(wildcard tests/doubles/*.c)) $(support) $(fuzz_libs)
-	$(link) -fsanitize=fuzzer -lIPSec_MB -lcrypto -lyaml -lpthread
+	$(link) -fsanitize=fuzzer -lIPSec_MB -lcrypto -lyaml -lcmocka -lpthread
 
 # hfbench's parser has nothing of the appliance with it.
 fuzz_bench := $(call obj,bench/hfbench/tls.c bench/hfbench/crypt.c tests/fuzz/fuzz_hfbench.c) $(support)

@@ -164,6 +164,8 @@ static int pay(struct hf_stream *s)
 	}
 	if (s->shut && !s->link.tx_closed)
 		return hf_link_half_close(l, &s->link);
+	if (s->wants_room && !s->link.tx_closed && s->link.tx_credit == 0)
+		return hf_link_blocked(l, &s->link);
 	return 0;
 }
 
@@ -439,7 +441,7 @@ size_t hf_client_send(struct hf_stream *s, const void *p, size_t len)
 	}
 	if (done < len) {
 		s->wants_room = true;
-		if (s->link.tx_credit)
+		if (s->link.tx_credit || !s->link.tx_blocked)
 			todo_add(s);
 	}
 	return done;

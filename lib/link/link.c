@@ -149,8 +149,11 @@ size_t hf_link_data(struct hf_link *l, struct hf_link_stream *s, const void *p, 
 {
 	size_t want = HF_MIN(len, s->tx_credit), room, n;
 	HF_ASSERT(!s->tx_closed);
-	if (want == 0)
+	if (want == 0) {
+		if (len > 0 && l->role == HF_LINK_BACKEND)
+			(void)!hf_link_blocked(l, s); /* the next call says it again */
 		return 0;
+	}
 	room = hf_link_tx_room(l);
 	n = HF_MIN(want, room);
 	if (n < HF_MIN(want, HF_LINK_PAYLOAD_MAX))
@@ -202,6 +205,30 @@ int hf_link_reset(struct hf_link *l, struct hf_link_stream *s, enum hf_link_rese
 	return 0;
 }
 
+int hf_link_blocked(struct hf_link *l, struct hf_link_stream *s)
+{
+	HF_ASSERT(l->role == HF_LINK_BACKEND && !s->tx_closed && s->tx_credit == 0);
+	if (s->tx_blocked)
+		return 0;
+	if (send_value(l, s, HF_LINK_BLOCKED, NULL))
+		return -1;
+	s->tx_blocked = true;
+	return 0;
+}
+
+int hf_link_reclaim(struct hf_link *l, struct hf_link_stream *s)
+{
+	HF_ASSERT(l->role == HF_LINK_WORKER);
+	return s->rx_closed ? 0 : send_value(l, s, HF_LINK_RECLAIM, NULL);
+}
+
+/* Without room the credit stays where it is. */
+static void give_back(struct hf_link *l, struct hf_link_stream *s)
+{
+	if (!s->tx_closed && send_value(l, s, HF_LINK_RETURNED, &s->tx_credit) == 0)
+		s->tx_credit = 0;
+}
+
 void hf_link_publish(struct hf_link *l)
 {
 	if (l->tx_head == l->tx_published)
@@ -215,7 +242,7 @@ void hf_link_publish(struct hf_link *l)
 
 /* What a record of each type must look like, and which role may receive it. */
 static const struct shape {
-	bool exists, to_worker;
+	bool to_backend, to_worker;
 	uint8_t fixed_len; /* of the part that next() takes: begins with the value */
 	uint32_t min_len, max_len;
 } shapes[] = {
@@ -225,6 +252,9 @@ static const struct shape {
 	[HF_LINK_CREDIT]     = {true, true,  4, 4, 4},
 	[HF_LINK_HALF_CLOSE] = {true, true,  0, 0, 0},
 	[HF_LINK_RESET]      = {true, true,  4, 4, 4},
+	[HF_LINK_BLOCKED]    = {false, true, 0, 0, 0},
+	[HF_LINK_RECLAIM]    = {true, false, 0, 0, 0},
+	[HF_LINK_RETURNED]   = {false, true, 4, 4, 4},
 	/* clang-format on */
 };
 
@@ -252,7 +282,7 @@ static int judge_record(struct hf_link *l, const struct hf_link_record *rec, uin
 	if (rec->type >= HF_ARRAY_LEN(shapes))
 		return hf_link_fail(l, HF_LINK_BAD_TYPE);
 	shape = &shapes[rec->type];
-	if (!shape->exists || (l->role == HF_LINK_WORKER && !shape->to_worker))
+	if (!(l->role == HF_LINK_WORKER ? shape->to_worker : shape->to_backend))
 		return hf_link_fail(l, HF_LINK_BAD_TYPE);
 	if (rec->flags)
 		return hf_link_fail(l, HF_LINK_BAD_FLAGS);
@@ -326,6 +356,17 @@ int hf_link_admit(struct hf_link *l, struct hf_link_stream *s, const struct hf_l
 		if (m->value == 0 || m->value > HF_LINK_CREDIT_MAX - s->tx_credit)
 			return hf_link_fail(l, HF_LINK_BAD_CREDIT);
 		s->tx_credit += m->value;
+		s->tx_blocked = false;
+		return 0;
+	case HF_LINK_BLOCKED:
+		return 0;
+	case HF_LINK_RECLAIM:
+		give_back(l, s);
+		return 0;
+	case HF_LINK_RETURNED:
+		if (m->value > s->rx_credit)
+			return hf_link_fail(l, HF_LINK_BAD_CREDIT);
+		s->rx_credit -= m->value;
 		return 0;
 	case HF_LINK_HALF_CLOSE:
 		if (s->rx_closed)

@@ -3,8 +3,8 @@
  *table. A stream's credit lives in struct hf_link_stream, which its owner keeps with the
  *connection.
  *
- * Sending: hf_link_open, _data, _credit, _half_close, _reset fill the ring; hf_link_publish shows
- * the batch; hf_link_bell then says whether the other side must be woken.
+ * Sending: hf_link_open, _data, _credit, _half_close, _reset, _blocked, _reclaim fill the ring;
+ * hf_link_publish shows the batch; hf_link_bell then says whether the other side must be woken.
  * Receiving, per record: hf_link_next; find the stream; hf_link_admit; for DATA (and OPEN's TLVs)
  * hf_link_read until m.len bytes are taken, perhaps over several turns, or hf_link_skip; at the end
  * of the batch hf_link_release.
@@ -52,6 +52,7 @@ struct hf_link_stream {
 	uint32_t tx_credit; /* bytes we may still send */
 	uint32_t rx_credit; /* bytes the other side may still send */
 	bool tx_closed, rx_closed;
+	bool tx_blocked; /* backend: BLOCKED was said, and no credit has come since */
 };
 
 struct hf_link {
@@ -85,7 +86,7 @@ struct hf_link_msg {
 	uint64_t stream;
 	uint32_t type;  /* enum hf_link_type */
 	uint32_t len;   /* DATA, OPEN: payload bytes not yet read */
-	uint32_t value; /* CREDIT: bytes; RESET: reason; OPEN: credit */
+	uint32_t value; /* CREDIT, RETURNED: bytes; RESET: reason; OPEN: credit */
 };
 
 /* Bytes of a region, and the header that says so; for whoever makes it. The memory is zeroed. */
@@ -106,9 +107,14 @@ size_t hf_link_tx_room(struct hf_link *l);
 HF_MUST_CHECK int hf_link_open(struct hf_link *l, struct hf_link_stream *s, uint64_t id,
 	uint32_t rx_credit, struct hf_span tlvs);
 /* Returns the bytes taken: at most one record's, the credit's and the room's worth; 0 is not an
- * error. s must not be half-closed. */
+ * error. s must not be half-closed. A backend's that finds no credit says BLOCKED. */
 HF_MUST_CHECK size_t hf_link_data(
 	struct hf_link *l, struct hf_link_stream *s, const void *p, size_t len);
+/* Backend, with something to send and no credit: says so, once until some comes. 0, or -1: no room. */
+HF_MUST_CHECK int hf_link_blocked(struct hf_link *l, struct hf_link_stream *s);
+/* Worker: asks for unused credit. rx_credit falls when RETURNED is admitted; a backend whose ring is
+ * full does not answer, so it may have to be asked again. 0, or -1: no room. */
+HF_MUST_CHECK int hf_link_reclaim(struct hf_link *l, struct hf_link_stream *s);
 /* These three may use a reserve of the ring that DATA and OPEN leave alone. 0, or -1: no room, try
  * again. Credit for a stream whose other side is closed is swallowed. */
 HF_MUST_CHECK int hf_link_credit(struct hf_link *l, struct hf_link_stream *s, uint32_t len);
@@ -122,8 +128,9 @@ void hf_link_publish(struct hf_link *l);
 /* 1 and *m; 0: nothing there; negative: violation. A record whose payload is not read to its end is
  * told again, with what is left of it. */
 HF_MUST_CHECK int hf_link_next(struct hf_link *l, struct hf_link_msg *m);
-/* Judges m by the state of its stream and updates that: OPEN initialises s, CREDIT, HALF_CLOSE and
- * RESET are noted. 0 or violation. DATA is charged when it is read, so it may be judged again. */
+/* Judges m by the state of its stream and updates that: OPEN initialises s, CREDIT, RETURNED, HALF_CLOSE
+ * and RESET are noted, RECLAIM is answered. 0 or violation. DATA is charged when it is read, so it may
+ * be judged again. */
 HF_MUST_CHECK int hf_link_admit(
 	struct hf_link *l, struct hf_link_stream *s, const struct hf_link_msg *m);
 /* Copies up to max payload bytes of the current record (admitted for s); returns how many. */

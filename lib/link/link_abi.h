@@ -25,6 +25,10 @@
  * whoever grants it must be able to take that much off the ring at any time, so that a slow stream
  * never holds up its neighbours. The appliance cuts off an endpoint that breaks this or any other
  * rule: its streams are reset, nobody else's.
+ *   A stream begins without credit for the backend. The appliance grants some when the client has
+ * sent something, when the backend says BLOCKED, and as it is used. What an idle stream holds stands in
+ * memory that others may need: the appliance may RECLAIM it, and the backend answers at once with
+ * RETURNED, which gives back all that it has not used.
  *
  * Byte order: that of the machine (both sides run on it), except inside TLVs, which are big endian.
  * Versions: HF_LINK_VERSION must match; unknown TLVs are skipped, unknown record types are errors.
@@ -36,7 +40,7 @@
 #include <stdint.h>
 
 #define HF_LINK_MAGIC 0x4b4c4648u /* "HFLK" */
-#define HF_LINK_VERSION 1u
+#define HF_LINK_VERSION 2u
 
 /* ---- the regions ---- */
 
@@ -72,7 +76,10 @@ enum hf_link_type {
 	HF_LINK_DATA = 2,       /* 1..16384 bytes of the stream */
 	HF_LINK_CREDIT = 3,     /* uint32_t, 1..HF_LINK_CREDIT_MAX: that many bytes more may come */
 	HF_LINK_HALF_CLOSE = 4, /* no payload: no more DATA from this side */
-	HF_LINK_RESET = 5, /* uint32_t enum hf_link_reset_reason: the stream is over, both ways */
+	HF_LINK_RESET = 5,   /* uint32_t enum hf_link_reset_reason: the stream is over, both ways */
+	HF_LINK_BLOCKED = 6, /* backend only, no payload: there is DATA to send and no credit */
+	HF_LINK_RECLAIM = 7, /* worker only, no payload: give back the credit that is unused */
+	HF_LINK_RETURNED = 8, /* backend only, uint32_t: that much less may come; perhaps 0 */
 };
 /* A stream is over after a RESET from either side or a HALF_CLOSE from both. Records for it that
  * were already on their way are ignored. */
@@ -81,7 +88,7 @@ enum hf_link_type {
 	(1u << 30) /* most that may be outstanding for one direction of a stream */
 
 struct hf_link_open {
-	uint32_t credit; /* bytes the backend may send at once */
+	uint32_t credit; /* bytes the backend may send at once; 0 as a rule */
 	uint32_t spare;
 };
 

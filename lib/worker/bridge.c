@@ -18,6 +18,11 @@
 
 #define RESERVE_LEAST 3u           /* chunks: what reserve_for asks for one chunk of credit */
 #define RESERVE_SHORT_NS 10000000u /* a stream that waits says so again on the next turns */
+/* What an idle stream holds is reclaimed when half the pool is promised, sooner when some stream
+ * waits; so many connections are looked at in a turn. */
+#define RECLAIM_IDLE_NS HF_NS_S
+#define RECLAIM_IDLE_SHORT_NS (10 * HF_NS_MS)
+#define RECLAIM_LOOKS 8u
 
 static struct hf_tls_io io_of(struct hf_worker *w, uint32_t i)
 {
@@ -106,7 +111,7 @@ static void stage_look(struct hf_worker *w, struct hf_conn *c)
  * chain's broken ends, and one per chunkful. */
 static uint32_t reserve_for(const struct hf_conn *c, uint32_t credit)
 {
-	if (c->stream != HF_STREAM_OPEN && c->from_link.len == 0)
+	if (credit + c->from_link.len == 0)
 		return 0;
 	return 2 + (uint32_t)((credit + c->from_link.len) / HF_CHUNK_DATA);
 }
@@ -209,35 +214,27 @@ static size_t stream_info(
 	return wr.len;
 }
 
-/* Opens the stream, or leaves it wanted: no endpoint yet, no room in its ring, or no reserve. The
- * handshake part, which holds the names, is given back once they are told. */
+/* Opens the stream, or leaves it wanted: no endpoint yet, or no room in its ring. The handshake part,
+ * which holds the names, is given back once they are told. */
 static void stream_open(struct hf_worker *w, uint32_t i)
 {
 	struct hf_conn *c = &w->conn[i];
 	uint8_t tlvs[STREAM_TLVS_MAX + CLIENT_TLVS_MAX];
 	struct hf_tls_peer peer;
-	uint32_t e, window, free_cnt = w->cfg.link_chunk_cnt - w->link_reserved;
+	uint32_t e;
 	size_t len;
 
 	e = endpoint_choose(w, c->backend);
 	if (e == HF_ENDPOINT_MAX)
 		return;
-	if (free_cnt < RESERVE_LEAST) {
-		w->stats.credit_short++;
-		w->reserve_short_at = w->now;
-		return;
-	}
-	window = HF_MIN((free_cnt - 2) * HF_CHUNK_DATA, WINDOW_FIRST);
 	hf_tls_peer(&c->tls, &peer);
 	len = stream_info(w, i, &peer, tlvs, sizeof(tlvs));
 	c->endpoint = (uint8_t)e;
-	if (hf_link_open(link_of(w, c), &c->link, c->ref, window, hf_span(tlvs, len)) < 0)
+	if (hf_link_open(link_of(w, c), &c->link, c->ref, 0, hf_span(tlvs, len)) < 0)
 		return;
 	hf_tls_hs_release(&w->tls, &c->tls);
 	c->stream = HF_STREAM_OPEN;
-	c->window = WINDOW_FIRST;
 	c->active_at = w->now;
-	reserve_set(w, c, reserve_for(c, window));
 	w->endpoint[e].streams++;
 	w->stats.streams++;
 	w->stats.streams_opened++;
@@ -258,23 +255,32 @@ static void stream_reset(struct hf_worker *w, struct hf_conn *c, enum hf_link_re
 	hf_chain_clear(&w->link_bufs, &c->from_link);
 }
 
+static bool somebody_waits(const struct hf_worker *w)
+{
+	return w->reserve_short_at && w->now - w->reserve_short_at <= RESERVE_SHORT_NS;
+}
+
+static uint32_t window_wanted(const struct hf_conn *c)
+{
+	return c->window ? c->window : WINDOW_FIRST;
+}
+
 /* How much a stream may have outstanding and unsealed: its window, as far as the chunks that it holds
  * and those that are free can stand behind it. Windows grow only while a quarter of the pool stays
- * free for others' first ones. While a stream waits to be opened, the others take nothing of what comes
- * free, save what they need to go on at all. */
+ * free for others' first ones. While a stream waits for its first credit, the others take nothing of what
+ * comes free, save what they need to go on at all. */
 static uint32_t window_now(const struct hf_worker *w, const struct hf_conn *c)
 {
-	bool waits = w->reserve_short_at && w->now - w->reserve_short_at <= RESERVE_SHORT_NS;
 	uint32_t least = c->reserved < RESERVE_LEAST ? RESERVE_LEAST - c->reserved : 0;
 	uint32_t all_free = w->cfg.link_chunk_cnt - w->link_reserved;
-	uint32_t free_cnt = waits ? HF_MIN(least, all_free) : all_free;
+	uint32_t free_cnt = somebody_waits(w) ? HF_MIN(least, all_free) : all_free;
 	uint32_t kept = HF_MIN(w->cfg.link_chunk_cnt / 4, free_cnt);
 	uint32_t growing = (c->reserved + free_cnt - kept) * HF_CHUNK_DATA;
 	uint32_t first =
 		HF_MIN((c->reserved + free_cnt) * HF_CHUNK_DATA, WINDOW_FIRST + 2 * HF_CHUNK_DATA);
 	uint32_t most = HF_MAX(growing, first); /* less what reserve_for adds */
 
-	return most <= 2 * HF_CHUNK_DATA ? 0 : HF_MIN(c->window, most - 2 * HF_CHUNK_DATA);
+	return most <= 2 * HF_CHUNK_DATA ? 0 : HF_MIN(window_wanted(c), most - 2 * HF_CHUNK_DATA);
 }
 
 /* Says what is owed to the backend and tops up its credit. Returns false while the ring or the pool
@@ -293,22 +299,64 @@ static bool stream_talk(struct hf_worker *w, struct hf_conn *c)
 		return true;
 	}
 	held = c->link.rx_credit + (uint32_t)c->from_link.len;
-	if (c->link.rx_closed || held > c->window / 2)
+	if (c->link.rx_closed || !c->awaits || held > c->window / 2)
 		return true;
 	window = window_now(w, c);
-	if (window < c->window) {
+	if (window < window_wanted(c)) {
 		w->stats.credit_short++;
 		c->window = HF_MAX(window, WINDOW_FIRST);
-		if (window < 2 * held || window < HF_CHUNK_DATA)
-			return held > 0; /* it goes on with what it holds; else tried again */
+		if (window < 2 * held ||
+			window < HF_CHUNK_DATA) { /* it goes on with what it holds */
+			w->reserve_short_at = held > 0 ? w->reserve_short_at : w->now;
+			return held > 0;
+		}
 	} else {
-		c->window = HF_MIN(c->window * 2, WINDOW_MAX);
+		c->window = c->window ? HF_MIN(c->window * 2, WINDOW_MAX) : WINDOW_FIRST;
 	}
 	if (hf_link_credit(l, &c->link, window - held) < 0)
 		return false;
+	c->blocked = false;
 	reserve_set(w, c, HF_MAX(reserve_for(c, c->link.rx_credit), c->reserved));
 	link_news(w, c);
 	return true;
+}
+
+/* The backend has given back what it did not use. */
+static void returned(struct hf_worker *w, struct hf_conn *c)
+{
+	c->awaits = c->blocked; /* unless it had said meanwhile that it needs some */
+	c->reclaimed = false;
+	c->window = 0;
+	reserve_trim(w, c);
+}
+
+static bool idles(const struct hf_worker *w, const struct hf_conn *c, hf_ns since)
+{
+	return c->stream == HF_STREAM_OPEN && c->link.rx_credit > 0 && !c->link.rx_closed &&
+	       !c->owe_reset && c->from_link.len == 0 && w->now - c->active_at > since;
+}
+
+void hf_bridge_reclaim(struct hf_worker *w)
+{
+	bool waits = somebody_waits(w);
+
+	if (!waits && w->link_reserved <= w->cfg.link_chunk_cnt / 2)
+		return;
+	for (uint32_t n = 0; n < RECLAIM_LOOKS; n++) {
+		uint32_t i = w->reclaim_next++ % w->cfg.conn_cnt;
+		struct hf_conn *c = &w->conn[i];
+
+		if (!hf_tcp_alive(w->tcp, i) ||
+			!idles(w, c, waits ? RECLAIM_IDLE_SHORT_NS : RECLAIM_IDLE_NS))
+			continue;
+		if (c->reclaimed) { /* no answer in a whole round: it will be asked again */
+			c->reclaimed = false;
+		} else if (hf_link_reclaim(link_of(w, c), &c->link) == 0) {
+			c->reclaimed = true;
+			w->stats.credit_reclaimed++;
+			link_news(w, c);
+		}
+	}
 }
 
 /* ---- failing and ending ---- */
@@ -417,6 +465,7 @@ static bool give(struct hf_worker *w, struct hf_conn *c, struct hf_tls_io *io)
 		return false;
 	while (plain.len && (len = hf_link_data(link_of(w, c), &c->link, plain.p, plain.len)) > 0) {
 		hf_tls_plain_take(&w->tls, &c->tls, io, len);
+		c->awaits = true;
 		w->stats.bytes_to_backend += len;
 		c->active_at = w->now;
 		link_news(w, c);
@@ -819,7 +868,14 @@ static void message(struct hf_worker *w, struct hf_conn *c, const struct hf_link
 
 	switch (m->type) {
 	case HF_LINK_DATA:
+		c->awaits = true;
 		data_in(w, c, m->len);
+		break;
+	case HF_LINK_BLOCKED:
+		c->awaits = c->blocked = true;
+		break;
+	case HF_LINK_RETURNED:
+		returned(w, c);
 		break;
 	case HF_LINK_RESET:
 		w->stats.streams_reset_in++;

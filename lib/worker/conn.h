@@ -37,6 +37,9 @@ struct hf_conn {
 	uint8_t endpoint;
 	uint8_t stream;    /* enum hf_stream_state */
 	uint8_t stage;     /* 1 + tls.state at stage_at; 0: not on the list */
+	bool awaits;       /* something of the backend's is to come: it shall have credit */
+	bool blocked;      /* it said that it has none */
+	bool reclaimed;    /* it was asked to give back what it has */
 	uint8_t owe_reset; /* enum hf_link_reset_reason, said as soon as the ring has room */
 	bool established;  /* the handshake is done */
 	bool failed;       /* TLS has ended it: what comes in is discarded */
@@ -119,7 +122,8 @@ struct hf_worker {
 	struct hf_endpoint endpoint[HF_ENDPOINT_MAX];
 	uint32_t endpoint_top; /* numbers below it have been in use */
 	uint32_t endpoint_next, link_reserved;
-	hf_ns reserve_short_at; /* a stream could last not be opened for want of reserve; 0: never */
+	hf_ns reserve_short_at; /* a stream was last without credit for want of reserve; 0: never */
+	uint32_t reclaim_next;  /* where hf_bridge_reclaim looks next */
 	uint8_t boot_id[8];     /* first half of every connection id told to backends */
 	struct hf_site *site;
 	_Atomic uint64_t tickets; /* generation of the ticket keys, for control */
@@ -160,6 +164,8 @@ void hf_bridge_sym_done(struct hf_worker *w, struct hf_sym_job *job);
 void hf_bridge_auth_done(struct hf_worker *w, struct hf_auth_job *job);
 /* One endpoint's messages, at most `max` and about HF_TURN_LEN; cuts it off when it breaks a rule. */
 void hf_bridge_fetch(struct hf_worker *w, uint32_t e, uint32_t max);
+/* Asks backends for what idle streams hold, if it may be needed; a few connections a turn. */
+void hf_bridge_reclaim(struct hf_worker *w);
 void hf_bridge_endpoint_down(struct hf_worker *w, uint32_t e);
 void hf_worker_tell(struct hf_worker *w, struct hf_event *e); /* sets e->at */
 

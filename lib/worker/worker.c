@@ -277,6 +277,7 @@ static void retry(struct hf_worker *w)
 {
 	for (uint32_t n = HF_MIN(w->wait.cnt, RETRY_MAX); n > 0; n--)
 		hf_bridge_run(w, hf_fifo_pop(&w->wait));
+	hf_bridge_reclaim(w);
 }
 
 static void fetch(struct hf_worker *w)

@@ -3,7 +3,7 @@
 to be cut off: exit status 0 when the appliance has hung up within five seconds."""
 import mmap, socket, struct, sys
 
-MAGIC, VERSION, HELLO, WELCOME, LINK = 0x4B4C4648, 1, 1, 2, 3
+MAGIC, VERSION, HELLO, WELCOME, LINK = 0x4B4C4648, 2, 1, 2, 3
 HEAD, RING = 128, 4096
 DATA = 2
 CTL = struct.Struct("<10I32s")

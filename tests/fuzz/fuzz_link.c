@@ -76,7 +76,7 @@ static void worker_receives(struct world *w, size_t max)
 	if (rc <= 0)
 		return;
 	HF_ASSERT(w->m.stream != 0 && w->m.len <= HF_LINK_PAYLOAD_MAX);
-	HF_ASSERT(w->m.type >= HF_LINK_DATA && w->m.type <= HF_LINK_RESET);
+	HF_ASSERT(w->m.type >= HF_LINK_DATA && w->m.type <= HF_LINK_RETURNED);
 	if (w->m.stream > STREAMS) {
 		hf_link_fail(&w->l, HF_LINK_BAD_STREAM);
 		return;
@@ -113,6 +113,8 @@ static void worker_sends(struct world *w, struct hf_reader *r, uint32_t what)
 		(void)!hf_link_credit(&w->l, s, (uint32_t)len);
 	else if (what == 2 && !s->tx_closed)
 		(void)!hf_link_half_close(&w->l, s);
+	else if (what == 4)
+		(void)!hf_link_reclaim(&w->l, s);
 	else if (what == 3)
 		(void)!hf_link_reset(&w->l, s, HF_LINK_RESET_LIMIT);
 }
@@ -134,7 +136,7 @@ static void step(struct world *w, struct hf_reader *r)
 		hf_link_release(&w->l);
 		break;
 	case 5:
-		worker_sends(w, r, low & 3);
+		worker_sends(w, r, low);
 		break;
 	case 6:
 		hf_link_publish(&w->l);

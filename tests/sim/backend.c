@@ -115,7 +115,9 @@ static void stream_talk(struct lane *l, struct stream *s)
 		len = exchange_out(x, buf, HF_MIN(room, sizeof(buf)));
 		HF_ASSERT(hf_link_data(&l->ours, &s->link, buf, len) == len);
 	} while (len > 0);
-	if (!exchange_out_done(x))
+	if (!exchange_out_done(x) && s->link.tx_credit == 0)
+		rc = hf_link_blocked(&l->ours, &s->link);
+	else if (!exchange_out_done(x))
 		rc = hf_link_tx_room(&l->ours) == 0 ? -1 : rc;
 	else if (x->plan.flags & EXCHANGE_SERVER_RESETS)
 		rc = hf_link_reset(&l->ours, &s->link, HF_LINK_RESET_SERVER);

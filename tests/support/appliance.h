@@ -21,8 +21,11 @@ struct appliance_stream {
 	bool opened, got_eof, got_reset, refuse_to_read;
 	uint32_t reset_reason;
 	uint64_t send_len, sent, received;
-	uint64_t wrong;                 /* bytes that differed from the pattern */
-	uint32_t owed;                  /* credit */
+	uint64_t wrong; /* bytes that differed from the pattern */
+	uint32_t owed;  /* credit */
+	bool on_demand; /* no credit before BLOCKED, and some is reclaimed */
+	uint32_t blocked_cnt, turns;
+	uint64_t returned;
 	uint8_t first[APPLIANCE_FIRST]; /* of the bytes received */
 };
 
@@ -139,6 +142,11 @@ static inline int appliance_receive(struct appliance *a, struct hf_link *l)
 			break;
 		if (m.type == HF_LINK_DATA)
 			appliance_take(l, s, m.stream);
+		if (m.type == HF_LINK_BLOCKED) {
+			s->blocked_cnt++;
+			s->owed += APPLIANCE_CREDIT;
+		}
+		s->returned += m.type == HF_LINK_RETURNED ? m.value : 0;
 		s->got_eof |= m.type == HF_LINK_HALF_CLOSE;
 		if (m.type == HF_LINK_RESET) {
 			s->got_reset = true;
@@ -164,7 +172,8 @@ static inline int appliance_open_stream(struct hf_link *l, struct appliance_stre
 	struct hf_writer w = hf_writer(tlvs, sizeof(tlvs));
 	memcpy(info.conn_id, &id, sizeof(id));
 	hf_link_info_write(&w, &info);
-	return hf_link_open(l, &s->link, id, APPLIANCE_CREDIT, hf_span(tlvs, w.len));
+	return hf_link_open(
+		l, &s->link, id, s->on_demand ? 0 : APPLIANCE_CREDIT, hf_span(tlvs, w.len));
 }
 
 static inline bool appliance_send(struct hf_link *l, struct appliance_stream *s, uint64_t id)
@@ -179,6 +188,8 @@ static inline bool appliance_send(struct hf_link *l, struct appliance_stream *s,
 	}
 	if (hf_link_stream_over(&s->link))
 		return any;
+	if (s->on_demand && s->link.rx_credit > 0 && ++s->turns % 5 == 0)
+		any |= hf_link_reclaim(l, &s->link) == 0;
 	if (s->owed && !s->refuse_to_read && hf_link_credit(l, &s->link, s->owed) == 0) {
 		s->owed = 0;
 		any = true;

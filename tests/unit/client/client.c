@@ -471,6 +471,27 @@ static void echo_round_trip(void **state)
 	end_backend(a, pid);
 }
 
+/* As the appliance does it: credit when it is asked for, and taken back at any time. */
+static void credit_on_demand(void **state)
+{
+	struct appliance *a = appliance_open(path, getuid(), 1, HF_LINK_RING_MIN);
+	pid_t pid = fork_backend(echo_event);
+	uint64_t returned = 0;
+	(void)state;
+	turn_until_up(a, 1);
+	for (uint32_t i = 0; i < 40; i++)
+		appliance_stream(a, 0, 0, 5000 * i)->on_demand = true;
+	turn_until_over(a);
+	for (uint32_t i = 0; i < 40; i++) {
+		assert_int_equal(a->s[i].received, 5000 * i);
+		assert_int_equal(a->s[i].wrong, 0);
+		assert_int_equal(a->s[i].blocked_cnt > 0, i > 0);
+		returned += a->s[i].returned;
+	}
+	assert_true(returned > 0);
+	end_backend(a, pid);
+}
+
 static void who_does_not_read_blocks_only_itself(void **state)
 {
 	struct appliance *a = appliance_open(path, getuid(), 1, HF_LINK_RING_MIN);
@@ -650,6 +671,7 @@ int main(void)
 		cmocka_unit_test(without_descriptors_newcomers_are_told),
 		cmocka_unit_test(memory_is_sealed),
 		cmocka_unit_test(echo_round_trip),
+		cmocka_unit_test(credit_on_demand),
 		cmocka_unit_test(who_does_not_read_blocks_only_itself),
 		cmocka_unit_test(every_wake_up_arrives),
 		cmocka_unit_test(killed_backend_is_told),

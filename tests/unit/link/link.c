@@ -183,8 +183,14 @@ static void random_send(struct side *me)
 		}
 		return;
 	}
+	if (me->l->role == HF_LINK_WORKER && rnd(16) == 0) {
+		if (hf_link_reclaim(me->l, s) == 0)
+			note(me, s->id, HF_LINK_RECLAIM, 0, 0, 0);
+		return;
+	}
 	for (k = 0; k < n; k++)
 		bytes[k] = byte_of(s->id, me->sent_at[i] + k);
+	bool blocked = s->tx_blocked;
 	uint32_t credit = s->tx_credit;
 	size_t room = hf_link_tx_room(me->l), took = hf_link_data(me->l, s, bytes, n);
 	assert_int_equal(took, HF_MIN(HF_MIN(n, credit), room));
@@ -192,6 +198,8 @@ static void random_send(struct side *me)
 	if (took)
 		note(me, s->id, HF_LINK_DATA, (uint32_t)took, 0, me->sent_at[i]);
 	me->sent_at[i] += (uint32_t)took;
+	if (s->tx_blocked && !blocked)
+		note(me, s->id, HF_LINK_BLOCKED, 0, 0, 0);
 }
 
 static void random_receive(struct side *me, struct side *from)
@@ -210,7 +218,16 @@ static void random_receive(struct side *me, struct side *from)
 	assert_int_equal(m.value, want->value);
 	assert_int_equal(m.len, want->len);
 	uint32_t i = (uint32_t)(m.stream - 1);
+	uint32_t credit = me->s[i].tx_credit;
+	uint64_t sent = me->l->tx_head;
 	assert_int_equal(hf_link_admit(me->l, &me->s[i], &m), 0);
+	if (me->l->tx_head != sent) { /* or there was no room to answer */
+		assert_int_equal(m.type, HF_LINK_RECLAIM);
+		assert_int_equal(me->s[i].tx_credit, 0);
+		note(me, m.stream, HF_LINK_RETURNED, 0, credit, 0);
+	}
+	if (m.type == HF_LINK_RETURNED)
+		me->owed[i] += m.value;
 	if (m.type == HF_LINK_DATA) {
 		size_t max = rnd(3) ? m.len : rnd(m.len + 1);
 		size_t n = hf_link_read(me->l, &me->s[i], got, max);
@@ -462,6 +479,78 @@ static void credit_bounds_data(void **state)
 	pair_free(&p);
 }
 
+/* Who has something to say and no credit says so, once until some comes. */
+static void blocked_is_said_once(void **state)
+{
+	struct pair p;
+	struct hf_link_stream sw, sb;
+	struct hf_link_msg m;
+	(void)state;
+	pair_init(&p);
+	open_stream(&p, &sw, &sb, 1, 0);
+	for (int round = 0; round < 2; round++) {
+		assert_int_equal(hf_link_data(&p.b, &sb, "xy", 0), 0); /* nothing to say */
+		assert_false(sb.tx_blocked);
+		assert_int_equal(hf_link_data(&p.b, &sb, "xy", 2), 0);
+		assert_int_equal(hf_link_data(&p.b, &sb, "xy", 2), 0);
+		assert_int_equal(hf_link_blocked(&p.b, &sb), 0);
+		hf_link_publish(&p.b);
+		expect(&p.w, &m, HF_LINK_BLOCKED, 0);
+		assert_int_equal(hf_link_admit(&p.w, &sw, &m), 0);
+		assert_int_equal(hf_link_next(&p.w, &m), 0);
+		assert_int_equal(hf_link_credit(&p.w, &sw, 2), 0);
+		hf_link_publish(&p.w);
+		expect(&p.b, &m, HF_LINK_CREDIT, 0);
+		assert_int_equal(hf_link_admit(&p.b, &sb, &m), 0);
+		assert_int_equal(hf_link_data(&p.b, &sb, "xy", 2), 2);
+		hf_link_publish(&p.b);
+		expect(&p.w, &m, HF_LINK_DATA, 2);
+		assert_int_equal(hf_link_admit(&p.w, &sw, &m), 0);
+		assert_int_equal(hf_link_read(&p.w, &sw, NULL, 2), 2);
+	}
+	/* A worker waits for credit in silence. */
+	sw.tx_credit = 0;
+	assert_int_equal(hf_link_data(&p.w, &sw, "x", 1), 0);
+	hf_link_publish(&p.w);
+	assert_int_equal(hf_link_next(&p.b, &m), 0);
+	pair_free(&p);
+}
+
+static void credit_is_given_back(void **state)
+{
+	struct pair p;
+	struct hf_link_stream sw, sb;
+	struct hf_link_msg m;
+	(void)state;
+	pair_init(&p);
+	open_stream(&p, &sw, &sb, 1, 50);
+	assert_int_equal(hf_link_data(&p.b, &sb, "0123456789", 10), 10); /* crosses the question */
+	assert_int_equal(hf_link_reclaim(&p.w, &sw), 0);
+	assert_int_equal(sw.rx_credit, 50);
+	hf_link_publish(&p.w);
+	expect(&p.b, &m, HF_LINK_RECLAIM, 0);
+	assert_int_equal(hf_link_admit(&p.b, &sb, &m), 0);
+	assert_int_equal(sb.tx_credit, 0);
+	hf_link_publish(&p.b);
+	expect(&p.w, &m, HF_LINK_DATA, 10);
+	assert_int_equal(hf_link_admit(&p.w, &sw, &m), 0);
+	assert_int_equal(hf_link_read(&p.w, &sw, NULL, 10), 10);
+	expect(&p.w, &m, HF_LINK_RETURNED, 0);
+	assert_int_equal(m.value, 40);
+	assert_int_equal(hf_link_admit(&p.w, &sw, &m), 0);
+	assert_int_equal(sw.rx_credit, 0);
+	/* With a ring that is full it keeps what it has. */
+	sb.tx_credit = sw.rx_credit = 7;
+	while (hf_link_credit(&p.b, &sb, 1) == 0)
+		;
+	assert_int_equal(hf_link_reclaim(&p.w, &sw), 0);
+	hf_link_publish(&p.w);
+	expect(&p.b, &m, HF_LINK_RECLAIM, 0);
+	assert_int_equal(hf_link_admit(&p.b, &sb, &m), 0);
+	assert_int_equal(sb.tx_credit, 7);
+	pair_free(&p);
+}
+
 /* ---- lies: the backend writes its region by hand ---- */
 
 static struct hf_link_region *region(uint8_t *mem)
@@ -525,7 +614,8 @@ static void lies_about_records(void **state)
 	} row[] = {
 		{8, HF_LINK_OPEN, 0, 1, 32, HF_LINK_BAD_TYPE}, /* not for a backend to send */
 		{4, 0, 0, 1, 32, HF_LINK_BAD_TYPE},
-		{4, 6, 0, 1, 32, HF_LINK_BAD_TYPE},
+		{0, HF_LINK_RECLAIM, 0, 1, 16, HF_LINK_BAD_TYPE}, /* nor this */
+		{4, 9, 0, 1, 32, HF_LINK_BAD_TYPE},
 		{4, 0xffff, 0, 1, 32, HF_LINK_BAD_TYPE},
 		{4, HF_LINK_DATA, 1, 1, 32, HF_LINK_BAD_FLAGS},
 		{4, HF_LINK_DATA, 0x8000, 1, 32, HF_LINK_BAD_FLAGS},
@@ -541,6 +631,8 @@ static void lies_about_records(void **state)
 		{8, HF_LINK_CREDIT, 0, 1, 32, HF_LINK_BAD_LENGTH},
 		{4, HF_LINK_HALF_CLOSE, 0, 1, 32, HF_LINK_BAD_LENGTH},
 		{0, HF_LINK_RESET, 0, 1, 16, HF_LINK_BAD_LENGTH},
+		{4, HF_LINK_BLOCKED, 0, 1, 32, HF_LINK_BAD_LENGTH},
+		{0, HF_LINK_RETURNED, 0, 1, 16, HF_LINK_BAD_LENGTH},
 		{4, HF_LINK_CREDIT, 0, 1, 32, HF_LINK_BAD_CREDIT}, /* of zero */
 		{101, HF_LINK_DATA, 0, 1, 128, HF_LINK_CREDIT_EXCEEDED},
 	};
@@ -667,6 +759,12 @@ static void lies_about_credit(void **state)
 	/* expect_cut's stream has a credit of 100: the maximum on top of it is too much. */
 	pair_init(&p);
 	forge(&p, 0, 4, HF_LINK_CREDIT, 0, 1);
+	memcpy(p.mem_b + HF_LINK_RING_OFF + 16, &value, 4);
+	set_head(&p, 32);
+	expect_cut(&p, HF_LINK_BAD_CREDIT);
+	value = 101; /* gives back what it never had */
+	pair_init(&p);
+	forge(&p, 0, 4, HF_LINK_RETURNED, 0, 1);
 	memcpy(p.mem_b + HF_LINK_RING_OFF + 16, &value, 4);
 	set_head(&p, 32);
 	expect_cut(&p, HF_LINK_BAD_CREDIT);
@@ -895,6 +993,8 @@ int main(void)
 		cmocka_unit_test(full_ring),
 		cmocka_unit_test(partial_record_is_kept_from_the_writer),
 		cmocka_unit_test(credit_bounds_data),
+		cmocka_unit_test(blocked_is_said_once),
+		cmocka_unit_test(credit_is_given_back),
 		cmocka_unit_test(lies_about_records),
 		cmocka_unit_test(lies_about_head),
 		cmocka_unit_test(head_moves_back),

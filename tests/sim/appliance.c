@@ -368,8 +368,8 @@ static uint64_t appliance_frames(const struct subject *s)
 /* What is no measure of connections. */
 static bool may_stay(const char *gauge)
 {
-	static const char *const names[] = {
-		"endpoints", "site_generation", "draining", "queued_max", "burst_max", "sessions"};
+	static const char *const names[] = {"endpoints", "site_generation", "draining",
+		"queued_max", "burst_max", "sessions", "headroom"};
 	for (size_t i = 0; i < HF_ARRAY_LEN(names); i++)
 		if (strcmp(gauge, names[i]) == 0)
 			return true;

@@ -322,6 +322,29 @@ static void full_of_friends(void **state)
 	assert_int_equal(rig.w->stats.bytes_to_backend, before + 5);
 }
 
+/* A turn takes so many frames and no more, however many there are: the rest waits for the next. */
+static void a_turn_takes_a_bounded_number_of_frames(void **state)
+{
+	uint64_t before;
+
+	(void)state;
+	for (uint32_t i = 0; i < 500; i++) {
+		struct packet p;
+		struct packet_spec s = {
+			.sport = (uint16_t)(1 + i), .tcp_flags = HF_TCP_SYN, .window = 1};
+
+		packet_tcp(&p, &s);
+		assert_true(hf_port_mem_give(rig.port, 0, p.bytes, p.frame.len));
+	}
+	before = rig.w->net_stats.frames_in;
+	assert_true(rig_turn(&rig));
+	assert_int_equal(rig.w->net_stats.frames_in - before, 256);
+	(void)rig_turn(&rig);
+	assert_int_equal(rig.w->net_stats.frames_in - before, 500);
+	assert_int_equal(hf_tcp_stats(rig.w->tcp)->replies_dropped, 0);
+	hf_worker_check(rig.w);
+}
+
 /* ---- the table ---- */
 
 /* Every counter that README.md's table names is one that there is. */
@@ -379,6 +402,7 @@ int main(void)
 		OVERLOAD(held_half_hellos),
 		OVERLOAD(held_handshakes),
 		OVERLOAD(full_of_friends),
+		OVERLOAD(a_turn_takes_a_bounded_number_of_frames),
 		OVERLOAD(the_table_of_pools_names_real_counters),
 	};
 

@@ -13,13 +13,13 @@
 #include <openssl/provider.h>
 #include <openssl/rsa.h>
 #include <openssl/x509v3.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include "drivers/drivers.h"
 #include "drivers/pki/auth.h"
+#include "drivers/pki/report.h"
 #include "lib/crypto/sym.h"
 
 #define DEPTH_MAX (int)HF_AUTH_CHAIN_MAX
@@ -46,35 +46,6 @@ struct load {
 	struct hf_pki_report *report;
 	struct hf_writer names;
 };
-
-HF_PRINTF(2, 3) static int fail(struct load *l, const char *fmt, ...)
-{
-	va_list args;
-
-	va_start(args, fmt);
-	vsnprintf(l->report->error, sizeof(l->report->error), fmt, args);
-	va_end(args);
-	return -1;
-}
-
-HF_PRINTF(2, 3) static void warn(struct load *l, const char *fmt, ...)
-{
-	struct hf_pki_report *r = l->report;
-	va_list args;
-
-	if (r->warning_cnt == HF_PKI_WARNING_MAX)
-		return;
-	va_start(args, fmt);
-	vsnprintf(r->warning[r->warning_cnt++], sizeof(r->warning[0]), fmt, args);
-	va_end(args);
-}
-
-static const char *reason(void)
-{
-	const char *text = ERR_reason_error_string(ERR_peek_last_error());
-
-	return text ? text : "unknown reason";
-}
 
 /* Clients with several certificates choose by these names. One that is there already tells nothing. */
 static void name_add(struct load *l, X509 *x)
@@ -104,20 +75,23 @@ static int cert_add(struct load *l, X509 *x)
 
 	if (nr > HF_AUTH_CA_MAX) {
 		ASN1_TIME_free(now);
-		return fail(l, "%s: has more than %u certificates; leave out some", l->file,
-			HF_AUTH_CA_MAX);
+		return hf_pki_fail(l->report, "%s: has more than %u certificates; leave out some",
+			l->file, HF_AUTH_CA_MAX);
 	}
 	if (now && ASN1_TIME_compare(X509_get0_notAfter(x), now) < 0)
-		warn(l, "%s: certificate %u is expired: no client's is good by it; take it out",
+		hf_pki_warn(l->report,
+			"%s: certificate %u is expired: no client's is good by it; take it out",
 			l->file, nr);
 	if (now && ASN1_TIME_compare(X509_get0_notBefore(x), now) > 0)
-		warn(l, "%s: certificate %u is not valid yet; check the clock", l->file, nr);
+		hf_pki_warn(l->report, "%s: certificate %u is not valid yet; check the clock",
+			l->file, nr);
 	ASN1_TIME_free(now);
 	name_add(l, x);
 	if (X509_STORE_add_cert(l->ca->store, x) != 1 ||
 		X509_digest(x, EVP_sha256(), sum, &len) != 1 ||
 		EVP_DigestUpdate(l->ca->sum, sum, len) != 1)
-		return fail(l, "%s: certificate %u cannot be used: %s", l->file, nr, reason());
+		return hf_pki_fail(l->report, "%s: certificate %u cannot be used: %s", l->file, nr,
+			hf_pki_reason());
 	return 0;
 }
 
@@ -135,9 +109,10 @@ static int next_cert(struct load *l, BIO *bio)
 	}
 	X509_free(x);
 	if (ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE)
-		return fail(l, "%s: certificate %u cannot be read: %s", l->file, cnt + 1, reason());
+		return hf_pki_fail(l->report, "%s: certificate %u cannot be read: %s", l->file,
+			cnt + 1, hf_pki_reason());
 	if (cnt == 0)
-		return fail(l,
+		return hf_pki_fail(l->report,
 			"%s: no certificate (-----BEGIN CERTIFICATE-----) in it: expected PEM text",
 			l->file);
 	return 0;
@@ -149,11 +124,12 @@ static int open_file(struct load *l)
 	struct stat st;
 
 	if (fd < 0)
-		return fail(l, "%s: cannot be opened: %s", l->file, strerror(errno));
+		return hf_pki_fail(l->report, "%s: cannot be opened: %s", l->file, strerror(errno));
 	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size <= FILE_MAX)
 		return fd;
 	close(fd);
-	return fail(l, "%s: is not a regular file of at most %d bytes", l->file, FILE_MAX);
+	return hf_pki_fail(
+		l->report, "%s: is not a regular file of at most %d bytes", l->file, FILE_MAX);
 }
 
 static int read_certs(struct load *l)
@@ -168,7 +144,7 @@ static int read_certs(struct load *l)
 		more = next_cert(l, bio);
 	BIO_free(bio);
 	close(fd);
-	return bio ? more : fail(l, "out of memory");
+	return bio ? more : hf_pki_fail(l->report, "out of memory");
 }
 
 static bool prepare(struct ca *ca)
@@ -194,14 +170,14 @@ static int load_all(struct load *l)
 	struct ca *ca = l->ca;
 
 	if (!prepare(ca))
-		return fail(l, "%s: no memory for it", l->file);
+		return hf_pki_fail(l->report, "%s: no memory for it", l->file);
 	if (read_certs(l))
 		return -1;
 	if (EVP_DigestFinal_ex(ca->sum, ca->base.fingerprint, NULL) != 1)
-		return fail(l, "%s: no memory for it", l->file);
+		return hf_pki_fail(l->report, "%s: no memory for it", l->file);
 	ca->base.names = hf_span(ca->names, l->names.len);
 	if (l->names.overflow) {
-		warn(l,
+		hf_pki_warn(l->report,
 			"%s: its names have more than the %u bytes that there are for them, so "
 			"none is told: a client with several certificates may show a wrong one",
 			l->file, HF_AUTH_NAMES_MAX);
@@ -233,7 +209,7 @@ struct hf_auth_ca *hf_auth_ca_load(const char *file, int64_t now_s, struct hf_pk
 	report->warning_cnt = 0;
 	if (l.ca)
 		l.names = hf_writer(l.ca->names, sizeof(l.ca->names));
-	error = l.ca ? load_all(&l) : fail(&l, "%s: no memory for it", file);
+	error = l.ca ? load_all(&l) : hf_pki_fail(l.report, "%s: no memory for it", file);
 	ERR_clear_error();
 	if (!error)
 		return &l.ca->base;

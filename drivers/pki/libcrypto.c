@@ -13,13 +13,13 @@
 #include <openssl/provider.h>
 #include <openssl/rsa.h>
 #include <openssl/x509v3.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 #include "drivers/drivers.h"
 #include "drivers/pki/auth.h"
+#include "drivers/pki/report.h"
 #include "lib/crypto/pki.h"
 
 #define STATUS_CLOCK_S 300 /* the responder's clock may be ahead of ours so far */
@@ -36,40 +36,11 @@ struct load {
 	OCSP_RESPONSE *status;
 };
 
-/* ---- words and memory ---- */
-
-HF_PRINTF(2, 3) static int fail(struct load *l, const char *fmt, ...)
-{
-	va_list args;
-
-	va_start(args, fmt);
-	vsnprintf(l->report->error, sizeof(l->report->error), fmt, args);
-	va_end(args);
-	return -1;
-}
-
-HF_PRINTF(2, 3) static void warn(struct load *l, const char *fmt, ...)
-{
-	struct hf_pki_report *r = l->report;
-	va_list args;
-
-	if (r->warning_cnt == HF_PKI_WARNING_MAX)
-		return;
-	va_start(args, fmt);
-	vsnprintf(r->warning[r->warning_cnt++], sizeof(r->warning[0]), fmt, args);
-	va_end(args);
-}
-
-static const char *reason(void)
-{
-	const char *text = ERR_reason_error_string(ERR_peek_last_error());
-
-	return text ? text : "unknown reason";
-}
+/* ---- memory ---- */
 
 static int no_room(struct load *l, const char *file)
 {
-	return fail(l,
+	return hf_pki_fail(l->report,
 		"%s: chain, key and names need more than %u bytes; leave out what clients do "
 		"not need",
 		file, HF_PKI_CERT_MEM);
@@ -113,10 +84,10 @@ static int read_file(struct load *l, const char *path, struct file *f)
 
 	*f = (struct file){.p = l->mem->base + l->mem->used, .room = l->mem->len - l->mem->used};
 	if (fd < 0)
-		return fail(l, "%s: cannot be opened: %s", path, strerror(errno));
+		return hf_pki_fail(l->report, "%s: cannot be opened: %s", path, strerror(errno));
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
 		close(fd);
-		return fail(l, "%s: is not a regular file", path);
+		return hf_pki_fail(l->report, "%s: is not a regular file", path);
 	}
 	f->mode = st.st_mode;
 	while (f->len < f->room && (n = read(fd, f->p + f->len, f->room - f->len)) > 0)
@@ -126,8 +97,9 @@ static int read_file(struct load *l, const char *path, struct file *f)
 		return 0;
 	hf_wipe(f->p, f->len);
 	if (n < 0)
-		return fail(l, "%s: cannot be read: %s", path, strerror(errno));
-	return fail(l, "%s: is larger than the %zu bytes there are for it", path, f->room);
+		return hf_pki_fail(l->report, "%s: cannot be read: %s", path, strerror(errno));
+	return hf_pki_fail(
+		l->report, "%s: is larger than the %zu bytes there are for it", path, f->room);
 }
 
 static void wipe_file(struct file *f)
@@ -159,17 +131,18 @@ static int next_cert(struct load *l, BIO *bio, const struct file *f)
 			return 1;
 		}
 		X509_free(x);
-		return fail(l,
+		return hf_pki_fail(l->report,
 			"%s: has more than %u certificates; leave only the server's and its "
 			"issuers'",
 			path, HF_PKI_CHAIN_MAX);
 	}
 	X509_free(x);
 	if (ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE)
-		return fail(l, "%s: certificate %u cannot be read: %s", path, l->cert_cnt + 1,
-			reason());
+		return hf_pki_fail(l->report, "%s: certificate %u cannot be read: %s", path,
+			l->cert_cnt + 1, hf_pki_reason());
 	if (l->cert_cnt == 0)
-		return fail(l, "%s: no certificate (-----BEGIN CERTIFICATE-----) in it: %s", path,
+		return hf_pki_fail(l->report,
+			"%s: no certificate (-----BEGIN CERTIFICATE-----) in it: %s", path,
 			what_else(f));
 	return 0;
 }
@@ -187,7 +160,7 @@ static int read_chain(struct load *l)
 		more = next_cert(l, bio, &f);
 	BIO_free(bio);
 	wipe_file(&f); /* it may hold the key too */
-	return bio ? more : fail(l, "out of memory");
+	return bio ? more : hf_pki_fail(l->report, "out of memory");
 }
 
 /* ---- the key ---- */
@@ -220,18 +193,21 @@ static int read_key(struct load *l)
 	if (l->key)
 		error = 0;
 	else if (asked)
-		error = fail(l,
+		error = hf_pki_fail(l->report,
 			"%s: the key is encrypted; decrypt it with openssl pkey -in %s, and "
 			"keep the file to yourself (chmod 600)",
 			path, path);
 	else if (!memmem(f.p, f.len, "PRIVATE KEY-----", 16))
-		error = fail(l, "%s: no private key (-----BEGIN PRIVATE KEY-----) in it: %s", path,
+		error = hf_pki_fail(l->report,
+			"%s: no private key (-----BEGIN PRIVATE KEY-----) in it: %s", path,
 			what_else(&f));
 	else
-		error = fail(l, "%s: the private key cannot be read: %s", path, reason());
+		error = hf_pki_fail(
+			l->report, "%s: the private key cannot be read: %s", path, hf_pki_reason());
 	wipe_file(&f);
 	if (!error && f.mode & (S_IRGRP | S_IWGRP | S_IROTH | S_IWOTH))
-		warn(l, "%s: others may read or change the key (mode %04o); chmod 600 it", path,
+		hf_pki_warn(l->report,
+			"%s: others may read or change the key (mode %04o); chmod 600 it", path,
 			(unsigned)f.mode & 07777);
 	return error;
 }
@@ -249,17 +225,18 @@ static int key_type(struct load *l, uint8_t *type)
 			: strcmp(curve, SN_secp384r1) == 0      ? HF_PK_EC_P384
 								: 0;
 		return *type ? 0
-			     : fail(l,
+			     : hf_pki_fail(l->report,
 				       "%s: is an ECDSA key on the curve %s; P-256 and P-384 are "
 				       "served",
 				       path, curve);
 	}
 	if (!EVP_PKEY_is_a(l->key, "RSA"))
-		return fail(l, "%s: is a key of type %s; RSA and ECDSA keys are served", path,
+		return hf_pki_fail(l->report,
+			"%s: is a key of type %s; RSA and ECDSA keys are served", path,
 			EVP_PKEY_get0_type_name(l->key));
 	if (bits != 2048 && bits != 3072 && bits != 4096)
-		return fail(l, "%s: is an RSA key of %d bits; 2048, 3072 and 4096 are served", path,
-			bits);
+		return hf_pki_fail(l->report,
+			"%s: is an RSA key of %d bits; 2048, 3072 and 4096 are served", path, bits);
 	*type = HF_PK_RSA;
 	return 0;
 }
@@ -275,21 +252,22 @@ static int check_key(struct load *l)
 	if (X509_check_private_key(l->cert[0], l->key) != 1) {
 		for (uint32_t i = 1; i < l->cert_cnt; i++)
 			if (X509_check_private_key(l->cert[i], l->key) == 1)
-				return fail(l,
+				return hf_pki_fail(l->report,
 					"%s: the key belongs to certificate %u of %s; put "
 					"that certificate first",
 					path, i + 1, l->src->cert_file);
-		return fail(l, "%s: the key does not belong to the first certificate of %s", path,
+		return hf_pki_fail(l->report,
+			"%s: the key does not belong to the first certificate of %s", path,
 			l->src->cert_file);
 	}
 	x = EVP_PKEY_CTX_new_from_pkey(l->lib, l->key, NULL);
 	consistent = x && EVP_PKEY_check(x) == 1;
 	EVP_PKEY_CTX_free(x);
 	return consistent ? 0
-			  : fail(l,
+			  : hf_pki_fail(l->report,
 				    "%s: the numbers of the key contradict each other (%s); have "
 				    "it issued anew",
-				    path, reason());
+				    path, hf_pki_reason());
 }
 
 /* A number of the key, left-padded to len bytes (0: its own length). False if the key has none. */
@@ -377,7 +355,7 @@ static int keep_key(struct load *l)
 		return 0;
 	if (k->type != HF_PK_RSA)
 		return no_room(l, l->src->cert_file);
-	return fail(l,
+	return hf_pki_fail(l->report,
 		"%s: the key has no two to four primes with their CRT numbers, or does not fit "
 		"into %u bytes with its chain",
 		l->src->key_file, HF_PKI_CERT_MEM);
@@ -398,11 +376,12 @@ static void check_dates(struct load *l, uint32_t i)
 	int64_t to = seconds(X509_get0_notAfter(l->cert[i]));
 
 	if (l->src->now_s < from)
-		warn(l, "%s: certificate %u is not valid yet, only in %lld hours; check the clock",
+		hf_pki_warn(l->report,
+			"%s: certificate %u is not valid yet, only in %lld hours; check the clock",
 			l->src->cert_file, i + 1, (long long)(from - l->src->now_s) / 3600);
 	if (l->src->now_s > to)
-		warn(l, "%s: certificate %u expired %lld days ago; renew it", l->src->cert_file,
-			i + 1, (long long)(l->src->now_s - to) / 86400);
+		hf_pki_warn(l->report, "%s: certificate %u expired %lld days ago; renew it",
+			l->src->cert_file, i + 1, (long long)(l->src->now_s - to) / 86400);
 }
 
 /* RFC 5246 7.4.2: each certificate MUST certify the one before it; the root may be left out. */
@@ -411,13 +390,14 @@ static void check_order(struct load *l)
 	for (uint32_t i = 0; i + 1 < l->cert_cnt; i++) {
 		if (X509_verify(l->cert[i], X509_get0_pubkey(l->cert[i + 1])) == 1)
 			continue;
-		warn(l,
+		hf_pki_warn(l->report,
 			"%s: certificate %u is not signed by certificate %u; put each one's issuer "
 			"behind it",
 			l->src->cert_file, i + 1, i + 2);
 	}
 	if (l->cert_cnt > 1 && X509_self_signed(l->cert[l->cert_cnt - 1], 1) == 1) {
-		warn(l, "%s: certificate %u is a root, which clients have already; it is not sent",
+		hf_pki_warn(l->report,
+			"%s: certificate %u is a root, which clients have already; it is not sent",
 			l->src->cert_file, l->cert_cnt);
 		X509_free(l->cert[--l->cert_cnt]);
 	}
@@ -431,15 +411,17 @@ static void check_usage(struct load *l)
 	uint32_t extended = X509_get_extended_key_usage(l->cert[0]);
 
 	if (!(usage & KU_KEY_ENCIPHERMENT) && l->out->key.type == HF_PK_RSA)
-		warn(l,
+		hf_pki_warn(l->report,
 			"%s: key usage without keyEncipherment: clients may refuse RSA key "
 			"exchange",
 			l->src->cert_file);
 	if (!(usage & KU_DIGITAL_SIGNATURE))
-		warn(l, "%s: key usage without digitalSignature: clients may refuse ECDHE suites",
+		hf_pki_warn(l->report,
+			"%s: key usage without digitalSignature: clients may refuse ECDHE suites",
 			l->src->cert_file);
 	if (!(extended & (XKU_SSL_SERVER | XKU_ANYEKU)))
-		warn(l, "%s: extended key usage without serverAuth: clients will refuse it",
+		hf_pki_warn(l->report,
+			"%s: extended key usage without serverAuth: clients will refuse it",
 			l->src->cert_file);
 }
 
@@ -497,12 +479,12 @@ static void check_status_time(
 	const char *path = l->src->ocsp_file;
 
 	if (from && l->src->now_s + STATUS_CLOCK_S < seconds(from))
-		warn(l,
+		hf_pki_warn(l->report,
 			"%s: is not valid yet, only in %lld minutes, and is not stapled; check the "
 			"clock",
 			path, (long long)(seconds(from) - l->src->now_s) / 60);
 	else if (to && l->src->now_s > seconds(to))
-		warn(l,
+		hf_pki_warn(l->report,
 			"%s: its time was over %lld hours ago, and it is not stapled; fetch a new "
 			"one, "
 			"then reload",
@@ -521,22 +503,23 @@ static int check_status(struct load *l, OCSP_BASICRESP *basic)
 	int status;
 
 	if (!single)
-		return fail(l,
+		return hf_pki_fail(l->report,
 			"%s: is not about the first certificate of %s; fetch the one that is", path,
 			l->src->cert_file);
 	if (l->cert_cnt < 2)
-		warn(l,
+		hf_pki_warn(l->report,
 			"%s: who signed it was not checked, for %s lacks the issuer; put it behind "
 			"the "
 			"first certificate",
 			path, l->src->cert_file);
 	else if (!status_signed(l, basic))
-		return fail(l,
+		return hf_pki_fail(l->report,
 			"%s: is not signed by the issuer or its responder (%s); fetch it anew",
-			path, reason());
+			path, hf_pki_reason());
 	status = OCSP_single_get0_status(single, NULL, NULL, &from, &to);
 	if (status != V_OCSP_CERTSTATUS_GOOD)
-		warn(l, "%s: the status is \"%s\": clients will refuse the certificate; renew it",
+		hf_pki_warn(l->report,
+			"%s: the status is \"%s\": clients will refuse the certificate; renew it",
 			path, OCSP_cert_status_str(status));
 	check_status_time(l, from, to);
 	return 0;
@@ -560,17 +543,18 @@ static int read_status(struct load *l)
 	error = l->status && p == f.p + f.len ? 0 : -1;
 	wipe_file(&f);
 	if (error)
-		return fail(l,
+		return hf_pki_fail(l->report,
 			"%s: is no OCSP response in DER; fetch one with openssl ocsp -respout",
 			path);
 	said = OCSP_response_status(l->status);
 	if (said != OCSP_RESPONSE_STATUS_SUCCESSFUL)
-		return fail(l, "%s: the responder gave no status but \"%s\"; fetch it anew", path,
+		return hf_pki_fail(l->report,
+			"%s: the responder gave no status but \"%s\"; fetch it anew", path,
 			OCSP_response_status_str(said));
 	basic = OCSP_response_get1_basic(l->status);
 	if (!basic)
-		return fail(
-			l, "%s: is not of the basic form (RFC 6960 4.2.1); fetch it anew", path);
+		return hf_pki_fail(l->report,
+			"%s: is not of the basic form (RFC 6960 4.2.1); fetch it anew", path);
 	error = check_status(l, basic);
 	OCSP_BASICRESP_free(basic);
 	return error;
@@ -618,7 +602,8 @@ static int keep_chain(struct load *l)
 		int len = i2d_X509(l->cert[i], &der);
 
 		if (len <= 0)
-			return fail(l, "%s: certificate %u: %s", path, i + 1, reason());
+			return hf_pki_fail(
+				l->report, "%s: certificate %u: %s", path, i + 1, hf_pki_reason());
 		hf_writer_u24(&w, (uint32_t)len);
 		hf_writer_bytes(&w, der, (size_t)len);
 		OPENSSL_free(der);
@@ -692,7 +677,7 @@ static bool keep_names(struct load *l)
 	GENERAL_NAMES_free(all);
 	l->out->name = name;
 	if (room && l->out->name_cnt == 0)
-		warn(l,
+		hf_pki_warn(l->report,
 			"%s: the certificate names no DNS name or address (subjectAltName): "
 			"clients "
 			"will refuse it",
@@ -741,7 +726,8 @@ static int load(struct hf_pki_mem *mem, const struct hf_pki_source *source,
 	l.lib = OSSL_LIB_CTX_new();
 	if (l.lib)
 		provider = OSSL_PROVIDER_load(l.lib, "default");
-	error = provider ? load_all(&l) : fail(&l, "OpenSSL's default provider is not there");
+	error = provider ? load_all(&l)
+			 : hf_pki_fail(l.report, "OpenSSL's default provider is not there");
 	for (uint32_t i = 0; i < l.cert_cnt; i++)
 		X509_free(l.cert[i]);
 	EVP_PKEY_free(l.key);

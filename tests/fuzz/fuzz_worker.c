@@ -303,6 +303,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		.frame_cnt = 96,
 		.pk_engine = &pk_double,
 		.sym_driver = &sym_double,
+		.limits = {10 * HF_NS_S, 20 * HF_NS_S, 10 * HF_NS_S, 30 * HF_NS_S, 5 * HF_NS_S},
 		.segment = segment_out};
 	memset(syn_ack, 0, sizeof(syn_ack));
 	memset(stream, 0, sizeof(stream));

@@ -210,10 +210,11 @@ struct hf_worker_cfg hf_plan_worker(const struct hf_plan *p, const struct hf_con
 		w.port[i] = (struct hf_worker_port_cfg){.port = ports[i],
 			.queue = index,
 			.addr_cnt = c->addresses.cnt,
-			.gateway = c->gateway,
+			.gateway = {{.ip = c->gateway}},
 			.trust_csum = c->rx_checksum == HF_RX_CHECKSUM_TRUST};
 		for (j = 0; j < c->addresses.cnt; j++)
-			w.port[i].addr[j] = c->addresses.v[j].addr;
+			w.port[i].addr[j] = (struct hf_net_addr){
+				c->addresses.v[j].addr, 0};
 	}
 	return w;
 }

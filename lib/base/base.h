@@ -67,6 +67,13 @@ static inline bool hf_addr_is_v4(const struct hf_addr *a)
 	return memcmp(a->b, mapped, sizeof(mapped)) == 0;
 }
 
+/* The unspecified address, all zero (RFC 4291 2.5.2). */
+static inline bool hf_addr_is_none(const struct hf_addr *a)
+{
+	static const uint8_t zero[16];
+	return memcmp(a->b, zero, sizeof(zero)) == 0;
+}
+
 static inline bool hf_addr_eq(const struct hf_addr *x, const struct hf_addr *y)
 {
 	return memcmp(x->b, y->b, sizeof(x->b)) == 0;

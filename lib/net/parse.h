@@ -2,11 +2,13 @@
  * A frame goes through three doors, and its first verdict other than HF_NET_OK is its outcome:
  *   v = hf_net_parse(frame, trust, &p)      is it well formed?                     (here)
  *   v = hf_net_accept(host, &p)             is it for us?                          (reply.h)
- *   v = p.kind == HF_PACKET_TCP ? HF_NET_TCP (now hf_tcp_input's), or TOO_BIG (hf_tcp_too_big's)
+ *   v = p.kind == HF_PACKET_TCP ? HF_NET_TCP (now hf_tcp_input's), or TOO_BIG (hf_tcp_too_big's),
+ *                                 or ICMP_ERROR (hf_tcp_icmp_error's)
  *                               : hf_net_reply(host, &p, tx_frame)                 (reply.h)
  * Threads: none involved. Memory: the packet's spans point into the frame and die with it.
  * Errors: the peer's only, as verdicts; outcome.def has a row for each, with its counter.
- * Specs: RFC 791, 792, 826, 1122, 1191, 9293 3.1; TCP options: RFC 7323, 2018. */
+ * Specs: RFC 791, 792, 826, 1122, 1191, 4443, 4861, 6946, 6980, 8200, 8201, 9293 3.1, IEEE 802.1Q;
+ * TCP options: RFC 7323, 2018. */
 #ifndef HF_NET_PARSE_H
 #define HF_NET_PARSE_H
 
@@ -23,22 +25,33 @@ enum hf_net_verdict {
 	HF_NET_VERDICT_CNT
 };
 
-enum hf_packet_kind { HF_PACKET_TCP, HF_PACKET_ARP, HF_PACKET_ECHO, HF_PACKET_TOO_BIG };
+enum hf_packet_kind {
+	HF_PACKET_TCP,
+	HF_PACKET_ARP,
+	HF_PACKET_ND, /* neighbour solicitation or advertisement */
+	HF_PACKET_ECHO,
+	HF_PACKET_TOO_BIG,
+	HF_PACKET_ICMP_ERROR,
+};
 
-enum hf_arp_op { HF_ARP_REQUEST = 1, HF_ARP_REPLY = 2 };
+/* Who has this address? / I have it. */
+enum hf_neigh_op { HF_NEIGH_OTHER, HF_NEIGH_ASKS, HF_NEIGH_TELLS };
 
-/* A message that a segment of ours was too big (RFC 1191 4) shows that segment's flow, as in received
- * frames: src and sport are the peer's; and its seq. Who sent the message does not matter. */
+/* A message that a segment of ours was too big (RFC 1191 4, 8201 4), or some other ICMP error, shows that
+ * segment's flow, as in received frames: src and sport are the peer's; and its seq. Who sent the message
+ * does not matter. */
 struct hf_packet {
 	enum hf_packet_kind kind;
-	uint8_t eth_src[HF_ETH_ADDR_LEN]; /* ARP: the sender as its body says */
+	uint8_t eth_src[HF_ETH_ADDR_LEN]; /* ARP, ND: the sender as its body says */
 	uint8_t eth_dst[HF_ETH_ADDR_LEN];
-	struct hf_addr src, dst; /* ARP: sender and target protocol address */
+	struct hf_addr src, dst; /* ARP, ND: who asks or tells, and whom he asks for or tells it */
+	uint16_t vlan;           /* 0: no tag */
 	uint16_t sport, dport;   /* TCP, host order */
 	uint32_t seq, ack;
 	uint16_t window;        /* unscaled, as in the header */
 	uint8_t tcp_flags;      /* enum hf_tcp_flag */
-	uint16_t arp_op;        /* enum hf_arp_op, or any other number */
+	uint8_t neigh_op;       /* ARP, ND: enum hf_neigh_op */
+	bool neigh_weak;        /* ND: not to override what is known (RFC 4861 4.4) */
 	uint16_t mtu;           /* too big: of the next hop, 0: it did not say */
 	uint64_t flow_hash;     /* TCP's, once it has looked ahead (hf_tcp_ahead); 0: not yet */
 	struct hf_span options; /* TCP options; parse them with hf_tcpopt_parse */

@@ -1,43 +1,98 @@
 /* reply.c -- a good neighbour in a few lines: it answers who asks for one of its addresses, sends a
- * ping's bytes back as they came, and remembers the gateway's MAC whenever the gateway says it.
- * Only requests are answered, so two of us can never talk each other into a storm. */
+ * ping's bytes back as they came, and remembers a gateway's MAC whenever the gateway says it.
+ * Only requests are answered, so two of us can never talk each other into a storm. ARP and neighbour
+ * discovery ask the same questions: one function thinks for both, two write. */
 #include "lib/net/reply.h"
 #include "lib/net/checksum.h"
 
+#define ARP_REQUEST 1u
+#define ARP_REPLY 2u
 #define ICMP_HDR_LEN 4u /* type, code, checksum; what follows is echoed */
-#define ICMP_ECHO_REPLY 0u
+#define ICMP4_ECHO_REPLY 0u
+#define ICMP6_ECHO_REPLY 129u
+#define ND_OPTION_SOURCE 1u /* RFC 4861 4.6.1 */
+#define ND_OPTION_TARGET 2u
+#define ND_BODY_LEN 20u /* flags, target */
+#define ND_OPTION_LEN 8u
 
 static const uint8_t broadcast[HF_ETH_ADDR_LEN] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+static const struct hf_addr all_nodes = {{0xff, 2, [15] = 1}}, unnamed;
+
+/* RFC 2464 7 */
+struct group_mac {
+	uint8_t b[HF_ETH_ADDR_LEN];
+};
+
+static struct group_mac group_mac(const struct hf_addr *group)
+{
+	return (struct group_mac){
+		{0x33, 0x33, group->b[12], group->b[13], group->b[14], group->b[15]}};
+}
 
 static bool mac_eq(const uint8_t *x, const uint8_t *y)
 {
 	return memcmp(x, y, HF_ETH_ADDR_LEN) == 0;
 }
 
-static bool is_ours(const struct hf_net_host *h, const struct hf_addr *a)
+/* ---- what is ours ---- */
+static bool is_ours(const struct hf_net_host *h, uint16_t vlan, const struct hf_addr *a)
 {
 	for (uint32_t i = 0; i < h->addr_cnt; i++)
-		if (hf_addr_eq(&h->addr[i], a))
+		if (h->addr[i].vlan == vlan && hf_addr_eq(&h->addr[i].ip, a))
 			return true;
 	return false;
 }
 
+static bool in_vlan(const struct hf_net_host *h, uint16_t vlan)
+{
+	for (uint32_t i = 0; i < h->addr_cnt; i++)
+		if (h->addr[i].vlan == vlan)
+			return true;
+	return false;
+}
+
+uint16_t hf_net_vlan(const struct hf_net_host *h, const struct hf_addr *ours)
+{
+	for (uint32_t i = 0; i < h->addr_cnt; i++)
+		if (hf_addr_eq(&h->addr[i].ip, ours))
+			return h->addr[i].vlan;
+	return 0;
+}
+
+/* Groups of neighbour discovery that we are in: all nodes, and the one of each address. */
+static bool is_our_group(const struct hf_net_host *h, const uint8_t *mac)
+{
+	struct group_mac m = group_mac(&all_nodes);
+	bool ours = mac_eq(m.b, mac);
+	for (uint32_t i = 0; i < h->addr_cnt && !ours; i++) {
+		struct hf_addr group = hf_addr_solicited(&h->addr[i].ip);
+		m = group_mac(&group);
+		ours = !hf_addr_is_v4(&h->addr[i].ip) && mac_eq(m.b, mac);
+	}
+	return ours;
+}
+
 enum hf_net_verdict hf_net_accept(const struct hf_net_host *h, const struct hf_packet *p)
 {
-	bool to_all = p->kind == HF_PACKET_ARP && mac_eq(p->eth_dst, broadcast);
+	bool to_all = (p->kind == HF_PACKET_ARP && mac_eq(p->eth_dst, broadcast)) ||
+		      (p->kind == HF_PACKET_ND && is_our_group(h, p->eth_dst));
+	if (!in_vlan(h, p->vlan))
+		return HF_NET_VLAN;
 	if (!to_all && !mac_eq(p->eth_dst, h->mac))
 		return HF_NET_NOT_OUR_MAC;
-	if (p->kind != HF_PACKET_ARP && !is_ours(h, &p->dst))
+	if (p->kind != HF_PACKET_ARP && p->kind != HF_PACKET_ND && !is_ours(h, p->vlan, &p->dst))
 		return HF_NET_NOT_OUR_ADDR;
 	return HF_NET_OK;
 }
 
-static void build_arp(const struct hf_net_host *h, enum hf_arp_op op, const struct hf_addr *from,
-	const uint8_t to_mac[HF_ETH_ADDR_LEN], const struct hf_addr *to, struct hf_frame *out)
+/* ---- building ---- */
+static void build_arp(const struct hf_net_host *h, uint16_t vlan, unsigned op,
+	const struct hf_addr *from, const uint8_t to_mac[HF_ETH_ADDR_LEN], const struct hf_addr *to,
+	struct hf_frame *out)
 {
 	static const uint8_t unknown[HF_ETH_ADDR_LEN];
 	struct hf_writer w = hf_writer(out->data, out->cap);
-	hf_wire_eth(&w, to_mac, h->mac, HF_ETHERTYPE_ARP);
+	hf_wire_eth(&w, &(struct hf_wire_link){to_mac, h->mac, vlan}, HF_ETHERTYPE_ARP);
 	hf_writer_u16(&w, 1); /* hardware: Ethernet */
 	hf_writer_u16(&w, HF_ETHERTYPE_IP4);
 	hf_writer_u8(&w, HF_ETH_ADDR_LEN);
@@ -45,72 +100,168 @@ static void build_arp(const struct hf_net_host *h, enum hf_arp_op op, const stru
 	hf_writer_u16(&w, op);
 	hf_writer_bytes(&w, h->mac, HF_ETH_ADDR_LEN);
 	hf_writer_bytes(&w, from->b + 12, 4);
-	hf_writer_bytes(&w, op == HF_ARP_REPLY ? to_mac : unknown, HF_ETH_ADDR_LEN);
+	hf_writer_bytes(&w, op == ARP_REPLY ? to_mac : unknown, HF_ETH_ADDR_LEN);
 	hf_writer_bytes(&w, to->b + 12, 4);
 	HF_ASSERT(!w.overflow); /* a port's frames hold any packet of its MTU, which is more */
 	out->len = (uint32_t)w.len;
 }
 
-static enum hf_net_verdict reply_arp(
-	struct hf_net_host *h, const struct hf_packet *p, struct hf_frame *out)
+/* Headers of an ICMP message of either family whose body of len bytes follows. */
+static void begin_icmp(struct hf_writer *w, const struct hf_wire_link *link,
+	const struct hf_wire_ip *ip, unsigned type, size_t len)
 {
-	bool is_request = p->arp_op == HF_ARP_REQUEST;
-	if (is_ours(h, &p->src))
-		return HF_NET_ARP_CONFLICT;
-	if (hf_addr_eq(&p->src, &h->gateway)) {
-		memcpy(h->gateway_mac, p->eth_src, sizeof(h->gateway_mac));
-		h->gateway_known = true;
-		if (!is_request)
-			return HF_NET_ARP_LEARNED;
-	}
-	if (!is_request || !is_ours(h, &p->dst))
-		return HF_NET_ARP_IGNORED;
-	if (!out)
-		return HF_NET_NO_TX_FRAME;
-	build_arp(h, HF_ARP_REPLY, &p->dst, p->eth_src, &p->src, out);
-	return HF_NET_ARP_REPLIED;
+	hf_wire_eth_ip(w, link, ip, ICMP_HDR_LEN + len);
+	hf_writer_u8(w, type);
+	hf_writer_u8(w, 0);
+	hf_writer_u16(w, 0); /* checksum, below */
 }
 
-/* RFC 1122 3.2.2.6: all data of the request comes back, from the address that was asked. */
+static void end_icmp(
+	struct hf_writer *w, const struct hf_wire_ip *ip, size_t len, struct hf_frame *out)
+{
+	size_t all = ICMP_HDR_LEN + len;
+	uint8_t *message = w->p + w->len - all;
+	uint32_t sum =
+		ip->proto == HF_IP_ICMP6 ? hf_csum_pseudo(ip->src, ip->dst, ip->proto, all) : 0;
+	HF_ASSERT(!w->overflow);
+	sum = hf_csum_finish(sum + hf_csum(message, all));
+	message[2] = (uint8_t)(sum >> 8);
+	message[3] = (uint8_t)sum;
+	out->len = (uint32_t)w->len;
+}
+
+struct nd {
+	enum hf_nd_type type;
+	uint32_t flags;
+	const struct hf_addr *src, *dst, *target;
+	const uint8_t *to_mac; /* NULL: dst is a group */
+	uint16_t vlan;
+};
+
+/* RFC 4861 4.3, 4.4. With our own address, unless we have none yet (4.3). */
+static void build_nd(const struct hf_net_host *h, const struct nd *nd, struct hf_frame *out)
+{
+	bool named = !hf_addr_is_none(nd->src);
+	size_t len = ND_BODY_LEN + (named ? ND_OPTION_LEN : 0);
+	struct group_mac group = group_mac(nd->dst);
+	struct hf_wire_link link = {nd->to_mac ? nd->to_mac : group.b, h->mac, nd->vlan};
+	struct hf_wire_ip ip = {nd->src, nd->dst, HF_IP_ICMP6, HF_HOPS_NEXT};
+	struct hf_writer w = hf_writer(out->data, out->cap);
+	begin_icmp(&w, &link, &ip, nd->type, len);
+	hf_writer_u32(&w, nd->flags);
+	hf_writer_bytes(&w, nd->target->b, sizeof(nd->target->b));
+	if (named) {
+		hf_writer_u8(&w, nd->type == HF_ND_SOLICIT ? ND_OPTION_SOURCE : ND_OPTION_TARGET);
+		hf_writer_u8(&w, 1);
+		hf_writer_bytes(&w, h->mac, HF_ETH_ADDR_LEN);
+	}
+	end_icmp(&w, &ip, len, out);
+}
+
+/* ---- answers ---- */
+/* RFC 4861 7.2.4: who has no address himself, because he first asks whether it is free, is answered
+ * by way of all nodes. */
+static void tell(const struct hf_net_host *h, const struct hf_packet *p, struct hf_frame *out)
+{
+	bool to_all = hf_addr_is_none(&p->src);
+	struct nd nd = {HF_ND_ADVERTISE, HF_ND_OVERRIDE | (to_all ? 0 : HF_ND_SOLICITED), &p->dst,
+		to_all ? &all_nodes : &p->src, &p->dst, to_all ? NULL : p->eth_src, p->vlan};
+	if (p->kind == HF_PACKET_ARP)
+		build_arp(h, p->vlan, ARP_REPLY, &p->dst, p->eth_src, &p->src, out);
+	else
+		build_nd(h, &nd, out);
+}
+
+static bool is_gateway(
+	const struct hf_net_host *h, const struct hf_net_gateway *g, const struct hf_packet *p)
+{
+	return !hf_addr_is_none(&g->ip) && hf_addr_eq(&g->ip, &p->src) &&
+	       h->addr[g->from].vlan == p->vlan && !(p->neigh_weak && g->known);
+}
+
+static enum hf_net_verdict reply_neighbour(
+	struct hf_net_host *h, const struct hf_packet *p, struct hf_frame *out)
+{
+	struct hf_net_gateway *g = &h->gateway[p->kind == HF_PACKET_ND];
+	bool nd = p->kind == HF_PACKET_ND, asks = p->neigh_op == HF_NEIGH_ASKS;
+	if (mac_eq(p->eth_src, h->mac)) /* the wire shows us what we said */
+		return nd ? HF_NET_ND_IGNORED : HF_NET_ARP_IGNORED;
+	if (is_ours(h, p->vlan, &p->src))
+		return nd ? HF_NET_ND_CONFLICT : HF_NET_ARP_CONFLICT;
+	if (is_gateway(h, g, p)) {
+		memcpy(g->mac, p->eth_src, sizeof(g->mac));
+		g->known = true;
+		if (!asks)
+			return nd ? HF_NET_ND_LEARNED : HF_NET_ARP_LEARNED;
+	}
+	if (!asks || !is_ours(h, p->vlan, &p->dst))
+		return nd ? HF_NET_ND_IGNORED : HF_NET_ARP_IGNORED;
+	if (!out)
+		return HF_NET_NO_TX_FRAME;
+	tell(h, p, out);
+	return nd ? HF_NET_ND_REPLIED : HF_NET_ARP_REPLIED;
+}
+
+/* RFC 1122 3.2.2.6, 4443 4.2: all data of the request comes back, from the address that was asked. */
 static enum hf_net_verdict reply_echo(
 	const struct hf_net_host *h, const struct hf_packet *p, struct hf_frame *out)
 {
-	size_t icmp_len = ICMP_HDR_LEN + p->payload.len;
-	size_t ip_len = hf_wire_ip_len(&p->src) + icmp_len;
+	bool v4 = hf_addr_is_v4(&p->src);
+	struct hf_wire_ip ip = {&p->dst, &p->src, v4 ? HF_IP_ICMP : HF_IP_ICMP6, HF_HOPS_FAR};
+	size_t ip_len = hf_wire_ip_len(&p->src) + ICMP_HDR_LEN + p->payload.len;
 	struct hf_writer w;
 	if (!out)
 		return HF_NET_NO_TX_FRAME;
-	if (ip_len > h->mtu || HF_ETH_HDR_LEN + ip_len > out->cap)
+	if (ip_len > h->mtu || hf_wire_eth_len(p->vlan) + ip_len > out->cap)
 		return HF_NET_ECHO_TOO_LONG;
 	w = hf_writer(out->data, out->cap);
-	hf_wire_eth_ip(&w, p->eth_src, h->mac, &p->dst, &p->src, HF_IP_ICMP, icmp_len);
-	hf_writer_u16(&w, ICMP_ECHO_REPLY << 8);
-	/* Type and code are zero: the sum is that of the echoed bytes. */
-	hf_writer_u16(&w, hf_csum_finish(hf_csum(p->payload.p, p->payload.len)));
+	begin_icmp(&w, &(struct hf_wire_link){p->eth_src, h->mac, p->vlan}, &ip,
+		v4 ? ICMP4_ECHO_REPLY : ICMP6_ECHO_REPLY, p->payload.len);
 	hf_writer_span(&w, p->payload);
-	HF_ASSERT(!w.overflow);
-	out->len = (uint32_t)w.len;
+	end_icmp(&w, &ip, p->payload.len, out);
 	return HF_NET_ECHO_REPLIED;
 }
 
 enum hf_net_verdict hf_net_reply(
 	struct hf_net_host *h, const struct hf_packet *p, struct hf_frame *out)
 {
-	HF_ASSERT(p->kind == HF_PACKET_ARP || p->kind == HF_PACKET_ECHO);
 	if (out)
 		out->len = 0;
-	return p->kind == HF_PACKET_ARP ? reply_arp(h, p, out) : reply_echo(h, p, out);
+	if (p->kind == HF_PACKET_ECHO)
+		return reply_echo(h, p, out);
+	HF_ASSERT(p->kind == HF_PACKET_ARP || p->kind == HF_PACKET_ND);
+	return reply_neighbour(h, p, out);
 }
 
-void hf_net_arp_request(
-	const struct hf_net_host *h, const struct hf_addr *target, struct hf_frame *out)
+/* ---- questions and announcements ---- */
+void hf_net_ask(const struct hf_net_host *h, const struct hf_net_gateway *g, struct hf_frame *out)
 {
-	HF_ASSERT(h->addr_cnt > 0);
-	build_arp(h, HF_ARP_REQUEST, &h->addr[0], broadcast, target, out);
+	const struct hf_net_addr *from = &h->addr[g->from];
+	struct hf_addr group = hf_addr_solicited(&g->ip);
+	HF_ASSERT(h->addr_cnt > g->from);
+	if (hf_addr_is_v4(&g->ip))
+		build_arp(h, from->vlan, ARP_REQUEST, &from->ip, broadcast, &g->ip, out);
+	else
+		build_nd(h,
+			&(struct nd){HF_ND_SOLICIT, 0, &from->ip, &group, &g->ip, NULL, from->vlan},
+			out);
 }
 
-void hf_net_arp_announce(
-	const struct hf_net_host *h, const struct hf_addr *addr, struct hf_frame *out)
+void hf_net_announce(const struct hf_net_host *h, uint32_t i, struct hf_frame *out)
 {
-	build_arp(h, HF_ARP_REQUEST, addr, broadcast, addr, out);
+	const struct hf_net_addr *a = &h->addr[i];
+	if (hf_addr_is_v4(&a->ip))
+		build_arp(h, a->vlan, ARP_REQUEST, &a->ip, broadcast, &a->ip, out);
+	else
+		build_nd(h,
+			&(struct nd){HF_ND_ADVERTISE, HF_ND_OVERRIDE, &a->ip, &all_nodes, &a->ip,
+				NULL, a->vlan},
+			out);
+}
+
+void hf_net_probe(const struct hf_net_host *h, uint32_t i, struct hf_frame *out)
+{
+	const struct hf_net_addr *a = &h->addr[i];
+	struct hf_addr group = hf_addr_solicited(&a->ip);
+	build_nd(h, &(struct nd){HF_ND_SOLICIT, 0, &unnamed, &group, &a->ip, NULL, a->vlan}, out);
 }

@@ -1,37 +1,59 @@
-/* reply.h -- what any host owes its neighbours besides TCP: to know its own addresses, to answer
- * ARP and ping, to say at start where it is, and to learn where the gateway is. Threads: an
- * hf_net_host belongs to one worker (each has its copy). Memory: plain struct; frames are the
- * caller's. Errors: verdicts (outcome.def). Specs: RFC 826, 5227, 792, 1122 3.2.2.6. */
+/* reply.h -- what any host owes its neighbours besides TCP: to know its own addresses, to answer ARP,
+ * neighbour solicitations and ping, to say at start where it is, and to learn where the gateways are.
+ * Threads: an hf_net_host belongs to one worker (each has its copy). Memory: plain struct; frames are
+ * the caller's. Errors: verdicts (outcome.def). Specs: RFC 826, 5227, 792, 1122 3.2.2.6, 4443 4, 4861 7,
+ * 4862 5.4. */
 #ifndef HF_NET_REPLY_H
 #define HF_NET_REPLY_H
 
 #include "lib/net/parse.h"
 
+struct hf_net_addr {
+	struct hf_addr ip;
+	uint16_t vlan; /* 0: frames have no tag */
+};
+
+/* A router; of IPv4 its address is learnt by ARP, of IPv6 by neighbour discovery. */
+struct hf_net_gateway {
+	struct hf_addr ip; /* all zero: there is none to learn about */
+	uint32_t from;     /* index of our address that is in its network */
+	bool known;
+	uint8_t mac[HF_ETH_ADDR_LEN]; /* when known */
+};
+
 /* Who we are on one Ethernet side. */
 struct hf_net_host {
 	uint8_t mac[HF_ETH_ADDR_LEN];
 	uint16_t mtu; /* bytes of IP packet */
-	const struct hf_addr *addr;
+	const struct hf_net_addr *addr;
 	uint32_t addr_cnt;
-	struct hf_addr gateway; /* all zero: there is none to learn about */
-	bool gateway_known;
-	uint8_t gateway_mac[HF_ETH_ADDR_LEN]; /* from ARP, when gateway_known */
+	struct hf_net_gateway gateway[2]; /* hf_net_gateway_of */
 };
 
-/* HF_NET_OK when the packet is addressed to us; ARP may come by broadcast, IP may not. */
+static inline uint32_t hf_net_family(const struct hf_addr *a)
+{
+	return !hf_addr_is_v4(a);
+}
+
+/* HF_NET_OK when the packet is addressed to us; ARP may come by broadcast, neighbour discovery to a
+ * group of ours, all else may not. */
 HF_MUST_CHECK enum hf_net_verdict hf_net_accept(
 	const struct hf_net_host *h, const struct hf_packet *p);
 
-/* Deals with an accepted ARP or echo packet. out is an empty frame, or NULL when the port has none.
- * The reply, if one was owed, is in out with its length; else out->len is 0. */
+/* Deals with an accepted ARP, neighbour discovery or echo packet. out is an empty frame, or NULL when
+ * the port has none. The reply, if one was owed, is in out with its length; else out->len is 0. */
 HF_MUST_CHECK enum hf_net_verdict hf_net_reply(
 	struct hf_net_host *h, const struct hf_packet *p, struct hf_frame *out);
 
-/* "Who has target?" by broadcast, from our first address. */
-void hf_net_arp_request(
-	const struct hf_net_host *h, const struct hf_addr *target, struct hf_frame *out);
-/* Gratuitous ARP: tells everybody that addr is here (RFC 5227 2.3). */
-void hf_net_arp_announce(
-	const struct hf_net_host *h, const struct hf_addr *addr, struct hf_frame *out);
+/* "Who has the gateway's address?", to all who might. */
+void hf_net_ask(const struct hf_net_host *h, const struct hf_net_gateway *g, struct hf_frame *out);
+/* Tells everybody that our address number i is here: gratuitous ARP (RFC 5227 2.3), or an unsolicited
+ * advertisement (RFC 4861 7.2.6). */
+void hf_net_announce(const struct hf_net_host *h, uint32_t i, struct hf_frame *out);
+/* Asks whether another has our IPv6 address number i (RFC 4862 5.4.2); if so, his answer is a conflict. */
+void hf_net_probe(const struct hf_net_host *h, uint32_t i, struct hf_frame *out);
+
+/* The VLAN of one of our addresses. */
+uint16_t hf_net_vlan(const struct hf_net_host *h, const struct hf_addr *ours);
 
 #endif

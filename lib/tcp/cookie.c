@@ -83,7 +83,7 @@ bool hf_tcp_cookie_check(const struct hf_tcp_in *in, struct hf_tcp_half *h)
 		.iss = iss,
 		.link.next = HF_TCP_LIST_OUT,
 		.port = in->port & 7,
-		.mss = HF_MIN(mss_table[bits >> 5], in->t->side[in->port].mss),
+		.mss = HF_MIN(mss_table[bits >> 5], hf_tcp_mss(in->t, in->port, &in->flow.src)),
 		.scale = bits >> 1 & 15,
 		.sack_ok = bits & 1,
 		.ts_ok = in->opt.has_timestamps,

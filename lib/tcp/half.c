@@ -85,13 +85,13 @@ static void send_syn_ack(struct hf_tcp *t, const struct hf_tcp_half *h, const st
 		.ack = h->irs + 1,
 		.window = (uint16_t)first_window(t),
 		.flags = HF_TCP_SYN | HF_TCP_ACK,
-		.mss = t->side[h->port].mss,
+		.mss = hf_tcp_mss(t, h->port, &h->flow.src),
 		.scale = h->scale == HF_TCP_NO_SCALE ? HF_TCP_NO_SCALE : t->rcv_scale,
 		.sack_permitted = h->sack_ok,
 	};
 	if (syn)
 		hf_tcp_stamp_answer(syn, &s);
-	hf_tcp_next_hop(t, h->port, h->mac, s.mac);
+	memcpy(s.mac, h->mac, sizeof(s.mac));
 	hf_tcp_reply(t, h->port, &s);
 }
 
@@ -157,9 +157,11 @@ static bool chunks_are_short(const struct hf_tcp *t)
 static void remember_options(struct hf_tcp_half *h, const struct hf_tcp_in *in)
 {
 	const struct hf_tcpopt *o = &in->opt;
-	uint32_t mss = o->mss ? o->mss : HF_TCP_MSS_DEFAULT;
+	bool v4 = hf_addr_is_v4(&h->flow.src);
+	uint32_t mss = o->mss ? o->mss : v4 ? HF_TCP_MSS_DEFAULT : HF_TCP_MSS_DEFAULT6;
+	uint32_t most = hf_tcp_mss(in->t, in->port, &h->flow.src);
 	uint32_t scale = o->has_wscale ? HF_MIN(o->wscale, HF_TCP_SCALE_MAX) : HF_TCP_NO_SCALE;
-	h->mss = (uint16_t)HF_MIN(HF_MAX(mss, HF_TCP_MSS_MIN), in->t->side[in->port].mss);
+	h->mss = (uint16_t)HF_MIN(HF_MAX(mss, HF_TCP_MSS_MIN), most);
 	h->scale = scale & 15u;
 	h->sack_ok = o->sack_permitted;
 	h->ts_ok = o->has_timestamps;

@@ -264,7 +264,7 @@ static uint32_t window_room(const struct hf_tcp *t, const struct hf_tcp_conn *c,
  * cannot say is not. */
 static uint32_t worth(const struct hf_tcp *t, const struct hf_tcp_conn *c)
 {
-	uint32_t mss = t->side[c->info.port].mss;
+	uint32_t mss = hf_tcp_mss(t, c->info.port, &c->info.peer);
 	return HF_MAX(HF_MIN(2 * mss, t->cfg.rcv_wnd_max / 2), 1u << c->rcv_scale);
 }
 

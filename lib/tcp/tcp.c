@@ -71,11 +71,10 @@ struct hf_tcp *hf_tcp_init(void *mem, const struct hf_tcp_cfg *cfg, struct hf_bu
 	return t;
 }
 
-void hf_tcp_port_set(struct hf_tcp *t, uint32_t port, const struct hf_tcp_port *p)
+void hf_tcp_port_set(struct hf_tcp *t, uint32_t port, const struct hf_net_host *host)
 {
-	HF_ASSERT(port < HF_TCP_PORT_MAX && p->mtu >= HF_TCP_MTU_MIN);
-	t->side[port].id = *p;
-	t->side[port].mss = (uint16_t)(p->mtu - HF_IP4_HDR_LEN - HF_TCP_HDR_LEN);
+	HF_ASSERT(port < HF_TCP_PORT_MAX && host->mtu >= HF_TCP_MTU_MIN);
+	t->side[port].host = host;
 }
 
 void hf_tcp_listen(struct hf_tcp *t, const struct hf_tcp_listener *v, uint32_t cnt)

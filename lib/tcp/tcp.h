@@ -30,7 +30,7 @@
  * flight are chunks of the worker's hf_bufs. Units: ns, bytes; sequence numbers as on the wire.
  * Errors: peer -> outcome or end reason, counted; short of memory -> the window stays closed.
  * Specs: RFC 9293 (3.10.7 in its order: tcp_input.c), 6298, 5681, 6582, 2018, 2883, 6675, 8985,
- * 7323, 4987, 5961, 6191, 9438, 1191, 4821, 6528. Start reading at tcp_input.c. */
+ * 7323, 4987, 5961, 6191, 9438, 1191, 4821, 5927, 6528, 8201. Start reading at tcp_input.c. */
 #ifndef HF_TCP_TCP_H
 #define HF_TCP_TCP_H
 
@@ -41,7 +41,7 @@
 #include "lib/base/trace.h"
 #include "lib/base/wheel.h"
 #include "lib/net/frame.h"
-#include "lib/net/parse.h"
+#include "lib/net/reply.h"
 
 #define HF_TCP_PORT_MAX 8u
 
@@ -83,14 +83,7 @@ struct hf_tcp_cfg {
 	hf_ns time_wait_ns;
 	hf_ns close_ns;     /* FIN sent and acknowledged: wait this long for the peer's FIN */
 	hf_ns keepalive_ns; /* idle time before a keep-alive probe, 0 = off */
-	bool reflect; /* next hop = source MAC of the flow's last valid frame; else gateway_mac */
-};
-
-/* One Ethernet side: who we are there. */
-struct hf_tcp_port {
-	uint8_t mac[6], gateway_mac[6];
-	uint16_t mtu; /* bytes of IP packet; MSS announced = mtu - 40 (IPv4) */
-	bool gateway_known;
+	bool reflect; /* next hop = source MAC of the flow's last valid frame; else the gateway's */
 };
 
 struct hf_tcp_stats {
@@ -109,7 +102,8 @@ size_t hf_tcp_footprint(const struct hf_tcp_cfg *cfg);
 /* bufs, rand and trace belong to the worker and outlive the result. */
 struct hf_tcp *hf_tcp_init(void *mem, const struct hf_tcp_cfg *cfg, struct hf_bufs *bufs,
 	struct hf_rand *rand, struct hf_trace *trace, hf_ns now);
-void hf_tcp_port_set(struct hf_tcp *t, uint32_t port, const struct hf_tcp_port *p);
+/* Who we are on a port: read at each segment, so what its host learns holds at once. */
+void hf_tcp_port_set(struct hf_tcp *t, uint32_t port, const struct hf_net_host *host);
 /* The listener table is read on every SYN; it must stay until it is replaced. */
 void hf_tcp_listen(struct hf_tcp *t, const struct hf_tcp_listener *v, uint32_t cnt);
 /* Draining: SYNs are no longer answered (counted), established connections go on. */
@@ -128,6 +122,8 @@ enum hf_tcp_outcome hf_tcp_input(
 
 /* An ICMP message that a segment of ours was too big. True: its connection believes it. */
 bool hf_tcp_too_big(struct hf_tcp *t, const struct hf_packet *p, hf_ns now);
+/* Any other ICMP error. True: it is about a segment in flight. No connection ends by it (RFC 5927 4). */
+bool hf_tcp_icmp_error(struct hf_tcp *t, const struct hf_packet *p);
 
 /* Runs what is due; at most `max` timers, so that a turn stays bounded. Returns how many. */
 uint32_t hf_tcp_timers(struct hf_tcp *t, hf_ns now, uint32_t max);

@@ -20,7 +20,8 @@
 #include "lib/tcp/tcp.h"
 
 /* ---- constants ---- */
-#define HF_TCP_MSS_DEFAULT 536u /* RFC 9293 3.7.1: the peer offered no MSS option */
+#define HF_TCP_MSS_DEFAULT 536u   /* RFC 9293 3.7.1: the peer offered no MSS option */
+#define HF_TCP_MSS_DEFAULT6 1220u /* the same over IPv6 */
 #define HF_TCP_MSS_MIN 64u   /* what a peer asks below this only makes us work (CVE-2019-11479) */
 #define HF_TCP_MTU_MIN 576u  /* RFC 791 3.1: what every host must accept */
 #define HF_TCP_STAMP_LEN 12u /* timestamps and two bytes that align them (RFC 7323 A) */
@@ -242,7 +243,7 @@ struct hf_tcp_seg {
 	uint32_t seq, ack;
 	uint16_t window;
 	uint8_t flags;
-	uint8_t mac[HF_ETH_ADDR_LEN]; /* next hop */
+	uint8_t mac[HF_ETH_ADDR_LEN]; /* where the frame that is answered came from */
 	bool ts_ok;                   /* carries timestamps */
 	uint32_t ts_val, ts_ecr;
 	/* options of a SYN-ACK */
@@ -252,10 +253,9 @@ struct hf_tcp_seg {
 };
 
 struct hf_tcp_side {
-	struct hf_tcp_port id;
-	uint16_t mss;           /* what we announce; 0: the port is not set */
-	bool reply_last;        /* the last frame carried a reply: a connection's turn */
-	struct hf_tcp_list out; /* connections with something to say, in turn */
+	const struct hf_net_host *host; /* NULL: the port is not set */
+	bool reply_last;                /* the last frame carried a reply: a connection's turn */
+	struct hf_tcp_list out;         /* connections with something to say, in turn */
 	struct hf_tcp_seg reply[HF_TCP_REPLY_CNT];
 	uint32_t reply_head, reply_cnt;
 };
@@ -394,8 +394,6 @@ void hf_tcp_reply_rst(const struct hf_tcp_in *in);
 void hf_tcp_reply_ack(const struct hf_tcp_in *in, uint32_t seq, uint32_t ack);
 /* A reset of a live connection. */
 void hf_tcp_reply_abort(struct hf_tcp *t, const struct hf_tcp_conn *c);
-/* Where to send on this side: back to where a frame came from, or to the gateway. */
-void hf_tcp_next_hop(const struct hf_tcp *t, uint32_t port, const uint8_t *came_from, uint8_t *mac);
 /* The connection has a segment to send now; new data or its FIN. */
 bool hf_tcp_has_output(const struct hf_tcp_conn *c);
 bool hf_tcp_has_data(const struct hf_tcp_conn *c);
@@ -449,6 +447,8 @@ HF_MUST_CHECK bool hf_tcp_tail_acked(
 	struct hf_tcp_conn *c, uint32_t ack, bool dsack, bool plain_dup);
 
 /* ---- pmtu.c ---- */
+/* What a segment of this family may hold on a port, without options: what we announce. */
+uint16_t hf_tcp_mss(const struct hf_tcp *t, uint32_t port, const struct hf_addr *peer);
 /* The retransmission timer has fired, rexmit_cnt times in a row. */
 void hf_tcp_pmtu_timeout(struct hf_tcp *t, struct hf_tcp_conn *c);
 

@@ -105,10 +105,23 @@ static uint32_t copy_payload(
 	return sum;
 }
 
+/* Back to where a frame of the flow came from, or to the gateway. */
+static struct hf_wire_link link_of(
+	const struct hf_tcp *t, uint32_t port, const struct hf_tcp_seg *s)
+{
+	const struct hf_net_host *h = t->side[port].host;
+	const struct hf_net_gateway *g = &h->gateway[hf_net_family(&s->flow.src)];
+	bool to_gateway = !t->cfg.reflect && g->known;
+	return (struct hf_wire_link){
+		to_gateway ? g->mac : s->mac, h->mac, hf_net_vlan(h, &s->flow.dst)};
+}
+
 /* One segment into f. c and what it says are NULL for a reply. */
 static uint32_t build(struct hf_tcp *t, uint32_t port, const struct hf_tcp_seg *s,
 	struct hf_tcp_conn *c, const struct say *say, struct hf_frame *f)
 {
+	struct hf_wire_link link = link_of(t, port, s);
+	struct hf_wire_ip ip = {&s->flow.dst, &s->flow.src, HF_IP_TCP, HF_HOPS_FAR};
 	uint8_t option[OPTIONS_MAX], csum[2];
 	struct hf_writer o = hf_writer(option, sizeof(option)), w = hf_writer(f->data, f->cap);
 	uint32_t payload_len = say ? say->len : 0, sum;
@@ -120,8 +133,7 @@ static uint32_t build(struct hf_tcp *t, uint32_t port, const struct hf_tcp_seg *
 	if (say && say->sack && c->sack_ok)
 		write_sack(&o, c);
 	tcp_len = HF_TCP_HDR_LEN + o.len + payload_len;
-	hf_wire_eth_ip(
-		&w, s->mac, t->side[port].id.mac, &s->flow.dst, &s->flow.src, HF_IP_TCP, tcp_len);
+	hf_wire_eth_ip(&w, &link, &ip, tcp_len);
 	tcp_at = w.len;
 	write_tcp_header(&w, s, &o);
 	HF_ASSERT(!o.overflow && !w.overflow && w.cap - w.len >= payload_len);
@@ -138,13 +150,6 @@ static uint32_t build(struct hf_tcp *t, uint32_t port, const struct hf_tcp_seg *
 }
 
 /* ---- replies ---- */
-void hf_tcp_next_hop(const struct hf_tcp *t, uint32_t port, const uint8_t *came_from, uint8_t *mac)
-{
-	const struct hf_tcp_port *id = &t->side[port].id;
-	bool to_gateway = !t->cfg.reflect && id->gateway_known;
-	memcpy(mac, to_gateway ? id->gateway_mac : came_from, HF_ETH_ADDR_LEN);
-}
-
 void hf_tcp_reply(struct hf_tcp *t, uint32_t port, const struct hf_tcp_seg *s)
 {
 	struct hf_tcp_side *side = &t->side[port];
@@ -168,7 +173,7 @@ void hf_tcp_reply_rst(const struct hf_tcp_in *in)
 		s.ack = p->seq + len;
 		s.flags = HF_TCP_RST | HF_TCP_ACK;
 	}
-	hf_tcp_next_hop(in->t, in->port, p->eth_src, s.mac);
+	memcpy(s.mac, p->eth_src, sizeof(s.mac));
 	hf_tcp_reply(in->t, in->port, &s);
 	in->t->stats.resets_out++;
 }
@@ -181,7 +186,7 @@ void hf_tcp_reply_ack(const struct hf_tcp_in *in, uint32_t seq, uint32_t ack)
 		.window = (uint16_t)HF_MIN(in->t->cfg.rcv_wnd_max, (uint32_t)UINT16_MAX),
 		.flags = HF_TCP_ACK};
 	hf_tcp_stamp_answer(in, &s);
-	hf_tcp_next_hop(in->t, in->port, in->p->eth_src, s.mac);
+	memcpy(s.mac, in->p->eth_src, sizeof(s.mac));
 	hf_tcp_reply(in->t, in->port, &s);
 }
 
@@ -361,21 +366,20 @@ static uint16_t offer_window(const struct hf_tcp *t, struct hf_tcp_conn *c)
 	return (uint16_t)field;
 }
 
-static struct hf_tcp_seg seg_of(
-	const struct hf_tcp *t, const struct hf_tcp_conn *c, uint32_t seq, unsigned flags)
+static struct hf_tcp_seg seg_of(const struct hf_tcp_conn *c, uint32_t seq, unsigned flags)
 {
 	struct hf_tcp_seg s = {
 		.flow = {c->info.peer, c->info.local, c->info.peer_port, c->info.local_port},
 		.seq = seq,
 		.ack = c->rcv_nxt,
 		.flags = (uint8_t)flags};
-	hf_tcp_next_hop(t, c->info.port, c->mac, s.mac);
+	memcpy(s.mac, c->mac, sizeof(s.mac));
 	return s;
 }
 
 void hf_tcp_reply_abort(struct hf_tcp *t, const struct hf_tcp_conn *c)
 {
-	struct hf_tcp_seg s = seg_of(t, c, ack_seq(c), HF_TCP_RST | HF_TCP_ACK);
+	struct hf_tcp_seg s = seg_of(c, ack_seq(c), HF_TCP_RST | HF_TCP_ACK);
 	hf_tcp_reply(t, c->info.port, &s);
 	t->stats.resets_out++;
 }
@@ -391,7 +395,7 @@ static uint32_t emit_conn(
 		return 0;
 	data = s.len > 0 || s.fin;
 	last = data && s.seq + s.len == c->snd_una + (uint32_t)c->snd.len;
-	seg = seg_of(t, c, s.seq, HF_TCP_ACK | (s.fin ? HF_TCP_FIN : 0) | (last ? HF_TCP_PSH : 0));
+	seg = seg_of(c, s.seq, HF_TCP_ACK | (s.fin ? HF_TCP_FIN : 0) | (last ? HF_TCP_PSH : 0));
 	seg.window = offer_window(t, c);
 	if (c->ts_ok) {
 		seg.ts_ok = true;

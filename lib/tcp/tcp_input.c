@@ -309,7 +309,7 @@ enum hf_tcp_outcome hf_tcp_input(
 	enum hf_tcp_outcome o;
 	in.hash = p->flow_hash ? p->flow_hash : hf_flow_hash(t->flow_hash_key, &in.flow);
 	hf_tcpopt_parse(p->options, &in.opt);
-	HF_ASSERT(port < HF_TCP_PORT_MAX && t->side[port].mss > 0);
+	HF_ASSERT(port < HF_TCP_PORT_MAX && t->side[port].host != NULL);
 	o = dispatch(&in);
 	t->stats.segments_in++;
 	t->stats.bad_options += in.opt.malformed;

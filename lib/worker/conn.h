@@ -82,8 +82,8 @@ struct hf_worker_port {
 	uint32_t queue;
 	bool trust_csum;
 	struct hf_net_host host;
-	struct hf_addr addr[HF_WORKER_ADDR_MAX];
-	hf_ns announce_at; /* next gratuitous ARP or gateway request */
+	struct hf_net_addr addr[HF_WORKER_ADDR_MAX];
+	hf_ns announce_at; /* next announcement or gateway request */
 	uint32_t announced;
 };
 

@@ -15,6 +15,7 @@
 #define CRYPTO_ROUNDS 4u /* symmetric bursts per turn: a record opened, its answer sealed */
 #define RETRY_MAX 32u    /* waiting connections tried again per turn */
 #define CROSS_FRAME_MAX 2044u
+#define ANNOUNCE_MAX 4u /* seconds in which a port says who it is */
 /* So few frames in the last one to two milliseconds are an idle port. */
 #define IDLE_FRAMES 16u
 #define IDLE_WINDOW_NS HF_NS_MS
@@ -99,7 +100,7 @@ static void headroom(struct hf_worker *w)
 
 /* ---- 1, 2: take frames, hand strays over, feed TCP ---- */
 
-/* ARP and echo: answered at once if the port has a frame, else not at all. */
+/* ARP, neighbour discovery and echo: answered at once if the port has a frame, else not at all. */
 static enum hf_net_verdict reply(
 	struct hf_worker *w, struct hf_worker_port *p, const struct hf_packet *pkt)
 {
@@ -113,16 +114,9 @@ static enum hf_net_verdict reply(
 		p->port->cls->tx(p->port, p->queue, &f, 1);
 	else
 		p->port->cls->rx_give(p->port, p->queue, &f, 1);
-	if (v == HF_NET_ARP_CONFLICT)
+	if (v == HF_NET_ARP_CONFLICT || v == HF_NET_ND_CONFLICT)
 		hf_worker_tell(
 			w, &(struct hf_event){.kind = HF_EVENT_ADDR_CONFLICT, .peer = pkt->src});
-	if (v == HF_NET_ARP_LEARNED) {
-		struct hf_tcp_port tp = {.mtu = p->host.mtu, .gateway_known = true};
-
-		memcpy(tp.mac, p->host.mac, sizeof(tp.mac));
-		memcpy(tp.gateway_mac, p->host.gateway_mac, sizeof(tp.gateway_mac));
-		hf_tcp_port_set(w->tcp, (uint32_t)(p - w->port), &tp);
-	}
 	return v;
 }
 
@@ -154,7 +148,7 @@ static enum hf_net_verdict hand_over(
 	return HF_NET_CROSSED;
 }
 
-/* To all the others: an answer to ARP, because every worker must know the gateway; an ICMP error,
+/* To all the others: a neighbour's answer, because every worker must know the gateways; an ICMP error,
  * because a device that spreads flows does not look at what it quotes. */
 static void share(struct hf_worker *w, uint32_t port, const struct hf_frame *f)
 {
@@ -165,8 +159,10 @@ static void share(struct hf_worker *w, uint32_t port, const struct hf_frame *f)
 
 static bool concerns_all(const struct hf_worker_port *p, const struct hf_packet *pkt)
 {
-	return (pkt->kind == HF_PACKET_ARP && pkt->arp_op == HF_ARP_REPLY) ||
-	       (pkt->kind == HF_PACKET_TOO_BIG && p->port->info.rss);
+	bool neighbour = pkt->kind == HF_PACKET_ARP || pkt->kind == HF_PACKET_ND;
+	bool error = pkt->kind == HF_PACKET_TOO_BIG || pkt->kind == HF_PACKET_ICMP_ERROR;
+
+	return (neighbour && pkt->neigh_op == HF_NEIGH_TELLS) || (error && p->port->info.rss);
 }
 
 /* What a frame is, and its end unless it is ours and TCP's: HF_NET_TCP, and TCP knows that it comes. */
@@ -184,7 +180,7 @@ static enum hf_net_verdict frame_in(
 		return v;
 	if (concerns_all(p, pkt) && !(f->flags & HF_FRAME_CROSSED))
 		share(w, port, f);
-	if (pkt->kind == HF_PACKET_ARP || pkt->kind == HF_PACKET_ECHO)
+	if (pkt->kind == HF_PACKET_ARP || pkt->kind == HF_PACKET_ND || pkt->kind == HF_PACKET_ECHO)
 		return reply(w, p, pkt);
 	owner = owner_of(w, p, pkt);
 	if (owner != w->cfg.index)
@@ -192,6 +188,10 @@ static enum hf_net_verdict frame_in(
 	if (pkt->kind == HF_PACKET_TOO_BIG) {
 		hf_tcp_too_big(w->tcp, pkt, w->now);
 		return HF_NET_ICMP_TOO_BIG;
+	}
+	if (pkt->kind == HF_PACKET_ICMP_ERROR) {
+		hf_tcp_icmp_error(w->tcp, pkt);
+		return HF_NET_ICMP_ERROR;
 	}
 	hf_tcp_ahead(w->tcp, pkt);
 	return HF_NET_TCP;
@@ -431,31 +431,57 @@ static void tcp_out(struct hf_worker *w, uint32_t port)
 	} while (used == TX_BURST && len < HF_TURN_LEN);
 }
 
-/* Gratuitous ARP, three times a second apart after boot (RFC 5227 2.3 asks for two); the gateway's
- * address until it is known. Only worker 0 of a port's workers speaks. */
-static void announce(struct hf_worker *w, struct hf_worker_port *p)
+/* Frames about one of our addresses, or about a gateway. False: the port has none free. */
+static bool say(struct hf_worker_port *p, uint32_t i,
+	void (*build)(const struct hf_net_host *h, uint32_t i, struct hf_frame *out))
 {
 	struct hf_frame f;
-	bool ask = w->cfg.port_cnt && !w->cfg.reflect && !p->host.gateway_known &&
-		   !hf_addr_eq(&p->host.gateway, &(struct hf_addr){{0}});
+
+	if (!p->port->cls->tx_alloc(p->port, p->queue, &f, 1))
+		return false;
+	build(&p->host, i, &f);
+	p->port->cls->tx(p->port, p->queue, &f, 1);
+	return true;
+}
+
+static void ask(const struct hf_net_host *h, uint32_t i, struct hf_frame *out)
+{
+	hf_net_ask(h, &h->gateway[i], out);
+}
+
+/* First whether another has our IPv6 addresses, which we use meanwhile; he is told of by his answer.
+ * Then that we are here, three times (RFC 5227 2.3 and 4861 7.2.6 ask for two, and for at most three). */
+static void announce_addr(struct hf_worker_port *p, uint32_t i)
+{
+	bool v4 = hf_addr_is_v4(&p->addr[i].ip), first = p->announced == 0;
+
+	if (v4 && p->announced == ANNOUNCE_MAX - 1)
+		return;
+	(void)say(p, i, first && !v4 ? hf_net_probe : hf_net_announce);
+}
+
+/* Once a second after boot; the gateways' addresses until they are known. Only worker 0 of a port's
+ * workers speaks of ours. */
+static void announce(struct hf_worker *w, struct hf_worker_port *p)
+{
+	bool asked = false;
 
 	if (w->now < p->announce_at)
 		return;
 	p->announce_at = w->now + HF_NS_S;
-	if (w->cfg.index == 0 && p->announced < 3) {
-		p->announced++;
-		for (uint32_t a = 0; a < p->host.addr_cnt; a++) {
-			if (!p->port->cls->tx_alloc(p->port, p->queue, &f, 1))
-				return;
-			hf_net_arp_announce(&p->host, &p->addr[a], &f);
-			p->port->cls->tx(p->port, p->queue, &f, 1);
-		}
+	for (uint32_t i = 0; i < p->host.addr_cnt && p->announced < ANNOUNCE_MAX; i++)
+		if (w->cfg.index == 0)
+			announce_addr(p, i);
+	p->announced += p->announced < ANNOUNCE_MAX;
+	for (uint32_t i = 0; i < HF_ARRAY_LEN(p->host.gateway) && !w->cfg.reflect; i++) {
+		const struct hf_net_gateway *g = &p->host.gateway[i];
+
+		if (g->known || hf_addr_is_none(&g->ip))
+			continue;
+		(void)say(p, i, ask);
+		asked = true;
 	}
-	if (ask && p->port->cls->tx_alloc(p->port, p->queue, &f, 1)) {
-		hf_net_arp_request(&p->host, &p->host.gateway, &f);
-		p->port->cls->tx(p->port, p->queue, &f, 1);
-	}
-	if (!ask && p->announced >= 3)
+	if (!asked && p->announced == ANNOUNCE_MAX)
 		p->announce_at = HF_NS_NEVER;
 }
 
@@ -738,7 +764,6 @@ static void port_init(struct hf_worker *w, uint32_t i)
 {
 	const struct hf_worker_port_cfg *c = &w->cfg.port[i];
 	struct hf_worker_port *p = &w->port[i];
-	struct hf_tcp_port tp = {.mtu = c->port->info.mtu};
 
 	HF_ASSERT(c->addr_cnt <= HF_WORKER_ADDR_MAX);
 	*p = (struct hf_worker_port){
@@ -747,10 +772,9 @@ static void port_init(struct hf_worker *w, uint32_t i)
 	p->host.mtu = c->port->info.mtu;
 	p->host.addr = p->addr;
 	p->host.addr_cnt = c->addr_cnt;
-	p->host.gateway = c->gateway;
+	memcpy(p->host.gateway, c->gateway, sizeof(p->host.gateway));
 	memcpy(p->host.mac, c->port->info.mac, sizeof(p->host.mac));
-	memcpy(tp.mac, c->port->info.mac, sizeof(tp.mac));
-	hf_tcp_port_set(w->tcp, i, &tp);
+	hf_tcp_port_set(w->tcp, i, &p->host);
 }
 
 struct hf_worker *hf_worker_init(

@@ -31,10 +31,10 @@ struct hf_worker;
 struct hf_worker_port_cfg {
 	struct hf_port *port;
 	uint32_t queue;
-	struct hf_addr addr[HF_WORKER_ADDR_MAX];
+	struct hf_net_addr addr[HF_WORKER_ADDR_MAX];
 	uint32_t addr_cnt;
-	struct hf_addr gateway; /* all zero: none */
-	bool trust_csum;        /* rx_checksum: trust */
+	struct hf_net_gateway gateway[2]; /* as hf_net_host's; addresses all zero: none */
+	bool trust_csum;                  /* rx_checksum: trust */
 };
 
 /* What is foreign to a worker and given to it: engines already made for it. */

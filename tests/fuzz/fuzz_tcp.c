@@ -327,7 +327,7 @@ static void init(struct world *w, uint32_t how)
 {
 	static const uint32_t window[] = {2000, 65535, 300000, 16384};
 	const uint8_t seed[HF_RAND_SEED_LEN] = {7};
-	struct hf_tcp_port port = {.mac = {2, 0, 0, 0, 0, 1}, .mtu = 1500};
+	static const struct hf_net_host host = {.mac = {2, 0, 0, 0, 0, 1}, .mtu = 1500};
 	struct hf_tcp_cfg cfg = {
 		.conn_cnt = CONN_CNT,
 		.half_open_cnt = 3,
@@ -348,7 +348,7 @@ static void init(struct world *w, uint32_t how)
 	w->mem = aligned_alloc(HF_CACHE_LINE, hf_tcp_footprint(&cfg));
 	hf_bufs_init(&w->bufs, w->buf_mem, CHUNK_CNT, 0);
 	w->t = hf_tcp_init(w->mem, &cfg, &w->bufs, &w->rand, &w->trace, w->now);
-	hf_tcp_port_set(w->t, 0, &port);
+	hf_tcp_port_set(w->t, 0, &host);
 	listen_to(w, true);
 }
 

@@ -52,7 +52,7 @@ struct engine {
 
 struct subject {
 	struct hf_port *port;
-	struct hf_addr addr;
+	struct hf_addr addr[2]; /* IPv4, IPv6 */
 	uint16_t tcp_port;
 	struct rng rng;
 	bool trace, tight, slices;
@@ -107,7 +107,7 @@ static struct hf_span copy(uint8_t **at, struct hf_span from)
 static struct generation *generation_new(struct subject *s)
 {
 	struct hf_site_listener_spec listener = {
-		.addr = s->addr, .port = s->tcp_port, .vhost_cnt = 1, .linger_ns = 120 * HF_NS_S};
+		.port = s->tcp_port, .vhost_cnt = 1, .linger_ns = 120 * HF_NS_S};
 	struct hf_site_spec spec = {.listener = &listener,
 		.listener_cnt = 1,
 		.group_cnt = HF_ARRAY_LEN(groups),
@@ -647,8 +647,10 @@ static void worker_open(struct subject *s, uint32_t i, const struct hf_worker_cf
 	cfg.time_wait_ns = 60 * HF_NS_S;
 	cfg.close_ns = 120 * HF_NS_S;
 	cfg.reflect = true;
-	cfg.port[0] = (struct hf_worker_port_cfg){
-		.port = s->port, .queue = i, .addr = {s->addr}, .addr_cnt = 1};
+	cfg.port[0] = (struct hf_worker_port_cfg){.port = s->port,
+		.queue = i,
+		.addr = {{.ip = s->addr[0]}, {.ip = s->addr[1]}},
+		.addr_cnt = 2};
 	cfg.port_cnt = 1;
 	s->worker[i] = hf_worker_init(take_memory(hf_worker_footprint(&cfg)), &cfg, &env);
 	hf_worker_join(s->worker[i], s->worker);
@@ -674,7 +676,8 @@ static struct subject *appliance_open(const struct subject_cfg *cfg, hf_ns now)
 	struct hf_worker_cfg room;
 	HF_ASSERT(s != NULL && cfg->port->info.queue_cnt <= BACKEND_WORKER_MAX);
 	s->port = cfg->port;
-	s->addr = cfg->ip4;
+	s->addr[0] = cfg->ip4;
+	s->addr[1] = cfg->ip6;
 	s->tcp_port = cfg->tcp_port;
 	s->trace = cfg->trace;
 	s->rng.state = cfg->seed;
@@ -715,6 +718,7 @@ static void appliance_close(struct subject *s, hf_ns now HF_UNUSED)
 
 const struct subject_class subject_appliance = {
 	.name = "appliance",
+	.ip6 = true,
 	.open = appliance_open,
 	.turn = appliance_turn,
 	.check = appliance_check,

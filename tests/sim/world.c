@@ -13,7 +13,6 @@
 #include "tests/support/packet.h"
 
 #define STALL_CNT 3u
-#define ROUTER_IP 0x0a0000feu
 #define HOST_CNT 2u
 #define QUEUE_MAX 2u
 #define TCP_PORT 443u
@@ -103,17 +102,22 @@ static uint32_t get(const uint8_t *p, int len)
 	return v;
 }
 
-/* "Fragmentation needed", from the middle of the path. */
+/* "Fragmentation needed" or "packet too big", from the middle of the path. */
 static void router_says(struct world *w, const uint8_t *frame)
 {
 	struct packet p;
-	const uint8_t *ip = frame + HF_ETH_HDR_LEN, *tcp = ip + HF_IP4_HDR_LEN;
-	struct packet_spec s = {.src = get(ip + 12, 4),
+	const uint8_t *ip = frame + HF_ETH_HDR_LEN;
+	bool v6 = get(frame + 12, 2) == HF_ETHERTYPE_IP6;
+	const uint8_t *tcp = ip + (v6 ? HF_IP6_HDR_LEN : HF_IP4_HDR_LEN);
+	struct packet_spec s = {.v6 = v6,
+		.src6 = ip + 8,
+		.dst6 = ip + 24,
+		.src = get(ip + 12, 4),
 		.dst = get(ip + 16, 4),
 		.sport = (uint16_t)get(tcp, 2),
 		.dport = (uint16_t)get(tcp + 2, 2),
 		.seq = get(tcp + 4, 4)};
-	packet_too_big(&p, ROUTER_IP, w->cfg->mtu, &s);
+	packet_too_big(&p, w->cfg->mtu, &s);
 	note(w, p.frame.data, p.frame.len, 0);
 	if (hf_port_mem_give(w->mem, choose_queue(w, p.frame.data), p.frame.data, p.frame.len))
 		w->moved = true;
@@ -434,7 +438,8 @@ static void judge_client(struct world *w, const struct client *c)
 	const struct subject_class *cls = w->cfg->subject;
 	const struct exchange *x = session_exchange(c->session);
 	enum session_result r = session_result(c->session);
-	struct hf_addr addr = addr4(10 + (uint32_t)(c->host - w->host));
+	uint32_t host = 10 + (uint32_t)(c->host - w->host);
+	struct hf_addr addr = hf_addr_is_v4(&c->plan.addr) ? addr4(host) : addr6(host);
 	w->result->result[r]++;
 	w->result->bytes += x->in + x->out;
 	w->result->resumed += session_resumed(c->session);

@@ -129,7 +129,7 @@ static inline void rig_worker(struct rig *r)
 	env.sym_ctx = r->sym;
 	env.auth = r->auth;
 	cfg.port[0] = (struct hf_worker_port_cfg){
-		.port = r->port, .addr = {hf_addr_v4(PACKET_OUR_IP)}, .addr_cnt = 1};
+		.port = r->port, .addr = {{.ip = hf_addr_v4(PACKET_OUR_IP)}}, .addr_cnt = 1};
 	r->w = hf_worker_init(test_alloc(hf_worker_footprint(&cfg)), &cfg, &env);
 	r->all[0] = r->w;
 	hf_worker_join(r->w, r->all);

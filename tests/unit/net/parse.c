@@ -224,9 +224,9 @@ static void ethernet_types(void **state)
 		uint8_t type[2];
 		enum hf_net_verdict want;
 	} row[] = {
-		{{0x86, 0xdd}, HF_NET_IP6}, {{0x81, 0x00}, HF_NET_VLAN},
-		{{0x88, 0xa8}, HF_NET_VLAN}, {{0x00, 0x26}, HF_NET_ETHERTYPE}, /* an 802.3 length */
-		{{0x88, 0xcc}, HF_NET_ETHERTYPE},                              /* LLDP */
+		{{0x86, 0xdd}, HF_NET_IP_HEADER}, {{0x88, 0xa8}, HF_NET_VLAN},
+		{{0x00, 0x26}, HF_NET_ETHERTYPE}, /* an 802.3 length */
+		{{0x88, 0xcc}, HF_NET_ETHERTYPE}, /* LLDP */
 	};
 	(void)state;
 	for (size_t i = 0; i < HF_ARRAY_LEN(row); i++) {
@@ -249,7 +249,7 @@ static void too_big_messages(void **state)
 	struct packet_spec s = {.sport = 443, .dport = 555, .seq = 0x12345678};
 	struct hf_addr us = hf_addr_v4(PACKET_OUR_IP), peer = hf_addr_v4(PACKET_PEER_IP);
 	(void)state;
-	packet_too_big(&p, 0xc0a80001u, 1280, &s);
+	packet_too_big(&p, 1280, &s);
 	assert_int_equal(hf_net_parse(&p.frame, false, &out), HF_NET_OK);
 	assert_int_equal(out.kind, HF_PACKET_TOO_BIG);
 	assert_true(hf_addr_eq(&out.src, &peer) && hf_addr_eq(&out.dst, &us));
@@ -280,7 +280,7 @@ static void quotes_that_are_not_ours(void **state)
 		struct packet p;
 		struct hf_packet out;
 		uint16_t sum;
-		packet_too_big(&p, 0xc0a80001u, 1280, &(struct packet_spec){.seq = 1});
+		packet_too_big(&p, 1280, &(struct packet_spec){.seq = 1});
 		p.bytes[L4 + cases[i].at] = cases[i].byte;
 		p.bytes[L4 + 2] = p.bytes[L4 + 3] = 0;
 		sum = (uint16_t)~packet_csum(0, p.bytes + L4, 36);
@@ -331,7 +331,7 @@ static void arp_fields(void **state)
 	p.bytes[IP + 13] = 9; /* the body's sender is not the frame's */
 	assert_int_equal(hf_net_parse(&p.frame, false, &out), HF_NET_OK);
 	assert_int_equal(out.kind, HF_PACKET_ARP);
-	assert_int_equal(out.arp_op, HF_ARP_REQUEST);
+	assert_int_equal(out.neigh_op, HF_NEIGH_ASKS);
 	assert_int_equal(out.eth_src[5], 9);
 	assert_int_equal(out.eth_dst[0], 0xff);
 	assert_true(hf_addr_eq(&out.src, &sender));

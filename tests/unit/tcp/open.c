@@ -510,10 +510,8 @@ static void next_hop(void **state)
 	rig_init_with(r, &cfg, 64);
 	rig_open(r);
 	assert_memory_equal(r->out.eth_dst, packet_peer_mac, 6); /* none known yet */
-	struct hf_tcp_port port = {.mtu = 1500, .gateway_known = true};
-	memcpy(port.mac, packet_our_mac, 6);
-	memcpy(port.gateway_mac, gateway, 6);
-	hf_tcp_port_set(r->t, 0, &port);
+	r->host.gateway[0].known = true;
+	memcpy(r->host.gateway[0].mac, gateway, 6);
 	IN(DATA, "A", .seq = 1, .ack = 1, .len = 1);
 	OUT("A", .seq = 1, .ack = 2);
 	assert_memory_equal(r->out.eth_dst, gateway, 6);

@@ -1,8 +1,7 @@
 /* pmtu.c -- segments too long for the path: what routers say and when they are believed, and routers
- * that say nothing. RFC 1191, 5927, 4821. */
+ * that say nothing. RFC 1191, 8201, 5927, 4821. */
 #include "tests/unit/tcp/rig.h"
 
-#define ROUTER 0xc0a80001u
 #define AT(i) (1 + (i)*MSS)
 
 static bool too_big_of(struct rig *r, uint16_t sport, uint32_t seq, uint16_t mtu)
@@ -10,7 +9,8 @@ static bool too_big_of(struct rig *r, uint16_t sport, uint32_t seq, uint16_t mtu
 	struct packet p;
 	struct hf_packet parsed;
 	bool believed;
-	packet_too_big(&p, ROUTER, mtu, &(struct packet_spec){.dport = sport, .seq = r->iss + seq});
+	packet_too_big(
+		&p, mtu, &(struct packet_spec){.v6 = r->v6, .dport = sport, .seq = r->iss + seq});
 	assert_int_equal(hf_net_parse(&p.frame, true, &parsed), HF_NET_OK);
 	believed = hf_tcp_too_big(r->t, &parsed, r->now);
 	rig_check(r);
@@ -131,6 +131,84 @@ RIG_TEST(half_open_and_time_wait_do_not_care)
 	assert_false(too_big(r, 1, 600));
 }
 
+/* Neither hard nor soft errors end a connection or send anything (RFC 5927 4); which of them are about
+ * what is in flight is counted. */
+RIG_TEST(other_errors_end_nothing)
+{
+	static const struct {
+		bool v6;
+		uint8_t type, code;
+	} error[] = {{false, 3, 0}, {false, 3, 1}, {false, 3, 2}, {false, 3, 3}, {false, 11, 0},
+		{false, 12, 0}, {true, 1, 0}, {true, 1, 4}, {true, 3, 0}, {true, 4, 1}};
+	struct packet p;
+	struct hf_packet parsed;
+	in_flight(r);
+	for (size_t i = 0; i < HF_ARRAY_LEN(error); i++) {
+		bool ours = !error[i].v6; /* the connection is one of IPv4 */
+		struct packet_spec s = {
+			.v6 = error[i].v6, .dport = r->sport, .seq = r->iss + AT(1)};
+		packet_quote(&p, error[i].type, error[i].code, 0, &s);
+		assert_int_equal(hf_net_parse(&p.frame, false, &parsed), HF_NET_OK);
+		assert_int_equal(parsed.kind, HF_PACKET_ICMP_ERROR);
+		assert_int_equal(hf_tcp_icmp_error(r->t, &parsed), ours);
+		parsed.seq = r->iss; /* before what is in flight */
+		assert_false(hf_tcp_icmp_error(r->t, &parsed));
+	}
+	assert_int_equal(rig_stat(r, icmp_soft), 6);
+	assert_int_equal(rig_stat(r, icmp_ignored), 14);
+	SILENT();
+	IN(ACK, "A", .seq = 1, .ack = AT(10));
+	assert_int_equal(rig_events(r), HF_TCP_EV_WRITABLE);
+}
+
+/* ---- IPv6 (RFC 8201) ---------------------------------------------------------------------------- */
+#define MSS6 1440u
+static void in_flight6(struct rig *r)
+{
+	r->v6 = true;
+	rig_open(r);
+	assert_int_equal(r->out_opt.mss, MSS6);
+	rig_write(r, 20 * MSS);
+	for (uint32_t i = 0; i < 10; i++)
+		OUT("A", .seq = 1 + i * MSS6, .ack = 1, .len = MSS6);
+}
+
+RIG_TEST(ipv6_has_a_longer_header)
+{
+	in_flight6(r);
+	assert_true(too_big(r, 1, 1400));
+	OUT("A", .seq = 1, .ack = 1, .len = 1340);
+	assert_true(too_big(r, 1, 1280));
+	OUT("A", .seq = 1, .ack = 1, .len = 1220);
+}
+
+RIG_TEST(ipv6_without_an_option)
+{
+	r->v6 = true;
+	IN(SYN_NEW, "S");
+	OUT("SA", .ack = 1);
+	IN(OPENED, "A", .seq = 1, .ack = 1);
+	rig_events(r);
+	assert_int_equal(rig_conn(r)->info.mss, 1220);
+}
+
+/* Less is asked by liars alone (RFC 8201 4). */
+RIG_TEST(ipv6_is_never_below_1280)
+{
+	in_flight6(r);
+	assert_false(too_big(r, 1, 1279));
+	assert_false(too_big(r, 1, 68));
+	assert_false(too_big(r, 1, 0));
+	assert_int_equal(rig_conn(r)->info.mss, MSS6);
+	while (rig_conn(r)->state != HF_TCP_S_CLOSED) {
+		while (rig_emit(r))
+			;
+		rig_wait(r, SEC);
+	}
+	assert_int_equal(rig_conn(r)->info.mss, 1220); /* a black hole: the last resort is 1280 */
+	rig_events(r);
+}
+
 /* ---- routers that are silent (RFC 4821 7.7) ---------------------------------------------------- */
 /* Every segment above the MTU vanishes: two timeouts a step, and the stream goes on. */
 RIG_TEST(a_black_hole_is_left)
@@ -201,6 +279,10 @@ int main(void)
 		cmocka_unit_test(who_does_not_know_what_is_in_flight_is_not_believed),
 		cmocka_unit_test(nobody_makes_us_send_crumbs),
 		cmocka_unit_test(half_open_and_time_wait_do_not_care),
+		cmocka_unit_test(other_errors_end_nothing),
+		cmocka_unit_test(ipv6_has_a_longer_header),
+		cmocka_unit_test(ipv6_without_an_option),
+		cmocka_unit_test(ipv6_is_never_below_1280),
 		cmocka_unit_test(a_black_hole_is_left),
 		cmocka_unit_test(a_long_segment_counts_too),
 		cmocka_unit_test(short_segments_stay),

@@ -36,11 +36,13 @@ struct rig_seg {
 
 struct rig {
 	struct hf_tcp *t;
+	struct hf_net_host host;
 	struct hf_bufs bufs;
 	struct hf_rand rand;
 	struct hf_trace trace;
 	struct hf_trace_ev ev[64];
 	hf_ns now;
+	bool v6;
 	uint16_t sport;
 	uint16_t peer_wnd;
 	uint32_t irs, iss;      /* the peer's and our SYN */
@@ -75,9 +77,7 @@ HF_UNUSED static uint8_t rig_byte(uint64_t off)
 HF_UNUSED static void rig_init_with(struct rig *r, const struct hf_tcp_cfg *cfg, uint32_t chunk_cnt)
 {
 	uint8_t seed[HF_RAND_SEED_LEN] = {1, 2, 3};
-	struct hf_tcp_port port = {.mtu = 1500};
 	memset(r, 0, sizeof(*r));
-	memcpy(port.mac, packet_our_mac, sizeof(port.mac));
 	hf_rand_seed(&r->rand, seed);
 	hf_trace_init(&r->trace, r->ev, HF_ARRAY_LEN(r->ev));
 	r->buf_mem = test_alloc(hf_bufs_footprint(chunk_cnt, 0));
@@ -85,7 +85,9 @@ HF_UNUSED static void rig_init_with(struct rig *r, const struct hf_tcp_cfg *cfg,
 	r->mem = test_alloc(hf_tcp_footprint(cfg));
 	r->now = 1000 * SEC;
 	r->t = hf_tcp_init(r->mem, cfg, &r->bufs, &r->rand, &r->trace, r->now);
-	hf_tcp_port_set(r->t, 0, &port);
+	r->host = (struct hf_net_host){.mtu = 1500};
+	memcpy(r->host.mac, packet_our_mac, sizeof(r->host.mac));
+	hf_tcp_port_set(r->t, 0, &r->host);
 	hf_tcp_listen(r->t, &rig_listener, 1);
 	r->sport = 40000;
 	r->peer_wnd = 65535;
@@ -116,6 +118,7 @@ HF_UNUSED static enum hf_tcp_outcome rig_in(struct rig *r, struct rig_seg s)
 {
 	static struct packet p;
 	struct packet_spec spec = {
+		.v6 = r->v6,
 		.sport = s.sport ? s.sport : r->sport,
 		.dport = s.dport ? s.dport : 443,
 		.seq = s.absolute ? s.seq : r->irs + s.seq,

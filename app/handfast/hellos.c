@@ -61,14 +61,6 @@ static void hello_text(FILE *out, struct hf_span hello)
 
 /* ---- failures ---- */
 
-static void addr_text(const struct hf_addr *a, char *out, size_t cap)
-{
-	if (hf_addr_is_v4(a))
-		(void)snprintf(out, cap, "%u.%u.%u.%u", a->b[12], a->b[13], a->b[14], a->b[15]);
-	else
-		(void)snprintf(out, cap, "ipv6");
-}
-
 static const char *sent_name(uint8_t why)
 {
 	uint8_t alert = hf_tls_reason_alert(why);
@@ -80,16 +72,15 @@ static void failure_text(FILE *out, uint64_t n, const struct hf_serve_failure *f
 {
 	const struct hf_event *e = &f->event;
 	time_t s = (time_t)(f->wall_ns / HF_NS_S);
-	char when[16], addr[40], client[64];
+	char when[16];
 	struct tm tm;
 
 	gmtime_r(&s, &tm);
 	(void)strftime(when, sizeof(when), "%H:%M:%S", &tm);
-	addr_text(&e->peer, addr, sizeof(addr));
-	(void)snprintf(client, sizeof(client), "%s:%u", addr, e->peer_port);
 	fprintf(out, "#%-6llu %s.%03u %-6u %-21s %-20s %-13s %-20s %s\n", (unsigned long long)n,
-		when, (unsigned)(f->wall_ns / HF_NS_MS % 1000), f->worker, client,
-		hf_tls_reason_name(e->why), hf_tls_stage_name(e->stage), sent_name(e->why),
+		when, (unsigned)(f->wall_ns / HF_NS_MS % 1000), f->worker,
+		hf_os_endpoint_text(&e->peer, e->peer_port).s, hf_tls_reason_name(e->why),
+		hf_tls_stage_name(e->stage), sent_name(e->why),
 		e->why == HF_TLS_R_PEER_ALERT ? hf_tls_alert_name(e->alert) : "-");
 	fprintf(out, "        %s\n", hf_tls_reason_help(e->why));
 	if (e->hello_len == 0)

@@ -199,6 +199,14 @@ int hf_plan_make(struct hf_plan *p, const struct hf_config *cfg, struct hf_confi
 	return 0;
 }
 
+static struct hf_net_gateway plan_gateway(
+	const struct hf_config_port *c, const struct hf_addr *gateway)
+{
+	if (hf_addr_is_none(gateway))
+		return (struct hf_net_gateway){.known = false};
+	return (struct hf_net_gateway){.ip = *gateway, .from = hf_config_gateway_from(c, gateway)};
+}
+
 struct hf_worker_cfg hf_plan_worker(const struct hf_plan *p, const struct hf_config *cfg,
 	struct hf_port *const *ports, uint32_t index)
 {
@@ -210,11 +218,11 @@ struct hf_worker_cfg hf_plan_worker(const struct hf_plan *p, const struct hf_con
 		w.port[i] = (struct hf_worker_port_cfg){.port = ports[i],
 			.queue = index,
 			.addr_cnt = c->addresses.cnt,
-			.gateway = {{.ip = c->gateway}},
+			.gateway = {plan_gateway(c, &c->gateway), plan_gateway(c, &c->gateway6)},
 			.trust_csum = c->rx_checksum == HF_RX_CHECKSUM_TRUST};
 		for (j = 0; j < c->addresses.cnt; j++)
 			w.port[i].addr[j] = (struct hf_net_addr){
-				c->addresses.v[j].addr, 0};
+				c->addresses.v[j].addr, c->addresses.v[j].vlan};
 	}
 	return w;
 }

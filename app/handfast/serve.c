@@ -280,9 +280,9 @@ static void event(struct hf_app *app, uint32_t worker, struct hf_event *e)
 		break;
 	case HF_EVENT_ADDR_CONFLICT:
 		HF_LOG_LIMITED(HF_LOG_WARN, "net",
-			"another host claims an address of ours (%u.%u.%u.%u); find it, or choose "
-			"another address",
-			e->peer.b[12], e->peer.b[13], e->peer.b[14], e->peer.b[15]);
+			"another host claims an address of ours (%s); find it, or choose another "
+			"address",
+			hf_os_addr_text(&e->peer).s);
 		break;
 	default:
 		break;

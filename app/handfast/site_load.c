@@ -104,7 +104,7 @@ static int cert_load(struct hf_loaded_site *s, const struct hf_config *cfg, uint
 	return 0;
 }
 
-/* The options write "any address" as 0.0.0.0, tcp as all zero bits: of either family. */
+/* The options have "any address" as 0.0.0.0, tcp as all zero bits: of either family. */
 static struct hf_addr listen_addr(const struct hf_config_endpoint *e)
 {
 	struct hf_addr any = hf_addr_v4(0);

@@ -2,6 +2,7 @@
  * First what the file says about itself (names, references, addresses, sums), then what this
  * machine must have (files, folders, users, cores, devices). A value that was refused before is
  * zero or absent here, and every rule passes over it: one mistake, one message. */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <net/if.h>
@@ -12,6 +13,8 @@
 #include <unistd.h>
 #include "lib/config/rows.h"
 
+#define IP6_MTU_MIN 1280u
+
 struct check {
 	struct hf_config *cfg;
 	struct hf_config_errors *errs;
@@ -20,25 +23,29 @@ struct check {
 #define ERROR(c, field, remedy, ...) \
 	hf_config_error_at((c)->cfg, (c)->errs, field, remedy, __VA_ARGS__)
 
-static uint32_t v4(const struct hf_addr *a)
+/* 0.0.0.0: every address. */
+static bool is_any(const struct hf_addr *a)
 {
-	return (uint32_t)a->b[12] << 24 | (uint32_t)a->b[13] << 16 | (uint32_t)a->b[14] << 8 |
-	       a->b[15];
+	struct hf_addr any = hf_addr_v4(0);
+	return hf_addr_eq(a, &any);
 }
 
 static bool is_set(const struct hf_addr *a)
 {
-	return hf_addr_is_v4(a);
+	return !hf_addr_is_none(a);
 }
 
 struct ip_text {
-	char s[16];
+	char s[INET6_ADDRSTRLEN];
 };
 
 static struct ip_text ip_text(const struct hf_addr *a)
 {
 	struct ip_text t;
-	snprintf(t.s, sizeof(t.s), "%u.%u.%u.%u", a->b[12], a->b[13], a->b[14], a->b[15]);
+	if (hf_addr_is_v4(a))
+		inet_ntop(AF_INET, a->b + 12, t.s, sizeof(t.s));
+	else
+		inet_ntop(AF_INET6, a->b, t.s, sizeof(t.s));
 	return t;
 }
 
@@ -115,22 +122,41 @@ static void numbers_twice(struct check *c, const uint32_t *v, uint32_t cnt)
 
 /* ---- ports ---- */
 
-static uint32_t net_mask(uint32_t prefix_len)
+/* Whether two addresses of one family agree in all bits of the network, or (host) in those behind it. */
+static bool same_bits(
+	const struct hf_addr *a, const struct hf_addr *b, uint32_t prefix_len, bool host)
 {
-	return prefix_len ? ~0u << (32 - prefix_len) : 0;
+	uint32_t from = hf_addr_is_v4(a) ? 96 : 0, edge = from + prefix_len, bit;
+	for (bit = host ? edge : 0; bit < (host ? 128 : edge); bit++)
+		if ((a->b[bit / 8] ^ b->b[bit / 8]) & 0x80 >> bit % 8)
+			return false;
+	return true;
 }
 
-/* A host's own address: not the network's, not its broadcast, not a group's (RFC 1122 3.2.1.3). */
+/* A host's own address: not the network's, not its broadcast, not a group's (RFC 1122 3.2.1.3), of IPv6
+ * not the routers' anycast (RFC 4291 2.6.1) either. */
 static void address_is_a_host(struct check *c, const struct hf_config_cidr *a)
 {
-	uint32_t ip = v4(&a->addr), host = ip & ~net_mask(a->prefix_len);
-	if (ip >> 28 >= 0xe || ip >> 24 == 0 || ip >> 24 == 127)
+	static const struct hf_addr zeros, loopback = {{[15] = 1}};
+	struct hf_addr ones;
+	bool v4 = hf_addr_is_v4(&a->addr), bad;
+	uint32_t host_len = (v4 ? 32 : 128) - a->prefix_len;
+	if (!is_set(&a->addr) && a->prefix_len == 0) /* refused before */
+		return;
+	memset(&ones, 0xff, sizeof(ones));
+	if (v4)
+		bad = a->addr.b[12] >= 224 || a->addr.b[12] == 0 || a->addr.b[12] == 127;
+	else
+		bad = a->addr.b[0] == 0xff || !is_set(&a->addr) || hf_addr_eq(&a->addr, &loopback);
+	if (bad)
 		ERROR(c, a, "write a unicast address", "%s cannot be a port's address",
 			ip_text(&a->addr).s);
-	else if (a->prefix_len < 31 && (host == 0 || host == ~net_mask(a->prefix_len)))
+	else if (host_len > 1 && same_bits(&a->addr, &zeros, a->prefix_len, true))
 		ERROR(c, a, "write a host's address within the network",
-			"%s is the %s address of its network", ip_text(&a->addr).s,
-			host == 0 ? "network" : "broadcast");
+			"%s is the network address of its network", ip_text(&a->addr).s);
+	else if (v4 && host_len > 1 && same_bits(&a->addr, &ones, a->prefix_len, true))
+		ERROR(c, a, "write a host's address within the network",
+			"%s is the broadcast address of its network", ip_text(&a->addr).s);
 }
 
 /* The address among those before it: of earlier ports and earlier in the same list. */
@@ -151,24 +177,57 @@ static void address_is_new(struct check *c, uint32_t port, uint32_t item)
 		}
 }
 
-static void gateway_fits(struct check *c, const struct hf_config_port *p)
+/* Which of the port's addresses is in the gateway's network; addresses.cnt: none. A link-local router
+ * is on the link of the first address of its family (RFC 4291 2.5.6). */
+uint32_t hf_config_gateway_from(const struct hf_config_port *p, const struct hf_addr *gateway)
 {
+	bool v4 = hf_addr_is_v4(gateway);
+	bool local = !v4 && gateway->b[0] == 0xfe && (gateway->b[1] & 0xc0) == 0x80;
 	uint32_t i;
-	if (!is_set(&p->gateway)) {
-		if (p->l2 == HF_L2_GATEWAY)
-			ERROR(c, &p->l2,
-				"add gateway: with the router's address, or write l2: reflect",
-				"l2: gateway needs a gateway");
-		return;
-	}
 	for (i = 0; i < p->addresses.cnt; i++) {
 		const struct hf_config_cidr *a = &p->addresses.v[i];
-		if (((v4(&a->addr) ^ v4(&p->gateway)) & net_mask(a->prefix_len)) == 0)
-			return;
+		if (is_set(&a->addr) && hf_addr_is_v4(&a->addr) == v4 &&
+			(local || same_bits(&a->addr, gateway, a->prefix_len, false)))
+			break;
 	}
-	if (p->addresses.cnt > 0)
-		ERROR(c, &p->gateway, "write a router inside the network of one of the addresses",
-			"%s is in none of the port's networks", ip_text(&p->gateway).s);
+	return i;
+}
+
+static bool has_family(const struct hf_config_port *p, bool v4)
+{
+	uint32_t i;
+	for (i = 0; i < p->addresses.cnt; i++)
+		if (is_set(&p->addresses.v[i].addr) && hf_addr_is_v4(&p->addresses.v[i].addr) == v4)
+			return true;
+	return false;
+}
+
+static void gateway_fits(
+	struct check *c, const struct hf_config_port *p, const struct hf_addr *gateway, bool v4)
+{
+	char remedy[128];
+	const char *key = v4 ? "gateway" : "gateway6";
+	if (!is_set(gateway)) {
+		snprintf(remedy, sizeof(remedy),
+			"add %s: with the router's address, or write l2: reflect", key);
+		if (p->l2 == HF_L2_GATEWAY && has_family(p, v4))
+			ERROR(c, &p->l2, remedy, "l2: gateway needs a %s", key);
+		return;
+	}
+	snprintf(remedy, sizeof(remedy), "write the %s router's address; the other is %s",
+		v4 ? "IPv4" : "IPv6", v4 ? "gateway6" : "gateway");
+	if (hf_addr_is_v4(gateway) != v4)
+		ERROR(c, gateway, remedy, "%s is not %s", ip_text(gateway).s, v4 ? "IPv4" : "IPv6");
+	else if (p->addresses.cnt > 0 && hf_config_gateway_from(p, gateway) == p->addresses.cnt)
+		ERROR(c, gateway, "write a router inside the network of one of the addresses",
+			"%s is in none of the port's networks", ip_text(gateway).s);
+}
+
+static void mtu_fits(struct check *c, const struct hf_config_port *p)
+{
+	if (p->mtu && p->mtu < IP6_MTU_MIN && has_family(p, false))
+		ERROR(c, &p->mtu, "write 1280 or more, or no IPv6 address",
+			"%u is below what IPv6 asks of every link (RFC 8200 5)", p->mtu);
 }
 
 /* The part that names the device: what comes before its arguments. */
@@ -208,7 +267,9 @@ static void check_ports(struct check *c)
 			address_is_a_host(c, &port->addresses.v[i]);
 			address_is_new(c, p, i);
 		}
-		gateway_fits(c, port);
+		gateway_fits(c, port, &port->gateway, true);
+		gateway_fits(c, port, &port->gateway6, false);
+		mtu_fits(c, port);
 		device_is_new(c, p);
 		if (port->device && !is_pci(port->device) && strncmp(port->device, "net_", 4) != 0)
 			ERROR(c, &port->device,
@@ -224,7 +285,7 @@ static void check_ports(struct check *c)
 static bool on_some_port(const struct hf_config *cfg, const struct hf_addr *a)
 {
 	uint32_t p, i;
-	if (v4(a) == 0)
+	if (is_any(a))
 		return true;
 	for (p = 0; p < cfg->ports_cnt; p++) {
 		if (cfg->ports[p].addresses.cnt == 0)
@@ -236,10 +297,22 @@ static bool on_some_port(const struct hf_config *cfg, const struct hf_addr *a)
 	return cfg->ports_cnt == 0;
 }
 
+struct endpoint_text {
+	char s[INET6_ADDRSTRLEN + sizeof("[]:65535")];
+};
+
+static struct endpoint_text endpoint_text(const struct hf_config_endpoint *e)
+{
+	struct endpoint_text t;
+	snprintf(t.s, sizeof(t.s), hf_addr_is_v4(&e->addr) ? "%s:%u" : "[%s]:%u",
+		ip_text(&e->addr).s, e->port);
+	return t;
+}
+
 static bool overlap(const struct hf_config_endpoint *a, const struct hf_config_endpoint *b)
 {
 	return a->port == b->port &&
-	       (hf_addr_eq(&a->addr, &b->addr) || v4(&a->addr) == 0 || v4(&b->addr) == 0);
+	       (hf_addr_eq(&a->addr, &b->addr) || is_any(&a->addr) || is_any(&b->addr));
 }
 
 static void endpoint_is_free(struct check *c, uint32_t listener)
@@ -251,8 +324,8 @@ static void endpoint_is_free(struct check *c, uint32_t listener)
 		if (!is_set(&b->addr) || !overlap(a, b))
 			continue;
 		ERROR(c, a, "give every listener an address and port of its own",
-			"%s:%u overlaps with listeners[%u], which has %s:%u", ip_text(&a->addr).s,
-			a->port, l, ip_text(&b->addr).s, b->port);
+			"%s overlaps with listeners[%u], which has %s", endpoint_text(a).s, l,
+			endpoint_text(b).s);
 		return;
 	}
 }

@@ -28,14 +28,15 @@
 
 /* ---- values ---- */
 
-/* A network's prefix length with one address in it, as in 10.9.0.1/24. */
+/* A network's prefix length with one address in it, and its VLAN, as in 10.9.0.1/24 or fd00::1/64@12. */
 struct hf_config_cidr {
 	struct hf_addr addr;
-	uint32_t prefix_len; /* of the IPv4 address: 0..32 */
+	uint32_t prefix_len; /* of the address as it is written: IPv4 1..32, IPv6 1..128 */
+	uint16_t vlan;       /* 0: frames have no tag */
 };
 
 struct hf_config_endpoint {
-	struct hf_addr addr; /* 0.0.0.0: every address of every port */
+	struct hf_addr addr; /* 0.0.0.0, also for ::, is every address of every port */
 	uint16_t port;
 };
 
@@ -153,6 +154,9 @@ void hf_config_free(struct hf_config *cfg);
  * element, &cfg->ports for the section), which gives path, line and column. */
 void hf_config_error_at(const struct hf_config *cfg, struct hf_config_errors *errs,
 	const void *field, const char *remedy, const char *fmt, ...) HF_PRINTF(5, 6);
+
+/* Which of the port's addresses is in the network of its gateway, one of the two; addresses.cnt: none. */
+uint32_t hf_config_gateway_from(const struct hf_config_port *p, const struct hf_addr *gateway);
 
 /* ---- writing ---- */
 

@@ -12,6 +12,7 @@
 #define ITEM_U32_MAX 65535u
 #define ITEM_U32_RANGE "0 to 65535"
 #define NAME_LEN_MAX 31u
+#define VLAN_MAX 4094u /* IEEE 802.1Q: 0 and 4095 are none */
 
 static int fault(struct hf_config_fault *f, const char *remedy, const char *fmt, ...)
 	HF_PRINTF(3, 4);
@@ -209,17 +210,19 @@ static int read_mode(
 
 static int read_ip(const char *text, struct hf_addr *dst, struct hf_config_fault *f)
 {
-	struct in6_addr v6;
 	struct in_addr v4;
 	if (inet_pton(AF_INET, text, &v4) == 1) {
 		*dst = hf_addr_v4(ntohl(v4.s_addr));
 		return 0;
 	}
-	if (inet_pton(AF_INET6, text, &v6) == 1)
-		return fault(
-			f, "write an IPv4 address", "%.64s is IPv6, which is not served", text);
-	return fault(
-		f, "write an IPv4 address such as 10.9.0.1", "\"%.64s\" is no IP address", text);
+	if (inet_pton(AF_INET6, text, dst->b) != 1)
+		return fault(f, "write an address such as 10.9.0.1 or 2001:db8::1",
+			"\"%.64s\" is no IP address", text);
+	if (!hf_addr_is_v4(dst))
+		return 0;
+	*dst = (struct hf_addr){{0}};
+	return fault(f, "write it as IPv4, such as 10.9.0.1",
+		"%.64s is an IPv4 address in the form of IPv6", text);
 }
 
 /* Copies text up to `end` into a buffer that any address fits; false when it is longer. */
@@ -237,28 +240,43 @@ static int read_cidr(const char *text, struct hf_config_cidr *dst, struct hf_con
 {
 	const char *slash = strchr(text, '/'), *end;
 	char ip[64];
-	uint64_t len;
+	uint64_t len, vlan = 0, len_max;
 	if (!slash || !cut(ip, text, slash))
 		return fault(f,
 			"write the address with the prefix length of its network: 10.9.0.1/24",
 			"\"%.64s\" is no address with a prefix length", text);
 	if (read_ip(ip, &dst->addr, f) < 0)
 		return -1;
-	if (!digits(slash + 1, &end, &len) || *end || len < 1 || len > 32)
-		return fault(f, "write 1 to 32 after the slash", "\"%.64s\" is no prefix length",
-			slash + 1);
+	len_max = hf_addr_is_v4(&dst->addr) ? 32 : 128;
+	if (!digits(slash + 1, &end, &len) || (*end && *end != '@') || len < 1 || len > len_max)
+		return fault(f,
+			len_max == 32 ? "write 1 to 32 after the slash"
+				      : "write 1 to 128 after the slash",
+			"\"%.64s\" is no prefix length", slash + 1);
+	if (*end && (!digits(end + 1, &end, &vlan) || *end || vlan < 1 || vlan > VLAN_MAX))
+		return fault(f, "write 1 to 4094 after the @, or nothing for frames without tag",
+			"\"%.64s\" has no number of a VLAN", text);
 	dst->prefix_len = (uint32_t)len;
+	dst->vlan = (uint16_t)vlan;
 	return 0;
 }
 
 static int read_endpoint(
 	const char *text, struct hf_config_endpoint *dst, struct hf_config_fault *f)
 {
-	const char *colon = strrchr(text, ':'), *end;
+	const char *colon = strrchr(text, ':'), *begin = text, *ip_end = colon, *end;
 	char ip[64];
 	uint64_t port;
-	if (!colon || !cut(ip, text, colon))
-		return fault(f, "write the address and the port, such as 10.9.0.1:443",
+	if (colon && text[0] == '[' && colon > text + 1 && colon[-1] == ']') {
+		begin++;
+		ip_end--;
+	} else if (colon && strchr(text, ':') != colon) {
+		return fault(f, "put IPv6 in brackets: [2001:db8::1]:443",
+			"\"%.64s\" does not tell address and port apart", text);
+	}
+	if (!colon || !cut(ip, begin, ip_end))
+		return fault(f,
+			"write the address and the port, such as 10.9.0.1:443 or [2001:db8::1]:443",
 			"\"%.64s\" has no port", text);
 	if (!digits(colon + 1, &end, &port) || *end)
 		return fault(f, "write a port of 1 to 65535 after the colon",
@@ -266,8 +284,17 @@ static int read_endpoint(
 	if (port < 1 || port > 65535)
 		return fault(
 			f, "write a port of 1 to 65535", "port %.64s is out of range", colon + 1);
+	if (read_ip(ip, &dst->addr, f) < 0)
+		return -1;
+	if (hf_addr_is_v4(&dst->addr) != (begin == text)) {
+		dst->addr = (struct hf_addr){{0}};
+		return fault(f, "write 10.9.0.1:443 or [2001:db8::1]:443",
+			"only IPv6 stands in brackets, not \"%.64s\"", ip);
+	}
+	if (hf_addr_is_none(&dst->addr))
+		dst->addr = hf_addr_v4(0);
 	dst->port = (uint16_t)port;
-	return read_ip(ip, &dst->addr, f);
+	return 0;
 }
 
 /* ---- texts ---- */

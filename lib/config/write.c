@@ -114,7 +114,7 @@ void hf_config_write_reference(FILE *out)
 	      "| path | a relative one starts at the options file's folder |\n"
 	      "| number | decimal digits, without quotes |\n"
 	      "| duration | a whole number and its unit: `us`, `ms`, `s`, `m`, `h` |\n"
-	      "| address | IPv4, such as `10.9.0.1` |\n"
+	      "| address | IPv4, such as `10.9.0.1`, or IPv6, such as `2001:db8::1` |\n"
 	      "| user | a name or a number |\n\n"
 	      "Anchors, aliases and tags are not taken. Errors name the file, line, column, "
 	      "option, reason\n"

@@ -147,6 +147,15 @@ bool hf_log_limit_pass(struct hf_log_limit *l, uint64_t now_ns, uint32_t *held);
 		}                                                                                \
 	} while (0)
 
+/* ---- addresses in words ---- */
+
+struct hf_os_addr_text {
+	char s[64];
+};
+/* 10.9.0.1 or 2001:db8::1 (RFC 5952); with a port 10.9.0.1:443 or [2001:db8::1]:443. */
+struct hf_os_addr_text hf_os_addr_text(const struct hf_addr *a);
+struct hf_os_addr_text hf_os_endpoint_text(const struct hf_addr *a, uint16_t port);
+
 /* ---- the end ---- */
 
 /* hf_panic (lib/base/base.h) of programs: says where and what, calls the hook once (it dumps the

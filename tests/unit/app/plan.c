@@ -108,12 +108,49 @@ static void a_connection_is_small(void **state)
 	}
 }
 
+/* A gateway is asked from the address whose network it is in, and hence in that one's VLAN. */
+static void ports_of_both_families(void **state)
+{
+	static const char options[] =
+		"ports:\n"
+		"  - {name: wan0, device: net_null0, addresses: [10.9.0.1/24, 'fd00::1/64@12', "
+		"10.8.0.1/24@13], gateway: 10.8.0.9, gateway6: 'fd00::9', l2: gateway}\n"
+		"listeners:\n"
+		"  - {name: www, address: '[::]:443', certificates: [a], backend: w}\n"
+		"certificates:\n"
+		"  - {name: a, chain: a.pem, key: a.key}\n"
+		"backends:\n"
+		"  - {name: w, socket: w.sock, uid: 1000}\n";
+	struct hf_config cfg;
+	struct hf_config_errors errs;
+	struct hf_plan p;
+	struct hf_port *port = NULL;
+	struct hf_worker_cfg w;
+	struct hf_addr v4 = hf_addr_v4(0x0a080009), v6 = {{0xfd, [15] = 9}};
+
+	(void)state;
+	assert_int_equal(hf_config_parse_bytes("x.yaml", options, strlen(options), &cfg, &errs), 0);
+	assert_int_equal(hf_plan_make(&p, &cfg, &errs), 0);
+	w = hf_plan_worker(&p, &cfg, &port, 0);
+	assert_int_equal(w.port[0].addr_cnt, 3);
+	assert_int_equal(w.port[0].addr[0].vlan, 0);
+	assert_int_equal(w.port[0].addr[1].vlan, 12);
+	assert_int_equal(w.port[0].addr[2].vlan, 13);
+	assert_true(hf_addr_eq(&w.port[0].gateway[0].ip, &v4));
+	assert_int_equal(w.port[0].gateway[0].from, 2);
+	assert_true(hf_addr_eq(&w.port[0].gateway[1].ip, &v6));
+	assert_int_equal(w.port[0].gateway[1].from, 1);
+	assert_false(w.reflect);
+	hf_config_free(&cfg);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_engine_there_is),
 		cmocka_unit_test(no_secrets_in_floating_point),
 		cmocka_unit_test(a_connection_is_small),
+		cmocka_unit_test(ports_of_both_families),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -298,6 +298,48 @@ static const char *reload_error(const char *from, const char *to)
 	return text;
 }
 
+/* Both families and VLANs on one port; a gateway may be link-local; [::] is what 0.0.0.0 is. */
+static void ports_of_both_families(void **state)
+{
+	static const char text[] =
+		"ports:\n"
+		"  - name: wan0\n"
+		"    device: net_null0\n"
+		"    addresses: [10.9.0.1/24, '2001:db8::1/64@12', 'fe80::5/64@13', "
+		"10.8.0.1/24@4094]\n"
+		"    gateway: 10.8.0.9\n"
+		"    gateway6: fe80::1\n"
+		"    l2: gateway\n"
+		"listeners:\n"
+		"  - {name: a, address: '[2001:db8::1]:443', certificates: [c], backend: web}\n"
+		"  - {name: b, address: '[::]:444', certificates: [c], backend: web}\n"
+		"  - {name: c, address: 0.0.0.0:445, certificates: [c], backend: web}\n"
+		"certificates:\n"
+		"  - {name: c, chain: one.pem, key: /k/one.key}\n"
+		"backends:\n"
+		"  - {name: web, socket: web.sock, uid: 1000}\n";
+	struct hf_config cfg = parse(text);
+	const struct hf_config_port *p = &cfg.ports[0];
+	const struct hf_config_cidr *a = p->addresses.v;
+	struct hf_addr global = {{0x20, 1, 0x0d, 0xb8, [15] = 1}}, any = hf_addr_v4(0);
+	struct hf_addr near = {{0x20, 1, 0x0d, 0xb8, [8] = 0xff}}, far = {{0x20, 1, 0x0d, 0xb9}};
+	(void)state;
+	assert_int_equal(a[0].vlan, 0);
+	assert_int_equal(a[1].vlan, 12);
+	assert_int_equal(a[3].vlan, 4094);
+	assert_int_equal(a[1].prefix_len, 64);
+	assert_true(hf_addr_eq(&a[1].addr, &global));
+	assert_true(hf_addr_eq(&cfg.listeners[0].address.addr, &global));
+	assert_int_equal(cfg.listeners[0].address.port, 443);
+	assert_true(hf_addr_eq(&cfg.listeners[1].address.addr, &any));
+	assert_true(hf_addr_eq(&cfg.listeners[2].address.addr, &any));
+	assert_int_equal(hf_config_gateway_from(p, &p->gateway), 3);
+	assert_int_equal(hf_config_gateway_from(p, &p->gateway6), 1); /* the first of its family */
+	assert_int_equal(hf_config_gateway_from(p, &near), 1);
+	assert_int_equal(hf_config_gateway_from(p, &far), 4);
+	hf_config_free(&cfg);
+}
+
 static void reload_takes_what_it_can(void **state)
 {
 	(void)state;
@@ -421,6 +463,7 @@ int main(void)
 		cmocka_unit_test(texts_that_no_file_holds),
 		cmocka_unit_test(errors_beyond_the_room_are_counted),
 		cmocka_unit_test(fields_lead_back_to_their_place),
+		cmocka_unit_test(ports_of_both_families),
 		cmocka_unit_test(reload_takes_what_it_can),
 		cmocka_unit_test(reload_tells_what_changes),
 		cmocka_unit_test(reload_refuses_what_needs_a_restart),

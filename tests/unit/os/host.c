@@ -298,9 +298,24 @@ static void log_rate_is_bounded(void **state)
 	assert_int_equal(held, 0);
 }
 
+/* RFC 5952 */
+static void addresses_in_words(void **state)
+{
+	struct hf_addr v4 = hf_addr_v4(0x0a0900fe), v6 = {{0x20, 1, 0x0d, 0xb8, [15] = 1}}, longest;
+	(void)state;
+	memset(&longest, 0xff, sizeof(longest));
+	assert_string_equal(hf_os_addr_text(&v4).s, "10.9.0.254");
+	assert_string_equal(hf_os_endpoint_text(&v4, 443).s, "10.9.0.254:443");
+	assert_string_equal(hf_os_addr_text(&v6).s, "2001:db8::1");
+	assert_string_equal(hf_os_endpoint_text(&v6, 1).s, "[2001:db8::1]:1");
+	assert_string_equal(hf_os_endpoint_text(&longest, 65535).s,
+		"[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(addresses_in_words),
 		cmocka_unit_test(tiers_agree_with_the_kernel),
 		cmocka_unit_test(environment_hides_tiers),
 		cmocka_unit_test(clocks_run_forward),

@@ -1,4 +1,5 @@
-/* icmp.c -- what comes in ICMP and ICMPv6: echo requests, neighbours, and errors about segments of ours.
+/* icmp.c -- what comes in ICMP and ICMPv6: echo requests, neighbours, queries for listeners, and errors about
+ * segments of ours.
  * An error is worth what it quotes: tcp believes none whose segment is not in flight (RFC 5927), so
  * who sent it does not matter, but that it reaches the address the quoted segment came from does.
  * A neighbour's word counts only when no router can have carried it: its hop limit is still 255. */
@@ -16,6 +17,8 @@
 #define ICMP6_TIME 3u
 #define ICMP6_PARAMETER 4u
 #define ICMP6_ECHO_REQUEST 128u
+#define ICMP6_LISTENER_QUERY 130u
+#define MLD_QUERY_LEN 28u /* RFC 3810 5.1; those of RFC 2710 have 24 */
 
 #define ND_OPTION_SOURCE 1u /* link-layer address of who asks */
 #define ND_OPTION_TARGET 2u /* of who tells */
@@ -152,6 +155,15 @@ static enum hf_net_verdict parse_nd(
 	return HF_NET_OK;
 }
 
+/* RFC 3810 5.1, 5.1.14, 6.2: from a router on the link, of the second version. */
+static enum hf_net_verdict parse_query(size_t len, const struct hf_net_in *in)
+{
+	if (in->hops != HF_HOPS_NONE || !hf_addr_is_link_local(&in->out->src) ||
+		len < MLD_QUERY_LEN)
+		return HF_NET_ICMP_IGNORED;
+	return about_ours(HF_PACKET_GROUPS, HF_NET_OK, in);
+}
+
 /* RFC 4443 2.3: its sum covers the pseudo header, too. */
 enum hf_net_verdict hf_net_parse_icmp6(struct hf_span message, const struct hf_net_in *in)
 {
@@ -171,6 +183,8 @@ enum hf_net_verdict hf_net_parse_icmp6(struct hf_span message, const struct hf_n
 		out->payload = hf_span(r.p, hf_reader_left(&r));
 		return about_ours(HF_PACKET_ECHO, HF_NET_OK, in);
 	}
+	if (type == ICMP6_LISTENER_QUERY)
+		return parse_query(message.len, in);
 	if (hf_reader_u32(&r, &mtu))
 		return HF_NET_ICMP_BAD_SUM;
 	if (type == ICMP6_TOO_BIG) {

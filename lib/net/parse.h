@@ -7,7 +7,7 @@
  *                               : hf_net_reply(host, &p, tx_frame)                 (reply.h)
  * Threads: none involved. Memory: the packet's spans point into the frame and die with it.
  * Errors: the peer's only, as verdicts; outcome.def has a row for each, with its counter.
- * Specs: RFC 791, 792, 826, 1122, 1191, 4443, 4861, 6946, 6980, 8200, 8201, 9293 3.1, IEEE 802.1Q;
+ * Specs: RFC 791, 792, 826, 1122, 1191, 3810, 4443, 4861, 6946, 6980, 8200, 8201, 9293 3.1, IEEE 802.1Q;
  * TCP options: RFC 7323, 2018. */
 #ifndef HF_NET_PARSE_H
 #define HF_NET_PARSE_H
@@ -28,7 +28,8 @@ enum hf_net_verdict {
 enum hf_packet_kind {
 	HF_PACKET_TCP,
 	HF_PACKET_ARP,
-	HF_PACKET_ND, /* neighbour solicitation or advertisement */
+	HF_PACKET_ND,     /* neighbour solicitation or advertisement */
+	HF_PACKET_GROUPS, /* a multicast listener query */
 	HF_PACKET_ECHO,
 	HF_PACKET_TOO_BIG,
 	HF_PACKET_ICMP_ERROR,

@@ -14,9 +14,17 @@
 #define ND_OPTION_TARGET 2u
 #define ND_BODY_LEN 20u /* flags, target */
 #define ND_OPTION_LEN 8u
+#define ICMP6_LISTENER_REPORT 143u /* RFC 3810 5.2 */
+#define MLD_ALERT_LEN 8u
+#define MLD_BODY_LEN 4u
+#define MLD_RECORD_LEN 20u
 
 static const uint8_t broadcast[HF_ETH_ADDR_LEN] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
 static const struct hf_addr all_nodes = {{0xff, 2, [15] = 1}}, unnamed;
+static const struct hf_addr all_mld_routers = {{0xff, 2, [15] = 0x16}};
+
+/* RFC 3810 5.2.12: all sources are wanted, from now on or as before. */
+enum mld_record { MLD_IS_EXCLUDE = 2, MLD_TO_EXCLUDE = 4 };
 
 /* RFC 2464 7 */
 struct group_mac {
@@ -74,13 +82,14 @@ static bool is_our_group(const struct hf_net_host *h, const uint8_t *mac)
 
 enum hf_net_verdict hf_net_accept(const struct hf_net_host *h, const struct hf_packet *p)
 {
+	bool nd = p->kind == HF_PACKET_ND || p->kind == HF_PACKET_GROUPS;
 	bool to_all = (p->kind == HF_PACKET_ARP && mac_eq(p->eth_dst, broadcast)) ||
-		      (p->kind == HF_PACKET_ND && is_our_group(h, p->eth_dst));
+		      (nd && is_our_group(h, p->eth_dst));
 	if (!in_vlan(h, p->vlan))
 		return HF_NET_VLAN;
 	if (!to_all && !mac_eq(p->eth_dst, h->mac))
 		return HF_NET_NOT_OUR_MAC;
-	if (p->kind != HF_PACKET_ARP && p->kind != HF_PACKET_ND && !is_ours(h, p->vlan, &p->dst))
+	if (p->kind != HF_PACKET_ARP && !nd && !is_ours(h, p->vlan, &p->dst))
 		return HF_NET_NOT_OUR_ADDR;
 	return HF_NET_OK;
 }
@@ -158,6 +167,42 @@ static void build_nd(const struct hf_net_host *h, const struct nd *nd, struct hf
 	end_icmp(&w, &ip, len, out);
 }
 
+/* RFC 3810 5.2: a record for each address in the VLAN; two of one group are said twice. Sent from a
+ * link-local address or none at all (5.2.13), behind a router alert (5, RFC 2711). */
+static void build_groups(
+	const struct hf_net_host *h, uint16_t vlan, enum mld_record kind, struct hf_frame *out)
+{
+	static const uint8_t alert[MLD_ALERT_LEN] = {HF_IP_ICMP6, 0, 5, 2, 0, 0, 1, 0};
+	struct group_mac mac = group_mac(&all_mld_routers);
+	struct hf_wire_link link = {mac.b, h->mac, vlan};
+	struct hf_wire_ip ip = {&unnamed, &all_mld_routers, HF_IP_HOP_OPTIONS, HF_HOPS_NONE};
+	struct hf_writer w = hf_writer(out->data, out->cap);
+	uint32_t cnt = 0;
+	size_t len;
+	for (uint32_t i = 0; i < h->addr_cnt; i++) {
+		const struct hf_addr *a = &h->addr[i].ip;
+		if (h->addr[i].vlan != vlan || hf_addr_is_v4(a))
+			continue;
+		cnt++;
+		if (hf_addr_is_link_local(a))
+			ip.src = a;
+	}
+	len = MLD_BODY_LEN + cnt * MLD_RECORD_LEN;
+	hf_wire_eth_ip(&w, &link, &ip, MLD_ALERT_LEN + ICMP_HDR_LEN + len);
+	hf_writer_bytes(&w, alert, sizeof(alert));
+	hf_writer_u32(&w, ICMP6_LISTENER_REPORT << 24);
+	hf_writer_u32(&w, cnt);
+	for (uint32_t i = 0; i < h->addr_cnt; i++) {
+		struct hf_addr group = hf_addr_solicited(&h->addr[i].ip);
+		if (h->addr[i].vlan != vlan || hf_addr_is_v4(&h->addr[i].ip))
+			continue;
+		hf_writer_u32(&w, (uint32_t)kind << 24);
+		hf_writer_bytes(&w, group.b, sizeof(group.b));
+	}
+	ip.proto = HF_IP_ICMP6;
+	end_icmp(&w, &ip, len, out);
+}
+
 /* ---- answers ---- */
 /* RFC 4861 7.2.4: who has no address himself, because he first asks whether it is free, is answered
  * by way of all nodes. */
@@ -222,6 +267,21 @@ static enum hf_net_verdict reply_echo(
 	return HF_NET_ECHO_REPLIED;
 }
 
+/* At once: of many listeners each should wait a moment (RFC 3810 6.2), but we are one. */
+static enum hf_net_verdict reply_groups(
+	const struct hf_net_host *h, const struct hf_packet *p, struct hf_frame *out)
+{
+	bool any = false;
+	for (uint32_t i = 0; i < h->addr_cnt; i++)
+		any |= h->addr[i].vlan == p->vlan && !hf_addr_is_v4(&h->addr[i].ip);
+	if (!any)
+		return HF_NET_ICMP_IGNORED;
+	if (!out)
+		return HF_NET_NO_TX_FRAME;
+	build_groups(h, p->vlan, MLD_IS_EXCLUDE, out);
+	return HF_NET_MLD_REPLIED;
+}
+
 enum hf_net_verdict hf_net_reply(
 	struct hf_net_host *h, const struct hf_packet *p, struct hf_frame *out)
 {
@@ -229,6 +289,8 @@ enum hf_net_verdict hf_net_reply(
 		out->len = 0;
 	if (p->kind == HF_PACKET_ECHO)
 		return reply_echo(h, p, out);
+	if (p->kind == HF_PACKET_GROUPS)
+		return reply_groups(h, p, out);
 	HF_ASSERT(p->kind == HF_PACKET_ARP || p->kind == HF_PACKET_ND);
 	return reply_neighbour(h, p, out);
 }
@@ -257,6 +319,11 @@ void hf_net_announce(const struct hf_net_host *h, uint32_t i, struct hf_frame *o
 			&(struct nd){HF_ND_ADVERTISE, HF_ND_OVERRIDE, &a->ip, &all_nodes, &a->ip,
 				NULL, a->vlan},
 			out);
+}
+
+void hf_net_join(const struct hf_net_host *h, uint32_t i, struct hf_frame *out)
+{
+	build_groups(h, h->addr[i].vlan, MLD_TO_EXCLUDE, out);
 }
 
 void hf_net_probe(const struct hf_net_host *h, uint32_t i, struct hf_frame *out)

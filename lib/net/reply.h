@@ -1,8 +1,9 @@
 /* reply.h -- what any host owes its neighbours besides TCP: to know its own addresses, to answer ARP,
- * neighbour solicitations and ping, to say at start where it is, and to learn where the gateways are.
+ * neighbour solicitations, listener queries and ping, to say at start where it is, and to learn where the
+ * gateways are.
  * Threads: an hf_net_host belongs to one worker (each has its copy). Memory: plain struct; frames are
- * the caller's. Errors: verdicts (outcome.def). Specs: RFC 826, 5227, 792, 1122 3.2.2.6, 4443 4, 4861 7,
- * 4862 5.4. */
+ * the caller's. Errors: verdicts (outcome.def). Specs: RFC 826, 5227, 792, 1122 3.2.2.6, 3810, 4443 4,
+ * 4861 7, 4862 5.4. */
 #ifndef HF_NET_REPLY_H
 #define HF_NET_REPLY_H
 
@@ -40,7 +41,7 @@ static inline uint32_t hf_net_family(const struct hf_addr *a)
 HF_MUST_CHECK enum hf_net_verdict hf_net_accept(
 	const struct hf_net_host *h, const struct hf_packet *p);
 
-/* Deals with an accepted ARP, neighbour discovery or echo packet. out is an empty frame, or NULL when
+/* Deals with an accepted ARP, neighbour discovery, query or echo packet. out is an empty frame, or NULL when
  * the port has none. The reply, if one was owed, is in out with its length; else out->len is 0. */
 HF_MUST_CHECK enum hf_net_verdict hf_net_reply(
 	struct hf_net_host *h, const struct hf_packet *p, struct hf_frame *out);
@@ -50,6 +51,9 @@ void hf_net_ask(const struct hf_net_host *h, const struct hf_net_gateway *g, str
 /* Tells everybody that our address number i is here: gratuitous ARP (RFC 5227 2.3), or an unsolicited
  * advertisement (RFC 4861 7.2.6). */
 void hf_net_announce(const struct hf_net_host *h, uint32_t i, struct hf_frame *out);
+/* Tells switches and routers which groups of neighbour discovery are listened to in the VLAN of address
+ * number i (RFC 3810 5.2), or those would not let them through. */
+void hf_net_join(const struct hf_net_host *h, uint32_t i, struct hf_frame *out);
 /* Asks whether another has our IPv6 address number i (RFC 4862 5.4.2); if so, his answer is a conflict. */
 void hf_net_probe(const struct hf_net_host *h, uint32_t i, struct hf_frame *out);
 

@@ -1,7 +1,7 @@
 /* wire.h -- the headers as they are on the wire: sizes, numbers, and the builders that reply.c and
  * tcp_emit.c share. Readers of these headers are in parse.c. All multi-byte fields are big endian.
  * Specs: IEEE 802.3, 802.1Q, RFC 826 (ARP), 791 (IPv4), 792 (ICMP), 8200 (IPv6), 4443 (ICMPv6),
- * 4861 (neighbour discovery), 9293 (TCP). */
+ * 3810 (multicast listeners), 4861 (neighbour discovery), 9293 (TCP). */
 #ifndef HF_NET_WIRE_H
 #define HF_NET_WIRE_H
 
@@ -39,8 +39,9 @@ enum hf_nd_type { HF_ND_SOLICIT = 135, HF_ND_ADVERTISE = 136 }; /* RFC 4861 4.3,
 #define HF_ND_SOLICITED 0x40000000u
 #define HF_ND_OVERRIDE 0x20000000u
 
-/* 64 crosses the Internet (RFC 1122 3.2.1.7); 255 shows that no router was crossed (RFC 4861 6.1). */
-enum hf_hop_limit { HF_HOPS_FAR = 64, HF_HOPS_NEXT = 255 };
+/* 64 crosses the Internet (RFC 1122 3.2.1.7); 255 shows that no router was crossed (RFC 4861 6.1); 1 will
+ * cross none (RFC 3810 5). */
+enum hf_hop_limit { HF_HOPS_NONE = 1, HF_HOPS_FAR = 64, HF_HOPS_NEXT = 255 };
 
 enum hf_tcp_flag { /* RFC 9293 3.1 */
 	HF_TCP_FIN = 0x01,
@@ -74,6 +75,12 @@ static inline bool hf_wire_mac_is_host(const uint8_t mac[HF_ETH_ADDR_LEN])
 static inline bool hf_addr_is_multicast6(const struct hf_addr *a)
 {
 	return a->b[0] == 0xff;
+}
+
+/* RFC 4291 2.5.6 */
+static inline bool hf_addr_is_link_local(const struct hf_addr *a)
+{
+	return a->b[0] == 0xfe && (a->b[1] & 0xc0) == 0x80;
 }
 
 /* The group that is asked for an address, ff02::1:ff and its last three bytes (RFC 4291 2.7.1). */

@@ -180,7 +180,8 @@ static enum hf_net_verdict frame_in(
 		return v;
 	if (concerns_all(p, pkt) && !(f->flags & HF_FRAME_CROSSED))
 		share(w, port, f);
-	if (pkt->kind == HF_PACKET_ARP || pkt->kind == HF_PACKET_ND || pkt->kind == HF_PACKET_ECHO)
+	if (pkt->kind == HF_PACKET_ARP || pkt->kind == HF_PACKET_ND || pkt->kind == HF_PACKET_GROUPS ||
+		pkt->kind == HF_PACKET_ECHO)
 		return reply(w, p, pkt);
 	owner = owner_of(w, p, pkt);
 	if (owner != w->cfg.index)
@@ -449,6 +450,17 @@ static void ask(const struct hf_net_host *h, uint32_t i, struct hf_frame *out)
 	hf_net_ask(h, &h->gateway[i], out);
 }
 
+/* Once for each VLAN with IPv6: at its first address. */
+static bool joins(const struct hf_worker_port *p, uint32_t i)
+{
+	bool v4 = hf_addr_is_v4(&p->addr[i].ip);
+
+	for (uint32_t j = 0; j < i && !v4; j++)
+		if (p->addr[j].vlan == p->addr[i].vlan && !hf_addr_is_v4(&p->addr[j].ip))
+			return false;
+	return !v4;
+}
+
 /* First whether another has our IPv6 addresses, which we use meanwhile; he is told of by his answer.
  * Then that we are here, three times (RFC 5227 2.3 and 4861 7.2.6 ask for two, and for at most three). */
 static void announce_addr(struct hf_worker_port *p, uint32_t i)
@@ -457,6 +469,8 @@ static void announce_addr(struct hf_worker_port *p, uint32_t i)
 
 	if (v4 && p->announced == ANNOUNCE_MAX - 1)
 		return;
+	if (p->announced < 2 && joins(p, i)) /* RFC 3810 9.1: said twice, one may get lost */
+		(void)say(p, i, hf_net_join);
 	(void)say(p, i, first && !v4 ? hf_net_probe : hf_net_announce);
 }
 

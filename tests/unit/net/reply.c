@@ -334,6 +334,64 @@ static void echo6_comes_back_with_its_data(void **state)
 	assert_int_equal(through(f, &f->out), HF_NET_NOT_OUR_MAC);
 }
 
+/* RFC 3810 5.2, byte by byte. */
+static void listeners_are_told(void **state)
+{
+	struct fixture *f = *state;
+	static const uint8_t router[16] = {0xfe, 0x80, [15] = 1}, global[16] = {0xfd, [15] = 0xfe};
+	static const uint8_t query[24] = {0, 1}; /* behind type, code, sum */
+	struct packet_spec s = {.v6 = true,
+		.eth_dst = all_nodes_mac,
+		.src6 = router,
+		.dst6 = all_nodes,
+		.hops = 1,
+		.payload = query,
+		.payload_len = 24};
+	struct packet want = {.frame.len = 90};
+	uint8_t *p = want.bytes;
+	speak_ipv6(f);
+	packet_icmp(&f->in, 130, 0, &s);
+	assert_int_equal(through(f, &f->out), HF_NET_MLD_REPLIED);
+	memcpy(p,
+		(uint8_t[]){0x33, 0x33, 0, 0, 0, 0x16, 2, 0, 0, 0, 0, 1, 0x86, 0xdd, 0x60, 0, 0, 0,
+			0, 36, 0, 1},
+		22);
+	p[38] = 0xff;
+	p[39] = 2;
+	p[53] = 0x16;
+	memcpy(p + 54, (uint8_t[]){58, 0, 5, 2, 0, 0, 1, 0, 143, 0}, 10);
+	memcpy(p + 66, (uint8_t[]){0, 0, 0, 1, 2, 0, 0, 0}, 8);
+	memcpy(p + 74, our_group, 16);
+	memcpy(p + 64, f->out.data + 64, 2);
+	assert_int_equal(f->out.len, 90);
+	assert_memory_equal(f->out.data, p, 90);
+	assert_int_equal(packet_csum(packet_csum(58 + 28, p + 22, 32), p + 62, 28), 0xffff);
+	hf_net_join(&f->host, 1, &f->out);
+	assert_int_equal(f->out.data[70], 4);
+	assert_int_equal(through(f, NULL), HF_NET_NO_TX_FRAME);
+	f->addr[0].ip = (struct hf_addr){{0xfe, 0x80, [15] = 7}}; /* then that is who says it */
+	hf_net_join(&f->host, 1, &f->out);
+	assert_int_equal(f->out.len, 110);
+	assert_memory_equal(f->out.data + 22, f->addr[0].ip.b, 16);
+	assert_int_equal(f->out.data[69], 2);
+	s.hops = 2; /* from afar, or by nobody on this link, or of the first version */
+	packet_icmp(&f->in, 130, 0, &s);
+	assert_int_equal(through(f, &f->out), HF_NET_ICMP_IGNORED);
+	s.hops = 1;
+	s.src6 = global;
+	packet_icmp(&f->in, 130, 0, &s);
+	assert_int_equal(through(f, &f->out), HF_NET_ICMP_IGNORED);
+	s.src6 = router;
+	s.payload_len = 20;
+	packet_icmp(&f->in, 130, 0, &s);
+	assert_int_equal(through(f, &f->out), HF_NET_ICMP_IGNORED);
+	s.payload_len = 24;
+	f->addr[0].ip = f->addr[1].ip =
+		hf_addr_v4(PACKET_OUR_IP); /* who has no IPv6 has no groups */
+	packet_icmp(&f->in, 130, 0, &s);
+	assert_int_equal(through(f, &f->out), HF_NET_ICMP_IGNORED);
+}
+
 /* What we say is what we would understand. */
 static void questions_of_ipv6(void **state)
 {
@@ -437,6 +495,7 @@ int main(void)
 		TEST(neighbours_that_ask_nothing_of_us),
 		TEST(gateway_of_ipv6_is_learned),
 		TEST(echo6_comes_back_with_its_data),
+		TEST(listeners_are_told),
 		TEST(questions_of_ipv6),
 		TEST(each_address_is_in_its_vlan),
 		TEST(headers_as_the_tests_write_them),

@@ -43,6 +43,14 @@ static void plan_cores(struct hf_plan *p, const struct hf_config *cfg, struct hf
 		}
 }
 
+static bool has_ipv6(const struct hf_config_port *c)
+{
+	for (uint32_t i = 0; i < c->addresses.cnt; i++)
+		if (!hf_addr_is_v4(&c->addresses.v[i].addr))
+			return true;
+	return false;
+}
+
 static void plan_ports(struct hf_plan *p, const struct hf_config *cfg, struct hf_config_errors *e)
 {
 	uint32_t i;
@@ -67,6 +75,7 @@ static void plan_ports(struct hf_plan *p, const struct hf_config *cfg, struct hf
 			.device = c->device,
 			.queue_cnt = p->worker_cnt,
 			.mtu = c->mtu,
+			.groups = has_ipv6(c),
 			.held_cnt = BURST_HELD + (p->worker_cnt - 1) * CROSS_CNT};
 		p->dpdk_bytes += hf_dpdk_frame_bytes(&p->port[i]);
 	}

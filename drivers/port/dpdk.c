@@ -74,13 +74,25 @@ static HF_PRINTF(3, 4) int fail(struct hf_dpdk_why *why, const char *remedy, con
 
 /* ---- bursts ---- */
 
-/* Devices say good, bad, none or unknown, for the IP header and for what is above it. */
-static uint32_t checksum_flags(uint64_t ol)
+static bool is_ip6(const uint8_t *frame, uint32_t len)
+{
+	uint32_t at = HF_ETH_HDR_LEN - 2;
+	if (len >= HF_ETH_HDR_LEN + HF_VLAN_TAG_LEN && frame[at] == HF_ETHERTYPE_VLAN >> 8 &&
+		frame[at + 1] == (HF_ETHERTYPE_VLAN & 0xff))
+		at += HF_VLAN_TAG_LEN;
+	return len >= at + 2 && frame[at] == HF_ETHERTYPE_IP6 >> 8 &&
+	       frame[at + 1] == (HF_ETHERTYPE_IP6 & 0xff);
+}
+
+/* Devices say good, bad, none or unknown, for the IP header and for what is above it. IPv6 has no sum of
+ * its header: whatever a device says of it is not asked for. */
+uint32_t hf_dpdk_checksum_flags(uint64_t ol, const uint8_t *frame, uint32_t len)
 {
 	uint64_t ip = ol & RTE_MBUF_F_RX_IP_CKSUM_MASK, l4 = ol & RTE_MBUF_F_RX_L4_CKSUM_MASK;
-	if (ip == RTE_MBUF_F_RX_IP_CKSUM_BAD || l4 == RTE_MBUF_F_RX_L4_CKSUM_BAD)
+	if (l4 == RTE_MBUF_F_RX_L4_CKSUM_BAD || ip == RTE_MBUF_F_RX_IP_CKSUM_BAD)
 		return HF_FRAME_CSUM_BAD;
-	if (ip == RTE_MBUF_F_RX_IP_CKSUM_GOOD && l4 == RTE_MBUF_F_RX_L4_CKSUM_GOOD)
+	if (l4 == RTE_MBUF_F_RX_L4_CKSUM_GOOD &&
+		(ip == RTE_MBUF_F_RX_IP_CKSUM_GOOD || is_ip6(frame, len)))
 		return HF_FRAME_CSUM_GOOD;
 	return 0;
 }
@@ -90,7 +102,8 @@ static struct hf_frame view(struct rte_mbuf *m)
 	return (struct hf_frame){.data = rte_pktmbuf_mtod(m, uint8_t *),
 		.len = m->data_len,
 		.cap = (uint32_t)m->data_len + rte_pktmbuf_tailroom(m),
-		.flags = checksum_flags(m->ol_flags),
+		.flags = hf_dpdk_checksum_flags(
+			m->ol_flags, rte_pktmbuf_mtod(m, uint8_t *), m->data_len),
 		.priv = m};
 }
 
@@ -483,6 +496,14 @@ static int queues_setup(struct dpdk_port *p, const struct hf_dpdk_port_cfg *cfg)
 	return err;
 }
 
+/* Neighbour discovery comes to groups. A device that cannot let in all of them may let in everything; one
+ * that can do neither, such as memif, has no filter to begin with. What is not ours is dropped by net. */
+static void groups_let_in(uint16_t id)
+{
+	if (rte_eth_allmulticast_enable(id))
+		(void)rte_eth_promiscuous_enable(id);
+}
+
 static int device_start(struct dpdk_port *p, const struct hf_dpdk_port_cfg *cfg,
 	const struct rte_eth_dev_info *info, struct hf_dpdk_why *why)
 {
@@ -507,6 +528,8 @@ static int device_start(struct dpdk_port *p, const struct hf_dpdk_port_cfg *cfg,
 		return fail(why, "process.log_level: debug shows DPDK's own reasons",
 			"the device does not start: %s", rte_strerror(-err));
 	p->base.info.rss = rss && rss_settle(p, info);
+	if (cfg->groups)
+		groups_let_in(p->id);
 	return 0;
 }
 
@@ -523,6 +546,7 @@ static void port_free(struct dpdk_port *p)
 static void dpdk_fini(struct hf_port *base)
 {
 	struct dpdk_port *p = port_of(base);
+	(void)rte_eth_promiscuous_disable(p->id); /* af_packet would leave its interface so */
 	(void)rte_eth_dev_stop(p->id);
 	(void)rte_eth_dev_close(p->id);
 	port_free(p);

@@ -26,6 +26,7 @@ struct hf_dpdk_why {
 struct hf_dpdk_port_cfg {
 	const char *name, *device;
 	uint32_t queue_cnt, mtu;
+	bool groups;       /* let in what is sent to groups, as IPv6 needs it */
 	uint32_t held_cnt; /* frames of a queue that workers may hold at a time, crossings included
 			    */
 };
@@ -66,5 +67,8 @@ const struct hf_dpdk_stats *hf_dpdk_port_refresh(struct hf_port *p);
 
 /* The symmetric Toeplitz hash of a flow under the key 6d5a repeated. */
 uint32_t hf_dpdk_flow_hash(const struct hf_flow_key *k);
+
+/* What a device said of a frame's checksums (ol: its mbuf's flags), as enum hf_frame_flags. */
+uint32_t hf_dpdk_checksum_flags(uint64_t ol, const uint8_t *frame, uint32_t len);
 
 #endif

@@ -141,6 +141,8 @@ static void ports_of_both_families(void **state)
 	assert_true(hf_addr_eq(&w.port[0].gateway[1].ip, &v6));
 	assert_int_equal(w.port[0].gateway[1].from, 1);
 	assert_false(w.reflect);
+	assert_true(p.port[0].groups);
+	assert_false(plan_of(OPTIONS).port[0].groups);
 	hf_config_free(&cfg);
 }
 

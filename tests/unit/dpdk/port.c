@@ -6,6 +6,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 #include <rte_byteorder.h>
+#include <rte_mbuf.h>
 #include <rte_thash.h>
 #include "drivers/port/dpdk.h"
 #include "lib/os/os.h"
@@ -271,10 +272,41 @@ static void memif_carries_frames_between_two_ports(void **state)
 	a->cls->fini(a);
 }
 
+/* What the device has seen of IPv4's header counts; IPv6's has no sum. */
+static void checksums_by_family(void **state)
+{
+	static const uint8_t ip4[18] = {[12] = 0x08}, ip6[18] = {[12] = 0x86, 0xdd};
+	static const uint8_t tagged4[18] = {[12] = 0x81, [16] = 0x08};
+	static const uint8_t tagged6[18] = {[12] = 0x81, [16] = 0x86, 0xdd};
+	const uint8_t *const frame[] = {ip4, ip6, tagged4, tagged6};
+	const uint64_t ip_good = RTE_MBUF_F_RX_IP_CKSUM_GOOD, l4_good = RTE_MBUF_F_RX_L4_CKSUM_GOOD;
+	const uint64_t ip_bad = RTE_MBUF_F_RX_IP_CKSUM_BAD, l4_bad = RTE_MBUF_F_RX_L4_CKSUM_BAD;
+	(void)state;
+	for (size_t i = 0; i < HF_ARRAY_LEN(frame); i++) {
+		const uint8_t *f = frame[i];
+		uint32_t only_l4 = i % 2 ? HF_FRAME_CSUM_GOOD : 0;
+		assert_int_equal(hf_dpdk_checksum_flags(0, f, 18), 0);
+		assert_int_equal(hf_dpdk_checksum_flags(ip_good, f, 18), 0);
+		assert_int_equal(hf_dpdk_checksum_flags(l4_good, f, 18), only_l4);
+		assert_int_equal(
+			hf_dpdk_checksum_flags(l4_good | RTE_MBUF_F_RX_IP_CKSUM_NONE, f, 18),
+			only_l4);
+		assert_int_equal(
+			hf_dpdk_checksum_flags(ip_good | l4_good, f, 18), HF_FRAME_CSUM_GOOD);
+		assert_int_equal(
+			hf_dpdk_checksum_flags(ip_good | l4_bad, f, 18), HF_FRAME_CSUM_BAD);
+		assert_int_equal(
+			hf_dpdk_checksum_flags(ip_bad | l4_good, f, 18), HF_FRAME_CSUM_BAD);
+		assert_int_equal(hf_dpdk_checksum_flags(l4_good, f, 13), 0);
+	}
+	assert_int_equal(hf_dpdk_checksum_flags(l4_good, tagged6, 17), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(flow_hash_is_the_nics),
+		cmocka_unit_test(checksums_by_family),
 		cmocka_unit_test(frames_come_back_as_sent),
 		cmocka_unit_test(a_full_device_drops_and_counts),
 		cmocka_unit_test(an_empty_pool_gives_what_it_has),

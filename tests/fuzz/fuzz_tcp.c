@@ -67,11 +67,18 @@ static void check(const struct world *w)
 /* ---- segments in ------------------------------------------------------------------------------- */
 static void input(struct world *w, const struct hf_frame *f)
 {
-	struct hf_addr us = hf_addr_v4(PACKET_OUR_IP);
+	struct hf_addr us = hf_addr_v4(PACKET_OUR_IP), us6;
 	struct hf_packet p;
+	memcpy(us6.b, packet_our_ip6, sizeof(us6.b));
 	if (hf_net_parse(f, true, &p) == HF_NET_OK && p.kind == HF_PACKET_TCP &&
-		hf_addr_eq(&p.dst, &us))
+		(hf_addr_eq(&p.dst, &us) || hf_addr_eq(&p.dst, &us6)))
 		hf_tcp_input(w->t, 0, &p, w->now);
+}
+
+/* A flow's family. */
+static bool over_ipv6(uint16_t sport)
+{
+	return sport % 3 == 0;
 }
 
 static void raw_frame(struct world *w, struct script *s)
@@ -139,6 +146,7 @@ static void built_segment(struct world *w, struct script *s)
 	struct packet_spec spec = {.window = 8192, .payload = payload};
 	spec.sport = (uint16_t)(1 + next(s, 1) % FLOWS);
 	spec.tcp_flags = (uint8_t)next(s, 1);
+	spec.v6 = over_ipv6(spec.sport);
 	expected(w, spec.sport, &spec.seq, &spec.ack);
 	if (how & SEQ_OFF)
 		spec.seq += next_offset(s);
@@ -178,9 +186,14 @@ static void too_big(struct world *w, struct script *s)
 		.sport = (uint16_t)(1 + next(s, 1) % FLOWS),
 		.dport = 443};
 	uint32_t seq;
+	if (over_ipv6(p.sport)) {
+		memcpy(p.src.b, packet_peer_ip6, sizeof(p.src.b));
+		memcpy(p.dst.b, packet_our_ip6, sizeof(p.dst.b));
+	}
 	expected(w, p.sport, &seq, &p.seq);
 	p.seq -= next(s, 2) % 16384;
 	p.mtu = (uint16_t)next(s, 2);
+	hf_tcp_icmp_error(w->t, &p);
 	hf_tcp_too_big(w->t, &p, w->now);
 }
 

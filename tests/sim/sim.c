@@ -291,6 +291,7 @@ static int report(const struct seed *all)
 		for (int k = 0; k < SESSION_RESULT_CNT; k++)
 			sum.result[k] += r->result[k];
 		sum.resumed += r->resumed;
+		sum.ip6_cnt += r->ip6_cnt;
 		sum.lost_cnt += r->lost_cnt;
 		for (uint32_t k = 0; k < r->reason_cnt; k++) {
 			sum.reason[k].name = r->reason[k].name;
@@ -303,8 +304,8 @@ static int report(const struct seed *all)
 		sum.digest = (sum.digest ^ r->digest) * 0x9e3779b97f4a7c15ull;
 	}
 	done = sum.result[SESSION_DONE] + sum.lost_cnt;
-	printf("%s: %u clients, %u of them resumed", opt.world.subject->name, sum.session_cnt,
-		sum.resumed);
+	printf("%s: %u clients, %u of them over IPv6, %u resumed", opt.world.subject->name,
+		sum.session_cnt, sum.ip6_cnt, sum.resumed);
 	for (int k = 0; k < SESSION_RESULT_CNT; k++)
 		if (sum.result[k] != 0)
 			printf(", %u %s", sum.result[k],

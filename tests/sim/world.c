@@ -443,6 +443,7 @@ static void judge_client(struct world *w, const struct client *c)
 	w->result->result[r]++;
 	w->result->bytes += x->in + x->out;
 	w->result->resumed += session_resumed(c->session);
+	w->result->ip6_cnt += !hf_addr_is_v4(&c->plan.addr);
 	if (r == SESSION_DONE)
 		return;
 	if (excusable(r) && cls->lost(w->subject, &addr, session_port(c->session))) {

@@ -30,7 +30,7 @@ struct world_cfg {
 struct world_result {
 	uint64_t digest;
 	uint32_t session_cnt, result[SESSION_RESULT_CNT];
-	uint32_t resumed;
+	uint32_t resumed, ip6_cnt;
 	uint32_t lost_cnt; /* of those that did not get through: their server was taken away */
 	struct subject_reason reason[SUBJECT_REASON_MAX];
 	uint32_t reason_cnt;

@@ -38,6 +38,8 @@ struct rig {
 	struct hf_site_limits limits; /* all zero: long ones */
 	/* instead of what the rig does with a segment */
 	void (*segment)(struct rig *r, const struct hf_packet *p);
+	struct hf_worker_port_cfg
+		side; /* addresses and gateways; none: PACKET_OUR_IP, by reflect */
 	/* the appliance */
 	struct hf_port *port;
 	struct hf_worker *w, *all[1];
@@ -116,7 +118,7 @@ static inline void rig_worker(struct rig *r)
 		.syn_life_ns = 20 * HF_NS_S,
 		.time_wait_ns = 60 * HF_NS_S,
 		.close_ns = 30 * HF_NS_S,
-		.reflect = true,
+		.reflect = r->side.addr_cnt == 0,
 		.port_cnt = 1};
 
 	r->pk = test_alloc(r->pk_engine->size());
@@ -128,8 +130,12 @@ static inline void rig_worker(struct rig *r)
 	HF_ASSERT(r->sym_driver->init(r->sym, 16) == 0);
 	env.sym_ctx = r->sym;
 	env.auth = r->auth;
-	cfg.port[0] = (struct hf_worker_port_cfg){
-		.port = r->port, .addr = {{.ip = hf_addr_v4(PACKET_OUR_IP)}}, .addr_cnt = 1};
+	cfg.port[0] = r->side;
+	cfg.port[0].port = r->port;
+	if (r->side.addr_cnt == 0) {
+		cfg.port[0].addr[0].ip = hf_addr_v4(PACKET_OUR_IP);
+		cfg.port[0].addr_cnt = 1;
+	}
 	r->w = hf_worker_init(test_alloc(hf_worker_footprint(&cfg)), &cfg, &env);
 	r->all[0] = r->w;
 	hf_worker_join(r->w, r->all);

@@ -16,6 +16,7 @@ FARM_CLIENT=hfc-$$
 FARM_APPL=hfa-$$
 FARM_BETWEEN=hfb-$$ # with FARM_WIRE: what lies between them
 FARM_ADDRESS=10.9.0.1
+FARM_ADDRESS6=fd09::1 # with FARM_IPV6
 FARM_PORT=443
 FARM_SNI=handfast.test
 FARM_CA=$FARM_DIR/ca.pem
@@ -177,14 +178,40 @@ farm_veth() {
 farm_wire() {
 	ip netns add "$FARM_CLIENT" && ip netns add "$FARM_APPL" &&
 		ip -n "$FARM_APPL" link set lo up && ip -n "$FARM_CLIENT" link set lo up || return
-	if [ -z "${FARM_WIRE+set}" ]; then
+	if [ -z "${FARM_WIRE+set}${FARM_ROUTER:-}" ]; then
 		farm_veth "$FARM_APPL" hf0 "$FARM_CLIENT" hf1 || return
 	else
 		ip netns add "$FARM_BETWEEN" && farm_veth "$FARM_APPL" hf0 "$FARM_BETWEEN" hfw0 &&
-			farm_veth "$FARM_CLIENT" hf1 "$FARM_BETWEEN" hfw1 && farm_cable || return
+			farm_veth "$FARM_CLIENT" hf1 "$FARM_BETWEEN" hfw1 || return
 	fi
-	farm_in_client ethtool -K hf1 tx off >/dev/null &&
-		ip -n "$FARM_CLIENT" addr add 10.9.0.2/24 dev hf1
+	farm_in_client ethtool -K hf1 tx off >/dev/null || return
+	if [ -n "${FARM_ROUTER:-}" ]; then
+		farm_router
+	else
+		farm_addresses "$FARM_CLIENT" hf1 10.9.0.2/24 fd09::2/64 &&
+			{ [ -z "${FARM_WIRE+set}" ] || farm_cable; }
+	fi
+}
+
+# farm_addresses NAMESPACE NAME IPV4 IPV6: the last with FARM_IPV6 alone, at once.
+farm_addresses() {
+	ip -n "$1" addr add "$3" dev "$2" || return
+	[ -n "${FARM_IPV6:-}" ] || return 0
+	ip netns exec "$1" sysctl -qw "net.ipv6.conf.$2.disable_ipv6=0" &&
+		ip -n "$1" addr add "$4" dev "$2" nodad
+}
+
+# With FARM_ROUTER the client is in a network of its own, hf1 10.8.0.2 -- hfw1 10.8.0.254, and that of the
+# appliance is behind the router, hfw0 10.9.0.254 -- hf0; of IPv6 alike.
+farm_router() {
+	farm_addresses "$FARM_CLIENT" hf1 10.8.0.2/24 fd08::2/64 &&
+		farm_addresses "$FARM_BETWEEN" hfw1 10.8.0.254/24 fd08::fe/64 &&
+		farm_addresses "$FARM_BETWEEN" hfw0 10.9.0.254/24 fd09::fe/64 &&
+		ip netns exec "$FARM_BETWEEN" ethtool -K hfw0 tx off >/dev/null &&
+		ip netns exec "$FARM_BETWEEN" sysctl -qw net.ipv4.ip_forward=1 \
+			net.ipv6.conf.all.forwarding=1 &&
+		ip -n "$FARM_CLIENT" route add default via 10.8.0.254 || return
+	[ -z "${FARM_IPV6:-}" ] || ip -n "$FARM_CLIENT" -6 route add default via fd08::fe
 }
 
 # The program between the veths; FARM_WIRE_PID is its pid. Its options may be changed by another call.
@@ -300,17 +327,19 @@ farm_web() {
 	FARM_WEBS+=("$at")
 }
 
-# farm_config: the options of the demo. FARM_DEVICE, FARM_WORKERS, FARM_KEYLOG and FARM_CERTIFICATES
+# farm_config: the options of the demo, with FARM_IPV6 of both families, in FARM_VLAN. FARM_DEVICE, FARM_MORE (addresses), FARM_WORKERS, FARM_KEYLOG and FARM_CERTIFICATES
 # (names with a comma and a space between) vary it.
 farm_config() {
+	local at=$FARM_ADDRESS:$FARM_PORT tag=${FARM_VLAN:+@$FARM_VLAN}
+	[ -z "${FARM_IPV6:-}" ] || at="'[::]:$FARM_PORT'"
 	cat >"$FARM_DIR/handfast.yaml" <<-END
 		ports:
 		  - name: wan0
 		    device: ${FARM_DEVICE:-net_af_packet0,iface=hf0}
-		    addresses: [$FARM_ADDRESS/24]
+		    addresses: [$FARM_ADDRESS/24$tag${FARM_IPV6:+, "$FARM_ADDRESS6/64$tag"}${FARM_MORE:+, $FARM_MORE}]
 		listeners:
 		  - name: www
-		    address: $FARM_ADDRESS:$FARM_PORT
+		    address: $at
 		    certificates: [${FARM_CERTIFICATES:-www}]
 		    backend: web
 		certificates:
@@ -363,13 +392,14 @@ farm_relay() {
 	FARM_RELAY_PID=$FARM_LAST
 }
 
-# farm_curl PATH [CURL ARGUMENT...]: a page as a client gets it, with FARM_CIPHER if that is set.
+# farm_curl PATH [CURL ARGUMENT...]: a page as a client gets it, from FARM_TO if that is set, with
+# FARM_CIPHER if that is.
 farm_curl() {
 	local path=$1
 	shift
 	farm_in_client curl -sS --max-time 120 --cacert "$FARM_CA" \
 		${FARM_CIPHER:+--ciphers "$FARM_CIPHER"} \
-		--resolve "$FARM_SNI:$FARM_PORT:$FARM_ADDRESS" "$@" \
+		--resolve "$FARM_SNI:$FARM_PORT:${FARM_TO:-$FARM_ADDRESS}" "$@" \
 		"https://$FARM_SNI:$FARM_PORT$path"
 }
 

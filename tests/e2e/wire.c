@@ -2,12 +2,14 @@
  * are sent out of the other, but by the dice of a seed some are lost, doubled, damaged, late or overtaken.
  *
  *   wire IF IF [seed=N] [loss=P] [dup=P] [corrupt=P] [reorder=P] [delay=MS] [jitter=MS] [rate=MBIT] [queue=FRAMES]
- *              [mtu=BYTES]
+ *              [mtu=BYTES] [vlan=N]
  *
  * P in per mille, in each direction. What is reordered arrives after frames sent up to 4 ms later. Jitter moves the
  * delay smoothly and keeps the order: that is for reorder alone to break. rate is a bottleneck with a queue that
  * drops its tail. A frame whose IP packet is longer than mtu is lost without a word, as in a black hole. SIGUSR1
- * and SIGUSR2 set mtu to 1280 and back. Corruption spares Ethernet headers, so that a damaged frame arrives.
+ * and SIGUSR2 set mtu to 1280 and back. With vlan the second interface is at a switch's trunk, the first at its port
+ * in that VLAN: frames get the tag one way and lose it the other, and what comes without it, or with another, is not
+ * passed on (this kernel has no VLAN devices). Corruption spares Ethernet headers, so that a damaged frame arrives.
  * Says "up" when it carries; at SIGTERM or SIGINT prints what it did, a line for each direction. */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -33,7 +35,7 @@
 #define MTU_LOW 1280u
 
 static struct {
-	uint64_t seed, loss, dup, corrupt, reorder, delay, jitter, rate, queue, mtu;
+	uint64_t seed, loss, dup, corrupt, reorder, delay, jitter, rate, queue, mtu, vlan;
 } opt = {.seed = 1, .queue = 1000, .mtu = FRAME_MAX};
 
 static const struct {
@@ -50,6 +52,7 @@ static const struct {
 	{"rate", &opt.rate, 100000},
 	{"queue", &opt.queue, SLOT_CNT},
 	{"mtu", &opt.mtu, FRAME_MAX},
+	{"vlan", &opt.vlan, 4094},
 };
 
 struct slot {
@@ -64,7 +67,7 @@ struct way {
 	uint64_t last_due, busy_until; /* in order behind these */
 	int64_t drift;                 /* of the delay, within jitter */
 	uint32_t queued;
-	uint64_t in, out, lost, doubled, damaged, late, dropped, too_long;
+	uint64_t in, out, lost, doubled, damaged, late, dropped, too_long, foreign;
 };
 
 static struct slot *slots;
@@ -194,6 +197,63 @@ static void enter(uint32_t from, const uint8_t *frame, uint32_t len, uint64_t no
 	heap_push((uint32_t)(s - slots));
 }
 
+/* ---- tags ---- */
+
+static void tag_insert(uint8_t *frame, ssize_t *len, uint16_t tci)
+{
+	memmove(frame + 16, frame + 12, (size_t)*len - 12);
+	frame[12] = 0x81;
+	frame[13] = 0;
+	frame[14] = (uint8_t)(tci >> 8);
+	frame[15] = (uint8_t)tci;
+	*len += 4;
+}
+
+/* A frame as it was on the wire: the kernel has put its tag aside. */
+static ssize_t receive(int from, uint8_t *frame)
+{
+	struct iovec io = {frame, FRAME_MAX};
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(sizeof(struct tpacket_auxdata))];
+	} control;
+	struct msghdr m = {.msg_iov = &io,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control)};
+	ssize_t len = recvmsg(from, &m, MSG_DONTWAIT | MSG_TRUNC);
+
+	for (struct cmsghdr *c = len < ETH_HLEN ? NULL : CMSG_FIRSTHDR(&m); c;
+		c = CMSG_NXTHDR(&m, c)) {
+		struct tpacket_auxdata aux;
+
+		if (c->cmsg_level != SOL_PACKET || c->cmsg_type != PACKET_AUXDATA)
+			continue;
+		memcpy(&aux, CMSG_DATA(c), sizeof(aux));
+		if (aux.tp_status & TP_STATUS_VLAN_VALID && len + 4 <= FRAME_MAX)
+			tag_insert(frame, &len, aux.tp_vlan_tci);
+	}
+	return len;
+}
+
+/* What the switch does; false: it is not passed on. */
+static bool through_switch(uint32_t from, uint8_t *frame, ssize_t *len)
+{
+	bool tagged = *len >= ETH_HLEN + 4 && frame[12] == 0x81 && frame[13] == 0;
+
+	if (!opt.vlan)
+		return true;
+	if (from == 0 && !tagged && *len + 4 <= FRAME_MAX) {
+		tag_insert(frame, len, (uint16_t)opt.vlan);
+		return true;
+	}
+	if (from == 0 || !tagged || ((frame[14] & 15u) << 8 | frame[15]) != opt.vlan)
+		return false;
+	memmove(frame + 12, frame + 16, (size_t)*len - 16);
+	*len -= 4;
+	return true;
+}
+
 static void take(uint32_t from)
 {
 	static uint8_t frame[FRAME_MAX];
@@ -201,7 +261,7 @@ static void take(uint32_t from)
 	uint64_t now = now_ns();
 
 	for (int i = 0; i < BURST; i++) {
-		ssize_t len = recv(fd[from], frame, sizeof(frame), MSG_DONTWAIT | MSG_TRUNC);
+		ssize_t len = receive(fd[from], frame);
 
 		if (len < ETH_HLEN)
 			return;
@@ -209,6 +269,10 @@ static void take(uint32_t from)
 		if (len > FRAME_MAX ||
 			ip_len(frame, (uint32_t)len) > (low_mtu ? MTU_LOW : opt.mtu)) {
 			w->too_long++;
+			continue;
+		}
+		if (!through_switch(from, frame, &len)) {
+			w->foreign++;
 			continue;
 		}
 		if (rng_permille(&w->dice, (uint32_t)opt.loss)) {
@@ -248,7 +312,8 @@ static int open_if(const char *name)
 	int one = 1, size = 8 << 20, f = socket(AF_PACKET, SOCK_RAW, htons(ETH_P_ALL));
 
 	if (f < 0 || at.sll_ifindex == 0 || bind(f, (struct sockaddr *)&at, sizeof(at)) ||
-		setsockopt(f, SOL_PACKET, PACKET_IGNORE_OUTGOING, &one, sizeof(one)))
+		setsockopt(f, SOL_PACKET, PACKET_IGNORE_OUTGOING, &one, sizeof(one)) ||
+		setsockopt(f, SOL_PACKET, PACKET_AUXDATA, &one, sizeof(one)))
 		die("cannot open interface", name);
 	setsockopt(f, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
 	setsockopt(f, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size));
@@ -285,12 +350,12 @@ static void report(const char *const name[2])
 	for (int i = 0; i < 2; i++)
 		printf("%s -> %s: %llu in, %llu out, %llu lost, %llu doubled, %llu damaged, %llu "
 		       "late, "
-		       "%llu dropped, %llu too long\n",
+		       "%llu dropped, %llu too long, %llu foreign\n",
 			name[i], name[!i], (unsigned long long)way[i].in,
 			(unsigned long long)way[i].out, (unsigned long long)way[i].lost,
 			(unsigned long long)way[i].doubled, (unsigned long long)way[i].damaged,
 			(unsigned long long)way[i].late, (unsigned long long)way[i].dropped,
-			(unsigned long long)way[i].too_long);
+			(unsigned long long)way[i].too_long, (unsigned long long)way[i].foreign);
 }
 
 int main(int argc, char **argv)

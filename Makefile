@@ -142,10 +142,11 @@ relayt_src := $(wildcard tests/unit/hfrelay/*.c)
 unit_bin   := $(patsubst %.c,$(B)/%,$(unit_src) $(drvt_src) $(dpdkt_src) $(appt_src) $(hfctlt_src) $(relayt_src))
 
 # tests/emulated/*.c run kernels whose sources are compiled against emulated vectors (-O0: optimizing
-# what they unroll takes minutes), with secrets marked. So do some programs of tests/diff, compiled a
+# what they unroll takes minutes), with secrets marked. So do some of tests/{diff,vectors}, compiled a
 # second time, on a processor that says it has everything: processor.c is no program.
 emul_src   := $(filter-out tests/emulated/processor.c,$(wildcard tests/emulated/*.c))
 emul_diff  := tests/diff/invert tests/diff/pk_x25519 tests/diff/pk_p256
+emul_long  := tests/vectors/ec # a minute: make build/emulated/tests/vectors/ec, and run it
 emul_obj   := $(patsubst %.c,$(B)/emulated/%.o,tests/emulated/processor.c lib/crypto/pk_ec.c \
 		$(filter-out drivers/pk/libcrypto.c,$(wildcard drivers/pk/*.c)))
 emul_bin   := $(patsubst %.c,$(B)/%,$(emul_src))
@@ -169,7 +170,7 @@ emul_libs   = $(emul_obj) $(support) $(B)/libdrivers.a $(pure_libs) $(call archi
 $(emul_bin): $(B)/%: $(B)/emulated/%.o $(emul_libs)
 	@mkdir -p $(@D)
 	$(link) -lcmocka -lIPSec_MB -lcrypto -lpthread
-$(patsubst %,$(B)/emulated/%,$(emul_diff)): %: %.o $(B)/emulated/drivers/drivers.o $(emul_libs)
+$(patsubst %,$(B)/emulated/%,$(emul_diff) $(emul_long)): %: %.o $(B)/emulated/drivers/drivers.o $(emul_libs)
 	$(link) -lcmocka -lIPSec_MB -lcrypto -lpthread
 
 $(patsubst %.c,$(B)/%,$(drvt_src)): $(B)/%: $(B)/%.o $(support) $(B)/libdrivers.a $(pure_libs) $(call archive,os)

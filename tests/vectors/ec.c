@@ -14,6 +14,8 @@
 #include "tests/support/json.h"
 #include "tests/support/test.h"
 
+#define SIDE_BY_SIDE 8u /* jobs in one batch */
+
 /* The engine under test, and jobs over it; libcrypto stands behind it, as in the appliance. */
 static const struct hf_pk_engine *engine;
 static void *engine_ctx, *last_ctx;
@@ -31,7 +33,7 @@ static int setup(void **state)
 
 static void start(const struct hf_pk_engine *e)
 {
-	static const struct hf_pk_cfg cfg = {.job_cnt = 2};
+	static const struct hf_pk_cfg cfg = {.job_cnt = SIDE_BY_SIDE};
 	struct hf_pk_engine_ref ref[2] = {{.engine = e}, {.engine = &hf_pk_libcrypto}};
 
 	engine = e;
@@ -95,20 +97,59 @@ static uint8_t run(struct hf_pk_job *job)
 	return job->status;
 }
 
+/* One agreement: what goes in, and what comes out. */
+struct agreement {
+	uint8_t scalar[HF_EC_SCALAR_MAX], peer[HF_PK_IN_MAX], secret[64];
+	size_t peer_len;
+	struct hf_pk_job *job;
+	uint8_t status;
+};
+
+static void derive_put(uint8_t group, struct agreement *a)
+{
+	a->job = take(HF_PK_ECDH_DERIVE, group);
+	memcpy(a->job->scalar, a->scalar, hf_group_info[group].scalar_len);
+	memcpy(a->job->in, a->peer, a->peer_len);
+	a->job->in_len = (uint32_t)a->peer_len;
+	hf_pk_submit(pk, a->job, 0);
+}
+
+static void derive_get(uint8_t group, struct agreement *a)
+{
+	uint32_t len = hf_group_info[group].secret_len;
+
+	a->status = a->job->status;
+	assert_int_equal(a->job->out_len, a->status == HF_PK_OK ? len : 0);
+	memcpy(a->secret, a->job->out, len);
+	hf_pk_give(pk, a->job);
+}
+
+/* As many as lanes have room for, side by side. */
+static void derive_all(uint8_t group, struct agreement *a, uint32_t cnt)
+{
+	uint32_t done = 0;
+
+	for (uint32_t i = 0; i < cnt; i++)
+		derive_put(group, &a[i]);
+	while (hf_pk_work(pk, true, 0)) {
+	}
+	while (hf_pk_done(pk))
+		done++;
+	assert_int_equal(done, cnt);
+	for (uint32_t i = 0; i < cnt; i++)
+		derive_get(group, &a[i]);
+}
+
 static uint8_t derive(
 	uint8_t group, const uint8_t *scalar, const uint8_t *peer, size_t peer_len, uint8_t *secret)
 {
-	struct hf_pk_job *job = take(HF_PK_ECDH_DERIVE, group);
-	uint8_t status;
+	struct agreement a = {.peer_len = peer_len};
 
-	memcpy(job->scalar, scalar, hf_group_info[group].scalar_len);
-	memcpy(job->in, peer, peer_len);
-	job->in_len = (uint32_t)peer_len;
-	status = run(job);
-	assert_int_equal(job->out_len, status == HF_PK_OK ? hf_group_info[group].secret_len : 0);
-	memcpy(secret, job->out, hf_group_info[group].secret_len);
-	hf_pk_give(pk, job);
-	return status;
+	memcpy(a.scalar, scalar, hf_group_info[group].scalar_len);
+	memcpy(a.peer, peer, peer_len);
+	derive_all(group, &a, 1);
+	memcpy(secret, a.secret, hf_group_info[group].secret_len);
+	return a.status;
 }
 
 /* ---- Wycheproof ---- */
@@ -125,28 +166,25 @@ static void read_scalar(const struct json *test, uint8_t group, uint8_t *scalar)
 		scalar[want - 1 - i] = raw[len - 1 - i];
 }
 
-static void agree(uint8_t group, const struct json *test, uint32_t *good, uint32_t *refused)
+static void check(uint8_t group, const struct json *test, const struct agreement *a, uint32_t *good,
+	uint32_t *refused)
 {
 	static const uint8_t zero[HF_EC_SCALAR_MAX];
-	uint8_t scalar[HF_EC_SCALAR_MAX], peer[1024], want[64], secret[64];
+	uint8_t want[64];
 	uint32_t len = hf_group_info[group].secret_len;
-	size_t peer_len = json_hex(test, "public", peer, sizeof(peer));
 	size_t want_len = json_hex(test, "shared", want, sizeof(want));
-	uint8_t status;
 	bool zero_secret = group == HF_GROUP_X25519 && memcmp(want, zero, len) == 0;
 
-	read_scalar(test, group, scalar);
-	status = derive(group, scalar, peer, peer_len, secret);
-	if (want_len == 0 || zero_secret || peer_len != hf_group_info[group].point_len) {
+	if (want_len == 0 || zero_secret || a->peer_len != hf_group_info[group].point_len) {
 		assert_string_not_equal(json_text(test, "result"), "valid");
-		assert_int_equal(status, HF_PK_REFUSED);
-		assert_memory_equal(secret, zero, len);
+		assert_int_equal(a->status, HF_PK_REFUSED);
+		assert_memory_equal(a->secret, zero, len);
 		++*refused;
 	} else {
 		assert_string_not_equal(json_text(test, "result"), "invalid");
-		assert_int_equal(status, HF_PK_OK);
+		assert_int_equal(a->status, HF_PK_OK);
 		assert_int_equal(want_len, len);
-		assert_memory_equal(secret, want, len);
+		assert_memory_equal(a->secret, want, len);
 		++*good;
 	}
 }
@@ -154,10 +192,24 @@ static void agree(uint8_t group, const struct json *test, uint32_t *good, uint32
 static void agree_as_in(const char *path, uint8_t group, uint32_t want_good, uint32_t want_refused)
 {
 	struct json *file = json_load(path);
-	uint32_t good = 0, refused = 0;
+	const struct json *tests[SIDE_BY_SIDE];
+	struct agreement a[SIDE_BY_SIDE];
+	uint32_t good = 0, refused = 0, cnt = 0, done = 0;
 
 	json_each(g, json_get(file, "testGroups")) json_each(test, json_get(g, "tests"))
-		agree(group, test, &good, &refused);
+	{
+		read_scalar(test, group, a[cnt].scalar);
+		a[cnt].peer_len = json_hex(test, "public", a[cnt].peer, sizeof(a[cnt].peer));
+		tests[cnt++] = test;
+		if (cnt < SIDE_BY_SIDE && done + cnt < want_good + want_refused)
+			continue;
+		derive_all(group, a, cnt);
+		for (uint32_t i = 0; i < cnt; i++)
+			check(group, tests[i], &a[i], &good, &refused);
+		done += cnt;
+		cnt = 0;
+	}
+	assert_int_equal(cnt, 0);
 	assert_int_equal(good, want_good);
 	assert_int_equal(refused, want_refused);
 	json_free(file);
@@ -284,15 +336,22 @@ static void both_sides_agree(void **state)
 /* Every bit of a point of P-256 and P-384 flipped, and every length but the right one. */
 static void points_off_the_curve(uint8_t group)
 {
+	struct agreement a[SIDE_BY_SIDE];
 	uint8_t secret[HF_EC_SCALAR_MAX];
 	size_t len = hf_group_info[group].point_len;
 	struct pair p;
 
 	keygen(group, &p);
-	for (size_t bit = 0; bit < 8 * len; bit++) {
-		p.point[bit / 8] ^= (uint8_t)(1 << bit % 8);
-		assert_int_equal(derive(group, p.scalar, p.point, len, secret), HF_PK_REFUSED);
-		p.point[bit / 8] ^= (uint8_t)(1 << bit % 8);
+	for (size_t byte = 0; byte < len; byte++) {
+		for (uint32_t bit = 0; bit < 8; bit++) {
+			memcpy(a[bit].scalar, p.scalar, sizeof(p.scalar));
+			memcpy(a[bit].peer, p.point, len);
+			a[bit].peer[byte] ^= (uint8_t)(1 << bit);
+			a[bit].peer_len = len;
+		}
+		derive_all(group, a, 8);
+		for (uint32_t bit = 0; bit < 8; bit++)
+			assert_int_equal(a[bit].status, HF_PK_REFUSED);
 	}
 	for (size_t cut = 0; cut < len; cut++)
 		assert_int_equal(derive(group, p.scalar, p.point, cut, secret), HF_PK_REFUSED);

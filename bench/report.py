@@ -190,6 +190,8 @@ def part_capacity(results):
         if case.get("predicted"):
             ours = median(case, "handfast", "per_cpu")
             left = [case["latency"].get("handfast", {}).get(k, {}).get("headroom") for k in ("50", "90")]
+            if not ours:
+                continue
             rows.append([name, figure(case["predicted"]), figure(ours),
                          "%+.0f %%" % (100 * (case["predicted"] / ours - 1)) if ours else "-",
                          *("-" if v is None else "%.0f %%" % (100 * v) for v in left)])
@@ -203,10 +205,13 @@ def part_idle(case):
     rows = [[name, e["held"], figure((e["set_aside"] if e.get("set_aside") else e["pss"] / n)),
              figure(e["relay"] / n) if "relay" in e else "-", figure(e["kernel"] / n)]
             for name, e in case["servers"].items()]
-    return "### idle: %s\n\n" % case["title"] + table(
+    short = [name for name, e in case["servers"].items() if e["held"] < n]
+    note = "" if not short else "\nOf %d connections asked for, those of %s were not all answered by the end: theirs is no figure for %d.\n" % (
+        n, ", ".join(short), n)
+    return "### idle: %s\n\n" % case["title"] + note + "\n" * bool(note) + table(
         ["server", "held", "bytes of its own, each", "relay's, each", "kernel's, both ends, each"], rows) + """
-The appliance's own is what `--plan` sets aside for a connection, taken at start; the others' is the growth of their
-proportional set size. The kernel's is the growth of its slab: client's sockets too, and those to the web server.
+The appliance's own is what `--plan` sets aside for a connection, taken at start, without the buffers promised to its
+backend as credit while its stream is open; the others' is the growth of their proportional set size. The kernel's is the growth of its slab: client's sockets too, and those to the web server.
 """
 
 

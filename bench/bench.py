@@ -425,6 +425,7 @@ def idle_case(case, servers, options):
         entry = {"pss": pss(own) - before, "kernel": slab() - kernel}
         if s.name == "handfast":
             entry["relay"] = pss([int(os.environ["BENCH_RELAY"])]) - relay
+            entry["reserved"] = rows_of(stats(), "worker")["link_reserved"] * 2048
             entry["set_aside"] = plan_bytes(read(os.path.join(os.environ["FARM_DIR"], "plan")))
         client.wait(timeout=120)
         with open(os.path.join(os.environ["FARM_DIR"], "hold.json")) as f:

@@ -216,6 +216,7 @@ appliance() {
 	cat >>"$FARM_DIR/handfast.yaml" <<-END
 		memory:
 		  connections: 16384
+		  chunks: 163840 # an open stream reserves nine of half of them, as credit of its backend
 		timeouts:
 		  idle: 600s
 	END

@@ -203,15 +203,16 @@ def part_capacity(results):
 def part_idle(case):
     n = case["connections"]
     rows = [[name, e["held"], figure((e["set_aside"] if e.get("set_aside") else e["pss"] / n)),
+             figure(e["reserved"] / max(1, e["held"])) if "reserved" in e else "-",
              figure(e["relay"] / n) if "relay" in e else "-", figure(e["kernel"] / n)]
             for name, e in case["servers"].items()]
     short = [name for name, e in case["servers"].items() if e["held"] < n]
     note = "" if not short else "\nOf %d connections asked for, those of %s were not all answered by the end: theirs is no figure for %d.\n" % (
         n, ", ".join(short), n)
     return "### idle: %s\n\n" % case["title"] + note + "\n" * bool(note) + table(
-        ["server", "held", "bytes of its own, each", "relay's, each", "kernel's, both ends, each"], rows) + """
-The appliance's own is what `--plan` sets aside for a connection, taken at start, without the buffers promised to its
-backend as credit while its stream is open; the others' is the growth of their proportional set size. The kernel's is the growth of its slab: client's sockets too, and those to the web server.
+        ["server", "held", "bytes of its own, each", "reserved as credit, each", "relay's, each", "kernel's, both ends, each"], rows) + """
+The appliance's own is what `--plan` sets aside for a connection, taken at start; while its stream is open, buffers
+are reserved beside for what its backend may send. The others' is the growth of their proportional set size. The kernel's is the growth of its slab: client's sockets too, and those to the web server.
 """
 
 

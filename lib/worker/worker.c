@@ -180,8 +180,8 @@ static enum hf_net_verdict frame_in(
 		return v;
 	if (concerns_all(p, pkt) && !(f->flags & HF_FRAME_CROSSED))
 		share(w, port, f);
-	if (pkt->kind == HF_PACKET_ARP || pkt->kind == HF_PACKET_ND || pkt->kind == HF_PACKET_GROUPS ||
-		pkt->kind == HF_PACKET_ECHO)
+	if (pkt->kind == HF_PACKET_ARP || pkt->kind == HF_PACKET_ND ||
+		pkt->kind == HF_PACKET_GROUPS || pkt->kind == HF_PACKET_ECHO)
 		return reply(w, p, pkt);
 	owner = owner_of(w, p, pkt);
 	if (owner != w->cfg.index)

@@ -124,10 +124,11 @@ def rsa_bound(core):
 
 
 def parse_speed(text):
-    """+F2:2:2048:SECONDS PER SIGNATURE:SECONDS PER VERIFICATION"""
+    """+F2:2:2048:SIGNATURES A SECOND:VERIFICATIONS A SECOND; before OpenSSL 3 seconds for each"""
     for line in text.splitlines():
         if line.startswith("+F2:"):
-            return 1 / float(line.split(":")[3])
+            figure = float(line.split(":")[3])
+            return figure if figure > 1 else 1 / figure
     return None
 
 

@@ -41,6 +41,7 @@ def bad_windows_are_told():
 
 def speed_is_read():
     assert abs(bench.parse_speed("+DT:x\n+R2:1:2048:1.0\n+F2:2:2048:0.001000:0.000030\n") - 1000) < 1e-6
+    assert bench.parse_speed("+F2:2:2048:980.000000:34645.000000\n") == 980
     assert bench.parse_speed("") is None
 
 

@@ -169,7 +169,7 @@ $(patsubst %.c,$(B)/%,$(wildcard tests/unit/client/*.c)): $(call obj,app/handfas
 emul_libs   = $(emul_obj) $(support) $(B)/libdrivers.a $(pure_libs) $(call archive,os)
 $(emul_bin): $(B)/%: $(B)/emulated/%.o $(emul_libs)
 	@mkdir -p $(@D)
-	$(link) -lcmocka -lIPSec_MB -lcrypto -lpthread
+	$(link) -lcmocka -lIPSec_MB -lcrypto -lm -lpthread
 $(patsubst %,$(B)/emulated/%,$(emul_diff) $(emul_long)): %: %.o $(B)/emulated/drivers/drivers.o $(emul_libs)
 	$(link) -lcmocka -lIPSec_MB -lcrypto -lpthread
 

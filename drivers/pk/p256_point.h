@@ -9,7 +9,7 @@
  *   fe_tidy(r, k)            as small as it gets, so that a coordinate can go round and round
  *   fe_negate(r, a, where)   -a in the chosen lanes, a elsewhere; loose
  * m is 1, 2, 3 or 4. A field of signed numbers has no use for k; in the other every k is enough, as
- * tests/diff/p256_bounds_ifma.c shows.
+ * tests/diff/p256_bounds_ring.c shows.
  *
  * The formulas are for points that differ and none at infinity. If that is not so z becomes 0 and
  * remains it, whatever is added, so one look at the end is enough.

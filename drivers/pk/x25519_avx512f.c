@@ -16,7 +16,7 @@
  * MXCSR is set for each call (round to nearest) and restored. A factor may be the sum of two settled
  * products; then a column's high part stays within 2^51 units of where it started, and its low part
  * within 2^53: nothing is rounded that is not meant to be.
- * tests/diff/x25519_bounds_avx512f.c proves it, with intervals in place of numbers.
+ * tests/emulated/x25519_bounds.c proves it, with intervals in place of numbers.
  * Specs: IEEE 754-2019; Intel SDM volume 1, 11.6.4 (MXCSR). */
 #include <immintrin.h>
 #include "lib/base/base.h"

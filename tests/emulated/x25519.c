@@ -39,7 +39,7 @@ static const struct curve x25519 = {
 
 /* ---- the field, at the bounds of its digits ---- */
 
-/* A settled digit is within half its weight of zero, or a hair more (x25519_bounds_avx512f.c). */
+/* A settled digit is within half its weight of zero, or a hair more (x25519_bounds.c). */
 static int64_t most[LIMBS], least[LIMBS];
 static BIGNUM *prime;
 

@@ -1,4 +1,4 @@
-/* p256_bounds_ifma.c -- proof that coordinates of P-256 in limbs of 52 bits stay below 16 p and above
+/* p256_bounds_ring.c -- proof that coordinates of P-256 in limbs of 52 bits stay below 16 p and above
  * zero, whatever they are: p256_point.h computed with intervals, in multiples of p, instead of
  * numbers. A factor must have been carried since it was last added to. As a control, a sum that is
  * not held up by enough multiples of p is found out. */

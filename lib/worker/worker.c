@@ -634,6 +634,8 @@ static void make_room(struct hf_worker *w)
 	for (uint32_t n = 0; n < EVICT_MAX && want - n > w->cfg.conn_cnt; n++)
 		if (!hf_bridge_evict(w, false))
 			break;
+	if (bound == w->cfg.hs_cnt)
+		return; /* so small a pool has no last eighth: who finds it empty waits his turn */
 	for (uint32_t n = 0; n < EVICT_MAX && w->tls.hs.used >= bound; n++)
 		if (!hf_bridge_evict(w, true))
 			break;

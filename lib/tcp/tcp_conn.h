@@ -475,6 +475,10 @@ void hf_tcp_disarm(struct hf_tcp_conn *c, enum hf_tcp_due which);
 /* Brings DUE_REXMIT in line with what is in flight and what is queued. */
 void hf_tcp_rexmit_update(struct hf_tcp *t, struct hf_tcp_conn *c, hf_ns now);
 void hf_tcp_rtt_sample(struct hf_tcp_conn *c, hf_ns rtt);
+/* What timed out has been acknowledged. If that came no sooner than an answer to the last transmission can
+ * (as RFC 8985 6.2 judges), the path is alive, and the timeout no longer backed off: a peer without
+ * timestamps at the end of a stream gives no other sample any more. */
+void hf_tcp_rtt_progress(struct hf_tcp_conn *c, hf_ns now);
 /* Something is lost: recovery begins, unless it goes on. */
 void hf_tcp_recover(struct hf_tcp *t, struct hf_tcp_conn *c, hf_ns now);
 /* A valid segment came: the peer lives. */

@@ -140,6 +140,8 @@ static void advance(struct hf_tcp_in *in, struct hf_tcp_conn *c)
 		hf_tcp_rtt_sample(c, rtt);
 		c->rtt_seq = c->snd_nxt;
 	}
+	if (c->rexmit_cnt > 0)
+		hf_tcp_rtt_progress(c, in->now);
 	hf_chain_consume_cursor(t->bufs, &c->snd, &c->snd_cursor, text_len);
 	c->snd_una = in->p->ack;
 	c->snd_nxt = hf_seq_max(c->snd_nxt, c->snd_una);

@@ -36,6 +36,14 @@ void hf_tcp_rtt_sample(struct hf_tcp_conn *c, hf_ns rtt)
 	i->rto_ns = clamp_rto(i->srtt_ns + HF_MAX(HF_WHEEL_TICK, 4 * c->rttvar_ns));
 }
 
+void hf_tcp_rtt_progress(struct hf_tcp_conn *c, hf_ns now)
+{
+	struct hf_tcp_info *i = &c->info;
+	hf_ns rto = clamp_rto(i->srtt_ns + HF_MAX(HF_WHEEL_TICK, 4 * c->rttvar_ns));
+	if (i->srtt_ns > 0 && now - c->sent_at >= (hf_ns)c->min_rtt_us * HF_NS_US)
+		i->rto_ns = HF_MIN(i->rto_ns, rto);
+}
+
 void hf_tcp_rexmit_update(struct hf_tcp *t, struct hf_tcp_conn *c, hf_ns now)
 {
 	bool queued = c->snd.len > 0 || hf_tcp_fin_owed(c);

@@ -109,6 +109,34 @@ RIG_TEST(karn_believes_what_was_sent_last)
 	assert_int_equal(rig_conn(r)->info.rto_ns, 200 * MS);
 }
 
+/* At the end of a stream nothing new is sent any more. An answer that comes no sooner than one can, as the
+ * shortest round trip tells, is that of the last transmission. */
+RIG_TEST(backoff_ends_with_progress)
+{
+	hf_ns rto;
+	rig_open(r);
+	for (uint32_t i = 0; i < 20; i++) {
+		rig_write(r, 10);
+		OUT("PA", .seq = 1 + 10 * i, .ack = 1, .len = 10);
+		rig_wait(r, 100 * MS);
+		IN(ACK, "A", .seq = 1, .ack = 11 + 10 * i);
+	}
+	assert_int_equal(rig_conn(r)->min_rtt_us, 100000);
+	rto = rig_conn(r)->info.rto_ns;
+	for (uint32_t soon = 0; soon < 2; soon++) {
+		uint32_t seq = 201 + 10 * soon;
+		rig_write(r, 10);
+		OUT("PA", .seq = seq, .ack = 1, .len = 10);
+		rto_in(r, rto - 2 * MS, rto + 2 * MS);
+		OUT("PA", .seq = seq, .ack = 1, .len = 10);
+		rto_in(r, 2 * rto - 2 * MS, 2 * rto + 2 * MS);
+		OUT("PA", .seq = seq, .ack = 1, .len = 10);
+		rig_wait(r, soon ? 90 * MS : 100 * MS);
+		IN(ACK, "A", .seq = 1, .ack = seq + 10);
+		assert_int_equal(rig_conn(r)->info.rto_ns, soon ? 4 * rto : rto);
+	}
+}
+
 RIG_TEST(an_ack_of_new_data_restarts_the_timer)
 {
 	rig_open(r);
@@ -480,6 +508,7 @@ int main(void)
 		cmocka_unit_test(karn_takes_no_sample_from_what_was_sent_twice),
 		cmocka_unit_test(karn_holds_for_fast_retransmits_too),
 		cmocka_unit_test(karn_believes_what_was_sent_last),
+		cmocka_unit_test(backoff_ends_with_progress),
 		cmocka_unit_test(an_ack_of_new_data_restarts_the_timer),
 		cmocka_unit_test(after_a_timeout_everything_is_sent_again_slowly),
 		cmocka_unit_test(third_duplicate_ack_sends_the_hole),

@@ -8,7 +8,7 @@ count=${1:-6} bytes=${2:-500000} at_once=${3:-8}
 FARM_IPV6=1
 FARM_WIRE="seed=7 loss=20 reorder=250 dup=10 corrupt=1 delay=50 jitter=20"
 
-make --no-print-directory -s "$FARM_BIN/wire" || exit 1
+e2e_cable
 e2e_up
 e2e_file body "$bytes"
 e2e_file 5m 5000000

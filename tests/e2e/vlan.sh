@@ -30,7 +30,7 @@ move_to() { # a cable in another VLAN, or in none
 	farm_cable && ip -n "$FARM_CLIENT" neigh flush dev hf1
 }
 
-make --no-print-directory -s "$FARM_BIN/wire" || exit 1
+e2e_cable
 e2e_up
 e2e_file 10m 10485760
 check "a page in VLAN 12 over IPv4" page "$FARM_ADDRESS" 10.9.0.2

@@ -216,7 +216,7 @@ appliance() {
 	cat >>"$FARM_DIR/handfast.yaml" <<-END
 		memory:
 		  connections: 16384
-		  chunks: 163840 # an open stream reserves nine of half of them, as credit of its backend
+		  chunks: 163840 # so that no case is short of them
 		timeouts:
 		  idle: 600s
 	END

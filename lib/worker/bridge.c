@@ -16,8 +16,8 @@
 	(128u * HF_CHUNK_DATA) /* of a busy one: twice a round trip at 1 Gbit/s, 1 ms \
 					   */
 
-#define RESERVE_LEAST 3u           /* chunks: what reserve_for asks for one chunk of credit */
-#define RESERVE_SHORT_NS 10000000u /* a stream that waits says so again on the next turns */
+#define RESERVE_LEAST 3u                 /* chunks: what reserve_for asks for one chunk of credit */
+#define RESERVE_SHORT_NS (10 * HF_NS_MS) /* a stream that waits says so again on the next turns */
 /* What an idle stream holds is reclaimed when half the pool is promised, sooner when some stream
  * waits; so many connections are looked at in a turn. */
 #define RECLAIM_IDLE_NS HF_NS_S

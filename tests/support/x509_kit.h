@@ -88,4 +88,17 @@ static HF_UNUSED size_t x509_sign_digest(EVP_PKEY *key, int padding, const char 
 	return len;
 }
 
+/* Whose key serves PSS alone (id-RSASSA-PSS). */
+static inline EVP_PKEY *x509_pss_key(void)
+{
+	EVP_PKEY_CTX *x = EVP_PKEY_CTX_new_from_name(NULL, "RSA-PSS", NULL);
+	EVP_PKEY *key = NULL;
+
+	HF_ASSERT(EVP_PKEY_keygen_init(x) == 1);
+	HF_ASSERT(EVP_PKEY_CTX_set_rsa_keygen_bits(x, 2048) == 1);
+	HF_ASSERT(EVP_PKEY_keygen(x, &key) == 1);
+	EVP_PKEY_CTX_free(x);
+	return key;
+}
+
 #endif

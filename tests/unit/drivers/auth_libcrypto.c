@@ -62,18 +62,6 @@ static struct hf_auth_ca *load_certs(X509 *const *x, int cnt)
 	return loaded;
 }
 
-static EVP_PKEY *make_pss(void)
-{
-	EVP_PKEY_CTX *x = EVP_PKEY_CTX_new_from_name(NULL, "RSA-PSS", NULL);
-	EVP_PKEY *key = NULL;
-
-	assert_int_equal(EVP_PKEY_keygen_init(x), 1);
-	assert_int_equal(EVP_PKEY_CTX_set_rsa_keygen_bits(x, 2048), 1);
-	assert_int_equal(EVP_PKEY_keygen(x, &key), 1);
-	EVP_PKEY_CTX_free(x);
-	return key;
-}
-
 static int setup(void **state)
 {
 	(void)state;
@@ -86,7 +74,7 @@ static int setup(void **state)
 	k1_key = EVP_EC_gen("secp256k1");
 	rsa_key = EVP_RSA_gen(2048);
 	weak_key = EVP_RSA_gen(1024);
-	pss_key = make_pss();
+	pss_key = x509_pss_key();
 	root = x509_make("Root", root_key, NULL, root_key, NOW, x509_authority);
 	inter = x509_make("Inter", inter_key, root, root_key, NOW, x509_authority);
 	other = x509_make("Other", inter_key, NULL, inter_key, NOW, x509_authority);

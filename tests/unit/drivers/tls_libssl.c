@@ -1146,18 +1146,6 @@ static X509 *of_root(EVP_PKEY *k, struct x509_wish w)
 	return x509_make("client", k, people.root, people.root_key, RIG_WALL_S, w);
 }
 
-static EVP_PKEY *make_pss(void)
-{
-	EVP_PKEY_CTX *x = EVP_PKEY_CTX_new_from_name(NULL, "RSA-PSS", NULL);
-	EVP_PKEY *k = NULL;
-
-	assert_int_equal(EVP_PKEY_keygen_init(x), 1);
-	assert_int_equal(EVP_PKEY_CTX_set_rsa_keygen_bits(x, 2048), 1);
-	assert_int_equal(EVP_PKEY_keygen(x, &k), 1);
-	EVP_PKEY_CTX_free(x);
-	return k;
-}
-
 static int people_come(void **state)
 {
 	char path[] = "/tmp/hf_libssl_XXXXXX";
@@ -1173,7 +1161,7 @@ static int people_come(void **state)
 	people.key[1] = EVP_EC_gen("P-256");
 	people.key[2] = EVP_EC_gen("P-384");
 	people.key[3] = EVP_EC_gen("P-521");
-	people.key[4] = make_pss();
+	people.key[4] = x509_pss_key();
 	for (size_t i = 0; i < HF_ARRAY_LEN(people.key); i++)
 		people.cert[i] = of_root(people.key[i], (struct x509_wish){0});
 	assert_non_null(f);

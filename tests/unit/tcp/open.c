@@ -275,8 +275,9 @@ RIG_TEST(no_free_slot)
 	assert_int_equal(rig_events(r), HF_TCP_EV_OPENED | HF_TCP_EV_READABLE);
 }
 
-/* The user says that he has no room for more: who is in goes on. */
-RIG_TEST(a_crowded_user_gets_no_newcomers)
+/* With one connection open and one half open, `refuse` is on: a third is not answered, those go on. */
+static void refuses_newcomers(
+	struct rig *r, void (*refuse)(struct hf_tcp *t, bool on), enum hf_tcp_outcome outcome)
 {
 	uint32_t conn;
 	rig_open(r);
@@ -285,29 +286,8 @@ RIG_TEST(a_crowded_user_gets_no_newcomers)
 	r->iss = 0;
 	IN(SYN_NEW, "S", OPTS(OPT_MSS));
 	OUT("SA", .ack = 1);
-	hf_tcp_crowd(r->t, true);
-	IN(SYN_CROWDED, "S", .sport = 3);
-	SILENT();
-	IN(OPENED, "A", .seq = 1, .ack = 1);
-	rig_events(r);
-	r->conn = conn;
-	rig_write(r, 10);
-	assert_true(rig_emit(r));
-	hf_tcp_crowd(r->t, false);
-	IN(SYN_NEW, "S", .sport = 3);
-}
-
-RIG_TEST(draining_answers_no_syn_and_lets_the_rest_go_on)
-{
-	uint32_t conn;
-	rig_open(r);
-	conn = r->conn;
-	r->sport = 2;
-	r->iss = 0;
-	IN(SYN_NEW, "S", OPTS(OPT_MSS));
-	OUT("SA", .ack = 1);
-	hf_tcp_drain(r->t, true);
-	IN(SYN_DRAINING, "S", .sport = 3);
+	refuse(r->t, true);
+	rig_in_at(r, __LINE__, outcome, (struct rig_seg){.flags = "S", .sport = 3});
 	SILENT();
 	IN(SYN_AGAIN, "S", OPTS(OPT_MSS));
 	OUT("SA", .ack = 1);
@@ -316,8 +296,19 @@ RIG_TEST(draining_answers_no_syn_and_lets_the_rest_go_on)
 	r->conn = conn;
 	rig_write(r, 10);
 	assert_true(rig_emit(r));
-	hf_tcp_drain(r->t, false);
+	refuse(r->t, false);
 	IN(SYN_NEW, "S", .sport = 3);
+}
+
+/* The user says that he has no room for more. */
+RIG_TEST(a_crowded_user_gets_no_newcomers)
+{
+	refuses_newcomers(r, hf_tcp_crowd, HF_TCP_O_SYN_CROWDED);
+}
+
+RIG_TEST(draining_answers_no_syn_and_lets_the_rest_go_on)
+{
+	refuses_newcomers(r, hf_tcp_drain, HF_TCP_O_SYN_DRAINING);
 }
 
 RIG_TEST(listeners)

@@ -131,8 +131,17 @@ chromium_chosen() {
 	END
 }
 
+# It says itself what it took.
+client_firefox() {
+	local profile=$FARM_DIR/firefox out
+	e2e_nss "$profile" || return
+	out=$(farm_in_client timeout 60 /usr/bin/python3 "$clients/firefox.py" "$profile" "https://$FARM_SNI/" 2>&1)
+	say_chosen any "$out" "$(head -n 1 <<<"$out")"
+}
+
 # ---- the table -----------------------------------------------------------------------------------
-all_clients="openssl curl gnutls wget java node python chromium"
+all_clients="openssl curl gnutls wget java node python chromium firefox"
+browsers="chromium firefox" # offer what they offer
 
 # Rows are what was offered; a cell is "yes" when that came out, "-" when the client cannot offer it.
 table() {
@@ -141,19 +150,19 @@ table() {
 		for client in $all_clients; do
 			sed "s/^/$client /" "$FARM_DIR/matrix.$client"
 		done
-	} | awk -v clients="$all_clients" -v order="$({ echo any; suites; } | awk '{ printf "%s ", $1 }')" '
+	} | awk -v clients="$all_clients" -v browsers=" $browsers " -v order="$({ echo any; suites; } | awk '{ printf "%s ", $1 }')" '
 		{ cell[$2, $1] = $2 == $3 ? "yes" : $3 }
 		END {
 			n = split(clients, c, " "); m = split(order, o, " ")
 			print "# As each client comes, it takes"
 			for (i = 1; i <= n; i++) printf "%-10s %s\n", c[i], cell["any", c[i]]
 			printf "\n# When it offers this alone\n%-46s", "suite"
-			for (i = 1; i <= n; i++) if (c[i] != "chromium") printf " %-8s", c[i]
+			for (i = 1; i <= n; i++) if (!index(browsers, " " c[i] " ")) printf " %-8s", c[i]
 			printf "\n"
 			for (j = 2; j <= m; j++) {
 				printf "%-46s", o[j]
 				for (i = 1; i <= n; i++)
-					if (c[i] != "chromium") printf " %-8s", ((o[j], c[i]) in cell) ? cell[o[j], c[i]] : "?"
+					if (!index(browsers, " " c[i] " ")) printf " %-8s", ((o[j], c[i]) in cell) ? cell[o[j], c[i]] : "?"
 				printf "\n"
 			}
 		}' | sed 's/ *$//'

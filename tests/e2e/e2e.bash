@@ -81,15 +81,18 @@ e2e_gauges() {
 		$1 != "#" && gauge'
 }
 
-# PATH [CHROMIUM ARGUMENT...]: the document that headless Chromium makes of a page, in a home of its own
-# whose certificate store knows the demo authority.
+# e2e_nss DIRECTORY: a new certificate store as browsers keep it, that knows the demo authority.
+e2e_nss() {
+	mkdir -p "$1" && certutil -N -d "sql:$1" --empty-password &&
+		certutil -A -d "sql:$1" -t C,, -n demo -i "$FARM_CA"
+}
+
+# PATH [CHROMIUM ARGUMENT...]: the document that headless Chromium makes of a page, in a home of its own.
 e2e_chromium() {
 	local path=$1 home=$FARM_DIR/chromium
 	shift
 	rm -rf "$home"
-	mkdir -p "$home/.pki/nssdb"
-	certutil -N -d "sql:$home/.pki/nssdb" --empty-password &&
-		certutil -A -d "sql:$home/.pki/nssdb" -t C,, -n demo -i "$FARM_CA" || return
+	e2e_nss "$home/.pki/nssdb" || return
 	HOME=$home farm_in_client timeout 60 chromium --headless --no-sandbox --disable-gpu --disable-quic \
 		--no-first-run --disable-background-networking --disable-component-update --disable-sync \
 		--user-data-dir="$home/profile" --host-resolver-rules="MAP $FARM_SNI $FARM_ADDRESS" "$@" \

@@ -4,12 +4,13 @@
  * neither SACKed nor lost (RFC 6675's pipe). A peer without SACK says by each duplicate ACK that one
  * segment arrived, so that many are counted as if they were SACKed: that is what NewReno's inflating
  * and deflating comes to. Byte counting as in RFC 3465, so that one ACK for many segments opens as
- * much as many ACKs would, within reason. RFC 9438, 5681, 6582, 6675, 6928, 3042. */
+ * much as many ACKs would: receivers that take a burst in one go answer it by one, and to count no more
+ * than a few segments of it makes slow start slower with each round trip. RFC 9438, 5681, 6582, 6675,
+ * 6928, 3042. */
 #include "lib/tcp/tcp_conn.h"
 
 #define DUP_MAX 3u          /* RFC 5681 3.2 */
 #define CWND_MAX (1u << 30) /* must not run round the circle */
-#define ABC_LIMIT 8u        /* segments per ACK, RFC 9406 4.2 */
 #define IW_SEGMENTS 10u     /* RFC 6928 2 */
 #define IW_LEN 14600u
 #define CUBIC_MS_MAX 50000 /* the curve is far above any window by then */
@@ -118,9 +119,8 @@ static uint32_t cubic_growth(struct hf_tcp_conn *c, uint32_t len, hf_ns now)
  * and the second finds little in flight. */
 static void grow(struct hf_tcp_conn *c, uint32_t acked_len, uint32_t flight, hf_ns now)
 {
-	uint32_t mss = c->info.mss;
-	uint32_t limit = hf_seq_lt(c->snd_una, c->recover) ? 1 : ABC_LIMIT; /* RFC 3465 2.3 */
-	uint32_t len = HF_MIN(acked_len, limit * mss);
+	bool again = hf_seq_lt(c->snd_una, c->recover); /* after a timeout: RFC 3465 2.3 */
+	uint32_t len = again ? HF_MIN(acked_len, (uint32_t)c->info.mss) : acked_len;
 	bool used = hf_seq_lt(c->snd_una - acked_len, c->full_at);
 	if (c->cwnd >= c->ssthresh)
 		len = used ? cubic_growth(c, acked_len, now) : 0;

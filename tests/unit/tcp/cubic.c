@@ -175,8 +175,8 @@ static void unused_windows_stay(void **state)
 	assert_int_equal(segments(&p), 10);
 }
 
-/* A peer may answer a burst by few ACKs, and all at once: the window has been used for all of them
- * (RFC 9406 4.2 for how many segments one counts). */
+/* A peer may answer a burst by few ACKs, and all at once: the window has been used for all of them, and
+ * slow start doubles as if each segment had been acknowledged by itself. */
 static void stretched_acks_open_as_much(void **state)
 {
 	struct path p;
@@ -186,7 +186,11 @@ static void stretched_acks_open_as_much(void **state)
 	acked(&p, 8 * MSS, 10 * MSS);
 	acked(&p, 2 * MSS, 2 * MSS);
 	assert_int_equal(segments(&p), 20);
-	p.c.ssthresh = 20 * MSS;
+	p.c.full_at = p.c.snd_una + 20 * MSS;
+	acked(&p, 2 * MSS, 20 * MSS);
+	acked(&p, 18 * MSS, 18 * MSS);
+	assert_int_equal(segments(&p), 40);
+	p.c.cwnd = p.c.ssthresh = 20 * MSS;
 	for (uint32_t i = 0; i < 20; i++) { /* two ACKs a round; nothing was lost yet, so as Reno */
 		uint32_t cnt = segments(&p);
 		p.c.full_at = p.c.snd_una + cnt * MSS;

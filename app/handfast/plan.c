@@ -19,7 +19,8 @@
 #define SYM_JOB_CNT 1024u       /* records and hashes of one turn */
 #define AUTH_JOB_MAX 256u       /* clients' certificates that wait: some tenths of a second */
 #define SCHEDULE_MAX 8192u      /* expanded keys kept ready */
-#define WINDOW_MAX (256u << 10) /* per connection and direction: 100 Mbit/s at 20 ms */
+#define WINDOW_MAX (256u << 10) /* what a client may send ahead: 100 Mbit/s at 20 ms */
+#define QUEUE_MAX (4u << 20)    /* of a connection, to the client: 800 Mbit/s at 20 ms */
 #define DPDK_AROUND (32u << 20) /* its heap, queues and tables, beside the packet buffers */
 
 static const hf_ns SYN_LIFE_NS = 10 * HF_NS_S; /* SYN-ACK sent four times, RFC 6298 backoff */
@@ -102,7 +103,7 @@ static struct hf_worker_cfg plan_worker(const struct hf_plan *p, const struct hf
 		.cross_cnt = CROSS_CNT,
 		.trace_cnt = TRACE_CNT,
 		.rcv_wnd_max = WINDOW_MAX,
-		.snd_queue_max = WINDOW_MAX,
+		.snd_queue_max = QUEUE_MAX,
 		.syn_life_ns = SYN_LIFE_NS,
 		.time_wait_ns = cfg->timeouts.time_wait_ns,
 		.close_ns = cfg->timeouts.close_ns,

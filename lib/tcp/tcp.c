@@ -4,6 +4,7 @@
 #include "lib/tcp/tcp_conn.h"
 
 #define SHARE 4u /* a queue may take this part (1/4) of the chunks that are free now */
+#define QUEUE_FIRST (256u << 10) /* 100 Mbit/s at 20 ms; what was sent already is in it */
 
 /* ---- memory ---- */
 static uint32_t flow_cnt(const struct hf_tcp_cfg *cfg)
@@ -95,10 +96,16 @@ void hf_tcp_crowd(struct hf_tcp *t, bool on)
 
 /* With n queues that want all they can get, 1/(1 + n/SHARE) of the pool stays free, so that a
  * newcomer always finds some (dynamic thresholds, Choudhury and Hahne 1998). */
+static uint32_t share_beyond(const struct hf_tcp *t, uint32_t kept_cnt)
+{
+	uint64_t free_cnt = t->bufs->chunk.cnt - t->bufs->chunk.used;
+	uint64_t len = (free_cnt - HF_MIN(free_cnt, kept_cnt)) * HF_CHUNK_DATA;
+	return (uint32_t)HF_MIN(len / SHARE, (uint64_t)INT32_MAX);
+}
+
 uint32_t hf_tcp_share(const struct hf_tcp *t)
 {
-	uint64_t free_len = (uint64_t)(t->bufs->chunk.cnt - t->bufs->chunk.used) * HF_CHUNK_DATA;
-	return (uint32_t)HF_MIN(free_len / SHARE, (uint64_t)INT32_MAX);
+	return share_beyond(t, 0);
 }
 
 /* ---- flows ---- */
@@ -215,10 +222,19 @@ static bool may_send(const struct hf_tcp_conn *c)
 	return hf_tcp_state_allows(c, HF_TCP_M_USER_CLOSES);
 }
 
+/* A wide window of congestion wants twice its length in the queue: one that is on its way, and one that
+ * follows it as it is acknowledged. Whoever has grown takes nothing of the pool's second half. */
+static uint32_t queue_max(const struct hf_tcp *t, const struct hf_tcp_conn *c)
+{
+	uint32_t first = HF_MIN(QUEUE_FIRST, hf_tcp_share(t));
+	uint32_t grown = HF_MIN(2 * c->cwnd, share_beyond(t, t->bufs->chunk.cnt / 2));
+	return HF_MIN(t->cfg.snd_queue_max, HF_MAX(first, grown));
+}
+
 size_t hf_tcp_snd_room(const struct hf_tcp *t, uint32_t conn)
 {
 	const struct hf_tcp_conn *c = conn_at(t, conn);
-	size_t max = HF_MIN(t->cfg.snd_queue_max, hf_tcp_share(t));
+	size_t max = queue_max(t, c);
 	return may_send(c) && max > c->snd.len ? max - c->snd.len : 0;
 }
 

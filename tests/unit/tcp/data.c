@@ -410,11 +410,36 @@ static void early_bytes_leave_a_reserve(void **state)
 RIG_TEST(send_room_is_bounded)
 {
 	rig_open(r);
-	assert_int_equal(hf_tcp_snd_room(r->t, r->conn), 1024 * 2032 / 4);
+	assert_int_equal(hf_tcp_snd_room(r->t, r->conn), 256 << 10);
 	rig_write(r, 200000);
-	assert_in_range(hf_tcp_snd_room(r->t, r->conn), 1, 1024 * 2032 / 4 - 200000);
+	assert_int_equal(hf_tcp_snd_room(r->t, r->conn), (256 << 10) - 200000);
 	hf_tcp_shutdown(r->t, r->conn, r->now);
 	assert_int_equal(hf_tcp_snd_room(r->t, r->conn), 0);
+}
+
+/* Two windows of congestion, as far as the options let it, and out of the pool's first half. */
+static void send_room_grows_with_the_window(void **state)
+{
+	static struct rig rig;
+	struct rig *r = &rig;
+	struct hf_chain others = {0};
+	struct hf_tcp_conn *c;
+	uint8_t bytes[1000] = {0};
+	(void)state;
+	rig_init_with(r, &rig_cfg_default, 8192);
+	rig_open(r);
+	c = hf_pool_at(&r->t->conns, r->conn);
+	assert_int_equal(hf_tcp_snd_room(r->t, r->conn), 256 << 10);
+	c->cwnd = 300000;
+	assert_int_equal(hf_tcp_snd_room(r->t, r->conn), 600000);
+	c->cwnd = 3000000;
+	assert_int_equal(hf_tcp_snd_room(r->t, r->conn), rig_cfg_default.snd_queue_max);
+	while (r->bufs.chunk.used < 8192 - 4096)
+		assert_int_equal(
+			hf_chain_append(&r->bufs, &others, bytes, sizeof(bytes)), sizeof(bytes));
+	assert_int_equal(hf_tcp_snd_room(r->t, r->conn), 256 << 10);
+	hf_chain_clear(&r->bufs, &others);
+	rig_fini(r);
 }
 
 /* ---- the peer's window ------------------------------------------------------------------------- */
@@ -509,6 +534,7 @@ int main(void)
 		cmocka_unit_test(early_bytes_give_way),
 		cmocka_unit_test(early_bytes_leave_a_reserve),
 		cmocka_unit_test(send_room_is_bounded),
+		cmocka_unit_test(send_room_grows_with_the_window),
 		cmocka_unit_test(we_keep_within_the_peers_window),
 		cmocka_unit_test(window_of_a_segment_that_came_again),
 		cmocka_unit_test(half_of_a_small_window_is_worth_a_segment),

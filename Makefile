@@ -114,8 +114,8 @@ $(B)/hfrelay: $(call obj,$(wildcard app/hfrelay/*.c) app/handfast/control.c) $(c
 	$(link) -lpthread
 $(B)/hfecho: $(call obj,lib/client/example/echo.c) $(call libs_of,client)
 	$(link) -lpthread
-$(B)/hfbench: $(call obj,$(wildcard bench/hfbench/*.c)) $(call archive,base)
-	$(link) -lcrypto -lm -lpthread
+$(B)/hfbench: $(call obj,$(wildcard bench/hfbench/*.c) drivers/port/dpdk.c) $(call libs_of,net) $(call archive,os)
+	$(link) $(dpdk_libs) -lcrypto -lm -lpthread
 
 # What bench/attack.sh does to servers in namespaces of its own.
 $(B)/hfattack: $(call obj,bench/attack/main.c)

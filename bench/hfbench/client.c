@@ -1,17 +1,13 @@
 /* client.c -- one thread's loop. A slot is one connection at a time and walks through connect,
  * handshake, reply and close; whatever ends it, well or badly, frees the slot for the next: in a
  * closed loop at once, in an open one when the next is meant to start, the time of which is drawn
- * beforehand and does not care for how the others fare. Edge-triggered epoll; TLS is tls.c's. A tick
- * every few milliseconds looks for slots that are overdue, so nothing waits for ever. */
+ * beforehand and does not care for how the others fare. Connections are a wire's (wire.h), slot i has
+ * connection i; TLS is tls.c's. A tick every few milliseconds looks for slots that are overdue, so nothing
+ * waits for ever. */
 #include <errno.h>
-#include <fcntl.h>
 #include <math.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <strings.h>
-#include <sys/epoll.h>
-#include <time.h>
-#include <unistd.h>
 #include "bench/hfbench/hfbench.h"
 #include "bench/hfbench/tls.h"
 
@@ -23,7 +19,7 @@
 
 struct slot {
 	struct client *client;
-	int fd;
+	uint32_t conn;
 	enum bench_phase phase;
 	bool busy, head_done, done; /* done: the reply, or all that was wanted */
 	hf_ns began, asked, due;    /* due while idle: when it may start again */
@@ -42,7 +38,7 @@ struct client {
 	const struct bench_opt *opt;
 	struct bench_tally *tally;
 	struct btls_shared tls;
-	int epoll;
+	struct bench_wire *wire;
 	char request[1024];
 	size_t request_len;
 	struct slot *slot;
@@ -56,13 +52,6 @@ struct client {
 	uint8_t rx[READ_SIZE];
 };
 
-static hf_ns now_ns(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (hf_ns)t.tv_sec * HF_NS_S + (hf_ns)t.tv_nsec;
-}
-
 static void left_free(struct slot *s)
 {
 	free(s->left);
@@ -70,18 +59,13 @@ static void left_free(struct slot *s)
 	s->left_len = 0;
 }
 
-/* Ends the connection; fin says whether the kernel may close it in peace. */
+/* Ends the connection; fin says whether the wire may close it in peace. */
 static void slot_end(struct slot *s, bool fin)
 {
-	struct linger now = {.l_onoff = 1, .l_linger = 0};
+	struct bench_wire *w = s->client->wire;
 	btls_end(&s->tls);
 	left_free(s);
-	if (s->fd >= 0) {
-		if (!fin)
-			(void)setsockopt(s->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
-		(void)close(s->fd);
-	}
-	s->fd = -1;
+	w->cls->close(w, s->conn, !fin);
 	if (s->busy && s->client->idle)
 		s->client->idle[s->client->idle_cnt++] = s;
 	s->busy = false;
@@ -102,7 +86,7 @@ static void slot_fail(struct slot *s, enum bench_cause cause)
 	atomic_fetch_add_explicit(&t->failed, 1, memory_order_relaxed);
 	session_forget(s);
 	slot_end(s, false);
-	s->due = now_ns() + BACKOFF_NS;
+	s->due = bench_now_ns() + BACKOFF_NS;
 }
 
 static enum bench_cause cause_of_errno(int err)
@@ -154,9 +138,6 @@ static void slot_start(struct slot *s, hf_ns meant_at, hf_ns now)
 {
 	struct client *c = s->client;
 	const struct bench_opt *o = c->opt;
-	struct epoll_event ev = {
-		.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = s};
-	int one = 1;
 	s->busy = true;
 	s->phase = PHASE_CONNECT;
 	s->done = false;
@@ -166,27 +147,19 @@ static void slot_start(struct slot *s, hf_ns meant_at, hf_ns now)
 	atomic_fetch_add_explicit(&c->tally->started, 1, memory_order_relaxed);
 	choose_session(s);
 	btls_begin(&s->tls, &c->tls, &s->session);
-	s->fd = socket(o->to.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (s->fd < 0) {
-		slot_fail(s, CAUSE_LOCAL);
-		return;
-	}
-	(void)setsockopt(s->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	if (connect(s->fd, (const struct sockaddr *)&o->to, o->to_len) && errno != EINPROGRESS)
+	if (c->wire->cls->open(c->wire, s->conn))
 		slot_fail(s, cause_of_errno(errno));
-	else if (epoll_ctl(c->epoll, EPOLL_CTL_ADD, s->fd,
-			 &ev)) /* now: before it, it would hang up */
-		slot_fail(s, CAUSE_LOCAL);
 }
 
 /* ---- what is sent: each returns false when the connection has ended ---- */
 
 static bool slot_flush(struct slot *s)
 {
+	struct bench_wire *w = s->client->wire;
 	struct btls *t = &s->tls;
 	while (t->flight_at < t->flight_len) {
-		ssize_t n = send(s->fd, t->flight + t->flight_at,
-			(size_t)(t->flight_len - t->flight_at), MSG_NOSIGNAL);
+		ssize_t n = w->cls->write(w, s->conn, t->flight + t->flight_at,
+			(size_t)(t->flight_len - t->flight_at));
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
 			return true;
 		if (n < 0 && s->phase == PHASE_CLOSE) {
@@ -220,7 +193,7 @@ static bool begin_close(struct slot *s)
 	}
 	if (!slot_flush(s))
 		return false;
-	(void)shutdown(s->fd, SHUT_WR);
+	s->client->wire->cls->end(s->client->wire, s->conn);
 	return true;
 }
 
@@ -239,9 +212,9 @@ static bool next_request(struct slot *s)
 	s->head_done = s->done = false;
 	s->head_len = 0;
 	if (s->phase == PHASE_REPLY) /* of the first one the connection is a part */
-		s->began = now_ns();
+		s->began = bench_now_ns();
 	s->phase = PHASE_REPLY;
-	s->due = now_ns() + c->opt->timeout_ms * HF_NS_MS;
+	s->due = bench_now_ns() + c->opt->timeout_ms * HF_NS_MS;
 	if (btls_send(&s->tls, c->request, c->request_len))
 		return slot_flush(s);
 	slot_fail(s, CAUSE_LOCAL);
@@ -253,7 +226,7 @@ static bool next_request(struct slot *s)
 static bool handshake_done(struct slot *s)
 {
 	struct bench_tally *t = s->client->tally;
-	bench_hist_add(&t->handshake, now_ns() - s->began);
+	bench_hist_add(&t->handshake, bench_now_ns() - s->began);
 	atomic_fetch_add_explicit(&t->handshakes, 1, memory_order_relaxed);
 	t->resumed += s->tls.resumed;
 	if (s->client->idle && !s->tls.resumed)
@@ -282,7 +255,7 @@ static enum bench_cause head_judge(struct slot *s)
 static bool reply_done(struct slot *s)
 {
 	struct client *c = s->client;
-	bench_hist_add(&c->tally->reply, now_ns() - s->began);
+	bench_hist_add(&c->tally->reply, bench_now_ns() - s->began);
 	atomic_fetch_add_explicit(&c->tally->replies, 1, memory_order_relaxed);
 	return next_request(s);
 }
@@ -399,19 +372,18 @@ static void slot_broken(struct slot *s, int err)
 }
 
 /* A read that does not fill the buffer has emptied the socket, unless the end is behind it. */
-static void slot_step(struct slot *s, uint32_t events)
+static void slot_step(struct slot *s, const struct bench_event *ev)
 {
 	struct client *c = s->client;
-	bool ends = events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR);
 	ssize_t got;
 	size_t kept;
-	if (!slot_flush(s) || !(ends || events & EPOLLIN))
+	if (!slot_flush(s) || !ev->readable)
 		return;
 	do {
 		kept = s->left_len;
 		if (kept)
 			memcpy(c->rx, s->left, kept);
-		got = recv(s->fd, c->rx + kept, sizeof(c->rx) - kept, 0);
+		got = c->wire->cls->read(c->wire, s->conn, c->rx + kept, sizeof(c->rx) - kept);
 		if (got < 0 && (errno == EAGAIN || errno == EINTR))
 			return;
 		if (got < 0) {
@@ -424,7 +396,7 @@ static void slot_step(struct slot *s, uint32_t events)
 		}
 		if (!slot_take(s, c->rx, kept + (size_t)got))
 			return;
-	} while (ends || (size_t)got == sizeof(c->rx) - kept);
+	} while (ev->ends || (size_t)got == sizeof(c->rx) - kept);
 }
 
 /* Takes the right to start one more connection; with --total there are only so many. */
@@ -474,7 +446,7 @@ static void open_begin(struct client *c)
 	for (i = 0; i < c->thread->slot_cnt; i++)
 		c->idle[c->idle_cnt++] = &c->slot[i];
 	c->random = c->thread->seed * 0x9e3779b97f4a7c15;
-	c->next_at = (double)now_ns();
+	c->next_at = (double)bench_now_ns();
 	next_draw(c);
 }
 
@@ -493,7 +465,7 @@ static bool open_primed(struct client *c, hf_ns now)
 
 static void open_start(struct client *c)
 {
-	hf_ns now = now_ns();
+	hf_ns now = bench_now_ns();
 	if (!open_primed(c, now))
 		return;
 	while (c->next_at <= (double)now && c->idle_cnt && ticket_take(c)) {
@@ -506,7 +478,7 @@ static void open_start(struct client *c)
 
 static void open_end(struct client *c)
 {
-	double now = (double)now_ns();
+	double now = (double)bench_now_ns();
 	for (; c->next_at <= now && ticket_take(c); next_draw(c))
 		c->tally->missed++;
 	free(c->idle);
@@ -516,25 +488,23 @@ static void open_end(struct client *c)
 /* ---- */
 
 /* Waits for events, until the next tick or start at most. */
-static int wait_events(struct client *c, struct epoll_event *ev, int max)
+static uint32_t wait_events(struct client *c, struct bench_event *ev, uint32_t max)
 {
 	double ns = TICK_MS * (double)HF_NS_MS, left;
-	struct timespec t;
 	if (c->idle && c->idle_cnt) {
-		left = c->next_at - (double)now_ns();
+		left = c->next_at - (double)bench_now_ns();
 		ns = HF_MAX(0, HF_MIN(ns, left));
 	}
-	t = (struct timespec){.tv_nsec = (long)ns};
-	return epoll_pwait2(c->epoll, ev, max, &t, NULL);
+	return c->wire->cls->wait(c->wire, ev, max, (hf_ns)ns);
 }
 
 static void loop(struct client *c)
 {
-	struct epoll_event ev[256];
+	struct bench_event ev[256];
 	hf_ns next_tick = 0, now;
-	int i, cnt;
+	uint32_t i, cnt;
 	for (;;) {
-		now = now_ns();
+		now = bench_now_ns();
 		if (now >= next_tick) {
 			uint32_t busy;
 			if (atomic_load(c->thread->stop))
@@ -548,11 +518,11 @@ static void loop(struct client *c)
 			open_start(c);
 		cnt = wait_events(c, ev, HF_ARRAY_LEN(ev));
 		for (i = 0; i < cnt; i++) {
-			struct slot *s = ev[i].data.ptr;
+			struct slot *s = &c->slot[ev[i].conn];
 			if (s->busy)
-				slot_step(s, ev[i].events);
+				slot_step(s, &ev[i]);
 			if (!s->busy && !s->due && !c->idle && ticket_take(c))
-				slot_start(s, now_ns(), now_ns());
+				slot_start(s, bench_now_ns(), bench_now_ns());
 		}
 	}
 }
@@ -567,8 +537,6 @@ static void client_free(struct client *c)
 	}
 	free(c->slot);
 	btls_shared_free(&c->tls);
-	if (c->epoll >= 0)
-		(void)close(c->epoll);
 	free(c);
 }
 
@@ -581,13 +549,13 @@ void *bench_client_run(void *thread)
 	c->thread = t;
 	c->opt = t->opt;
 	c->tally = t->tally;
-	c->epoll = epoll_create1(EPOLL_CLOEXEC);
+	c->wire = t->wire;
 	c->slot = calloc(t->slot_cnt, sizeof(*c->slot));
-	HF_ASSERT(c->epoll >= 0 && c->slot);
-	HF_ASSERT(btls_shared_make(&c->tls, &c->opt->tls, t->seed ^ now_ns()));
+	HF_ASSERT(c->slot);
+	HF_ASSERT(btls_shared_make(&c->tls, &c->opt->tls, t->seed ^ bench_now_ns()));
 	for (i = 0; i < t->slot_cnt; i++) {
 		c->slot[i].client = c;
-		c->slot[i].fd = -1;
+		c->slot[i].conn = i;
 	}
 	if (t->opt->request)
 		c->request_len = (size_t)snprintf(c->request, sizeof(c->request),

@@ -4,6 +4,7 @@
  * connection that finds no place waits for one, and its latencies count from the moment it was meant
  * to start. What it measures is what a client of a farm sees: connect() to the server's Finished, and
  * connect() to the last byte of the answer.
+ * Connections are the kernel's, or with --port its own over a DPDK device (wire.h).
  * What it offers comes from a mix (mix.c) and from options; how little it computes itself, tls.h says.
  * Threads: each runs its own epoll loop, TLS state and tally; main adds the tallies up at the end.
  * Memory: bounded by --concurrent; latencies go into histograms of 0.8 % resolution.
@@ -19,11 +20,13 @@
 #include <sys/socket.h>
 #include <sys/types.h>
 #include "bench/hfbench/tls.h"
+#include "bench/hfbench/wire.h"
 
 #define HFBENCH_PIDS_MAX 16u
 #define HFBENCH_TASKS_MAX 64u
 #define HFBENCH_THREADS_MAX 64u
-#define HFBENCH_VERIFY_EVERY 100u /* with --ca: of the signatures, see tls.h */
+#define HFBENCH_VERIFY_EVERY 100u    /* with --ca: of the signatures, see tls.h */
+#define HFBENCH_ASK_NS (5 * HF_NS_S) /* for who the server is, over a device */
 #define BENCH_UNLIMITED UINT32_MAX
 
 enum bench_resume { RESUME_NONE, RESUME_TICKET, RESUME_ID };
@@ -43,6 +46,8 @@ struct bench_opt {
 	struct sockaddr_storage to;
 	socklen_t to_len;
 	const char *target, *cipher, *ca, *request, *json;
+	const char *device;  /* of DPDK; NULL: the kernel's sockets */
+	struct hf_addr from; /* over a device: the client's own address */
 	const struct bench_mix *mix;
 	struct btls_cfg tls;
 	uint32_t concurrent, threads, seconds, timeout_ms;
@@ -118,6 +123,7 @@ struct bench_thread {
 	struct bench_tally *tally;
 	_Atomic uint64_t *tickets; /* connections that may still be started, of all threads */
 	_Atomic bool *stop;
+	struct bench_wire *wire; /* with slot_cnt connections */
 	uint32_t slot_cnt;
 	double interval_ns; /* mean time between two starts; 0: closed loop */
 	uint64_t seed;      /* of those times */
@@ -148,6 +154,7 @@ struct bench_cpu {
 struct bench_window {
 	double seconds, client_cpu;
 	struct bench_cpu cpu[HFBENCH_PIDS_MAX]; /* spent in the window */
+	struct bench_port_stats port;           /* over a device */
 };
 
 void bench_cpu_read(struct bench_cpu *c, pid_t pid);

@@ -1,6 +1,7 @@
 /* main.c -- hfbench: options, the window, progress once a second, the report.
  * The window opens when the threads start and closes when they have ended; connections still
  * open then are reset and counted as unfinished, not as failures. */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
@@ -11,6 +12,7 @@
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
+#include "bench/hfbench/device.h"
 #include "bench/hfbench/hfbench.h"
 
 static const char help[] =
@@ -30,6 +32,9 @@ static const char help[] =
 	"100\n"
 	"      --request PATH   send GET PATH and read the reply; without it, handshakes only\n"
 	"      --requests N     so many on each connection (1); 0: until the end\n"
+	"      --port DEVICE    over a DPDK device and a TCP of its own, with --threads 1; as\n"
+	"                       net_memif0,role=client,id=0,socket=FILE,socket-abstract=no\n"
+	"      --from ADDRESS   with --port: this client's address, in the server's network\n"
 	"      --hold           keep each connection open, until the end\n"
 	"      --resume HOW     none, ticket or id (none); or ticket:50 for half of the "
 	"connections\n"
@@ -107,6 +112,18 @@ static void parse_target(struct bench_opt *o, const char *text)
 	freeaddrinfo(found);
 }
 
+static bool address(const char *text, struct hf_addr *a)
+{
+	uint8_t v4[4];
+	if (inet_pton(AF_INET6, text, a->b) == 1)
+		return true;
+	if (inet_pton(AF_INET, text, v4) != 1)
+		return false;
+	*a = hf_addr_v4(
+		(uint32_t)v4[0] << 24 | (uint32_t)v4[1] << 16 | (uint32_t)v4[2] << 8 | v4[3]);
+	return true;
+}
+
 static void parse_pids(struct bench_opt *o, char *text)
 {
 	char *word;
@@ -128,13 +145,17 @@ enum {
 	OPT_CPU,
 	OPT_JSON,
 	OPT_REQUESTS,
-	OPT_HOLD
+	OPT_HOLD,
+	OPT_PORT,
+	OPT_FROM
 };
 
 static const struct option options[] = {
 	{"mix", required_argument, NULL, 'm'},
 	{"requests", required_argument, NULL, OPT_REQUESTS},
 	{"hold", no_argument, NULL, OPT_HOLD},
+	{"port", required_argument, NULL, OPT_PORT},
+	{"from", required_argument, NULL, OPT_FROM},
 	{"concurrent", required_argument, NULL, 'c'},
 	{"rate", required_argument, NULL, 'r'},
 	{"threads", required_argument, NULL, 't'},
@@ -231,6 +252,13 @@ static void take_option(struct bench_opt *o, int opt)
 	case OPT_JSON:
 		o->json = optarg;
 		break;
+	case OPT_PORT:
+		o->device = optarg;
+		break;
+	case OPT_FROM:
+		if (!address(optarg, &o->from))
+			die("--from %s: want an address", optarg);
+		break;
 	case 'h':
 		fputs(help, stdout);
 		bench_mix_list(stdout);
@@ -238,6 +266,19 @@ static void take_option(struct bench_opt *o, int opt)
 	default:
 		die("`hfbench --help` lists the options");
 	}
+}
+
+static void parse_device(const struct bench_opt *o)
+{
+	static const struct hf_addr none;
+	if (!o->device)
+		return;
+	if (hf_addr_eq(&o->from, &none))
+		die("--port wants --from ADDRESS, the client's own");
+	if (hf_addr_is_v4(&o->from) != (o->to.ss_family == AF_INET))
+		die("--from is of another family than the server's address");
+	if (o->threads > 1)
+		die("--port has one queue: --threads 1");
 }
 
 static void parse(struct bench_opt *o, int argc, char **argv)
@@ -263,6 +304,7 @@ static void parse(struct bench_opt *o, int argc, char **argv)
 	if (!o->concurrent)
 		o->concurrent = o->rate ? 1000 : 32;
 	o->threads = HF_MIN(o->threads, o->concurrent);
+	parse_device(o);
 	if (o->hold && !o->seconds)
 		die("--hold wants an end: --seconds");
 	if (!o->ca)
@@ -314,6 +356,7 @@ struct run {
 	struct bench_thread thread[HFBENCH_THREADS_MAX];
 	struct bench_tally tally[HFBENCH_THREADS_MAX], sum;
 	struct bench_window window;
+	struct hf_port *device;
 };
 
 static void progress(struct run *r, double elapsed, uint64_t *last)
@@ -356,6 +399,32 @@ static void watch(struct run *r, double began)
 	}
 }
 
+/* The wire of a thread. */
+static struct bench_wire *wire(struct run *r, uint32_t conn_cnt)
+{
+	struct bench_port_cfg cfg = {.from = r->opt.from, .conn_cnt = conn_cnt};
+	struct bench_wire *w;
+	char host[64], port[8], why[512];
+	if (!r->opt.device) {
+		w = bench_wire_kernel(&r->opt.to, r->opt.to_len, conn_cnt);
+		if (!w)
+			die("cannot make a thread's epoll");
+		return w;
+	}
+	if (getnameinfo((const struct sockaddr *)&r->opt.to, r->opt.to_len, host, sizeof(host),
+		    port, sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV) ||
+		!address(host, &cfg.to))
+		die("%s: not an address for a device", r->opt.target);
+	cfg.to_port = (uint16_t)strtoul(port, NULL, 10);
+	cfg.port = r->device = bench_device_open(r->opt.device, why, sizeof(why));
+	if (!r->device)
+		die("--port %s: %s", r->opt.device, why);
+	w = bench_wire_port(&cfg);
+	if (!w || !bench_wire_port_up(w, HFBENCH_ASK_NS))
+		die("--port %s: nobody there says that %s is his", r->opt.device, host);
+	return w;
+}
+
 static void prepare(struct run *r)
 {
 	uint32_t i, share = r->opt.concurrent / r->opt.threads;
@@ -368,6 +437,7 @@ static void prepare(struct run *r)
 			.slot_cnt = share + (i < r->opt.concurrent % r->opt.threads),
 			.interval_ns = r->opt.rate ? 1e9 * r->opt.threads / r->opt.rate : 0,
 			.seed = i + 1};
+		r->thread[i].wire = wire(r, r->thread[i].slot_cnt);
 	}
 }
 
@@ -398,6 +468,8 @@ static void measure(struct run *r)
 static void report(struct run *r)
 {
 	FILE *f;
+	if (r->device)
+		r->window.port = *bench_wire_port_stats(r->thread[0].wire);
 	bool to_stdout = r->opt.json && !strcmp(r->opt.json, "-");
 	if (!to_stdout)
 		bench_report_table(stdout, &r->opt, &r->sum, &r->window);
@@ -426,6 +498,10 @@ int main(int argc, char **argv)
 	measure(r);
 	report(r);
 	failed = r->sum.failed || !r->sum.handshakes;
+	for (uint32_t i = 0; i < r->opt.threads; i++)
+		r->thread[i].wire->cls->fini(r->thread[i].wire);
+	if (r->device)
+		bench_device_close(r->device);
 	X509_STORE_free(r->opt.tls.trust);
 	free(r);
 	return failed;

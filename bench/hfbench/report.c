@@ -238,6 +238,12 @@ void bench_report_table(FILE *f, const struct bench_opt *o, const struct bench_t
 	print_hist(f, o->rate ? "meant -> Finished" : "connect -> Finished", &t->handshake);
 	print_hist(f, o->rate ? "meant -> end of reply" : "connect -> end of reply", &t->reply);
 	print_failures(f, t);
+	if (o->device)
+		fprintf(f,
+			"over %s: %" PRIu64 " frames in, %" PRIu64 " out; %" PRIu64
+			" said again, %" PRIu64 " gaps, %" PRIu64 " without a free frame\n",
+			o->device, w->port.frames_in, w->port.frames_out, w->port.resent,
+			w->port.gaps, w->port.no_frame);
 	print_cpu(f, o, t, w);
 }
 
@@ -339,6 +345,11 @@ void bench_report_json(FILE *f, const struct bench_opt *o, const struct bench_ta
 	json_buckets(f, "handshake_buckets", &t->handshake);
 	json_buckets(f, "reply_buckets", &t->reply);
 	json_failures(f, t);
+	if (o->device)
+		fprintf(f,
+			"  \"frames_in\": %" PRIu64 ", \"frames_out\": %" PRIu64
+			", \"resent\": %" PRIu64 ", \"gaps\": %" PRIu64 ",\n",
+			w->port.frames_in, w->port.frames_out, w->port.resent, w->port.gaps);
 	fprintf(f,
 		"  \"client_cpu_seconds\": %.4f,\n  \"client_us_each\": %.2f,\n  \"server_cpu\": [",
 		w->client_cpu, client_us(t, w));

@@ -292,7 +292,8 @@ farm_web() {
 		user nobody nogroup;
 		pid $dir/nginx.pid;
 		error_log stderr warn;
-		events { worker_connections 8192; }
+		worker_rlimit_nofile $(ulimit -Hn);
+		events { worker_connections 20000; } # the bench holds 8,000, and as many to the appliance's peers
 		http {
 		    access_log off;
 		    default_type text/plain;

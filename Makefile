@@ -294,6 +294,7 @@ fuzz:
 bench: all
 	$(Q)deploy/install run bench
 	$(Q)bench/bench.py run $(BENCH)
+	$(Q)bench/memif.sh
 
 ##  bench-quick    one case against nginx in under a minute, into build/
 bench-quick: all

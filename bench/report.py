@@ -216,6 +216,31 @@ are reserved beside for what its backend may send. The others' is the growth of 
 """
 
 
+def part_memif(results):
+    """The worker over shared memory: time for each handshake, never a ratio."""
+    found = results.get("memif", {})
+    rows = []
+    for name, r in found.get("cases", {}).items():
+        good = [w for w in r["windows"] if not w["wrong"]]
+        if not good:
+            rows.append([name, r["title"]] + ["-"] * 7)
+            continue
+        parts = sorted(((statistics.median(w["parts"][k] for w in good), k) for k in good[0]["parts"]), reverse=True)
+        us = [w["us"] for w in good]
+        rows.append([name, r["title"], "%s (%s to %s)" % (figure(r["us"]), figure(min(us)), figure(max(us))),
+                     figure(r["keys_us"]), figure(r["us"] - r["keys_us"]),
+                     ", ".join("%s %s" % (k, figure(v)) for v, k in parts[:5]), figure(r["rate"]), figure(r["client_us"]),
+                     figure(1e6 / r["us"]) if r["unit"] == "Gbit" else "-"])
+    if not rows:
+        return ""
+    m = found["machine"]
+    return "## Without the kernel: memif\n\n`bench/memif.sh`: hfbench over shared memory, with a TCP of its own. Microseconds of the " \
+        "worker for each handshake (of\nbulk: for each Gbit), as it counts them itself while it polls; the relay's time is not in it. No other server has\n" \
+        "this wire, so there is no ratio.\nOn %s, %s; commit %s.\n\n" % (m["cpu"], "without " + ", ".join(m["lacks"]) if m["lacks"] else "which lacks nothing",
+                                                                      found.get("commit")) + table(
+            ["case", "", "us each", "keys and curves", "all the rest", "most of it", "per s", "client's us each", "Gbit/s in a worker's second"], rows)
+
+
 # ---- pictures ----------------------------------------------------------------------------------------
 
 def plot(path, script):
@@ -269,6 +294,7 @@ def report(results, pictures):
              "## In short\n", part_summary(results)]
     parts += ["![%s](%s)\n" % (os.path.splitext(p)[0].replace("_", " "), p) for p in pictures]
     parts.append(part_capacity(results))
+    parts.append(part_memif(results))
     parts.append("## Case by case\n")
     for name, case in order(results):
         parts.append(part_case(name, case) if "rounds" in case else part_idle(case))

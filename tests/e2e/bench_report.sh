@@ -53,10 +53,25 @@ report_tells() {
 		grep -q '^| us | ' "$work/small.md" &&
 		grep -q 'did not settle within 10 % in 1 rounds' "$work/small.md" && [ -s "$work/small_ratios.png" ]
 }
+# Over shared memory: a share of the time has a name, and nothing had to be said again.
+memif() {
+	bench/memif.sh --out "$work/small.json" --case ticket,bulk-gcm --seconds 1 --rounds 1 >"$work/log" 2>&1 ||
+		{ cat "$work/log"; return 1; }
+	python3 - "$work/small.json" <<-'END' && grep -q '^| ticket | resumption by ticket | [0-9.]* (' "$work/small.md"
+		import json, sys
+		r = json.load(open(sys.argv[1]))
+		assert set(r["cases"]) == {"ticket", "idle"}, r["cases"].keys()  # what was there stays
+		for name, case in r["memif"]["cases"].items():
+		    w, = case["windows"]
+		    assert w["wrong"] is None and not w["gaps"] and not w["resent"], (name, w)
+		    assert 0 < w["keys_us"] < w["us"] == case["us"] and abs(sum(w["parts"].values()) - w["us"]) < 1e-6 * w["us"], (name, w)
+	END
+}
 unknown() { ! bench/bench.py run --case nonsense; }
 check "six servers, a window each" run
 check "what was measured is in the results" all_measured
 check "what was measured is in the report, and that it did not settle" report_tells
+check "what memif measured is in results and report" memif
 check "an unknown case is refused" unknown
 check "nothing is left behind" bash -c '! ls -d /run/handfast-* 2>/dev/null | while read -r d; do [ -d "/proc/${d##*-}" ] || echo "$d"; done | grep .'
 exit $bad

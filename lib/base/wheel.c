@@ -1,8 +1,11 @@
 /* wheel.c -- level 0 has one slot per tick of the next 256, level 1 one slot per 256 ticks, and so
  * on. A timer sits in the coarsest level that still tells it from now; when time enters a coarse
- * slot, its timers are dealt again (cascade) and land in finer ones. A bitmap says which slots hold
- * anything, so idle time is jumped over rather than walked. What is due waits in `expired` in order
- * of its tick; within a tick the order depends on nothing but the calls, so runs repeat. */
+ * slot, its timers are dealt again (cascade) and land in finer ones. A slot may hold all there are: a
+ * million connections that were opened in one minute are due in one minute. So a cascade is a queue,
+ * from which each look at the time takes only some; time goes on meanwhile, for where a timer lands
+ * is decided when it is dealt. A bitmap says which slots hold anything, so idle time is jumped over
+ * rather than walked. What is due waits in `expired`, in order of its tick unless the queue held it
+ * back; within a tick the order depends on nothing but the calls, so runs repeat. */
 #include "lib/base/wheel.h"
 
 #define SLOT_BITS 8
@@ -48,6 +51,7 @@ void hf_wheel_init(struct hf_wheel *w, hf_ns now)
 		for (unsigned i = 0; i < HF_WHEEL_SLOTS; i++)
 			list_init(&w->slot[level][i]);
 	list_init(&w->expired);
+	list_init(&w->dealing);
 }
 
 static void place(struct hf_wheel *w, struct hf_timer *t)
@@ -82,7 +86,7 @@ void hf_wheel_cancel(struct hf_wheel *w, struct hf_timer *t)
 		return;
 	t->prev->next = t->next;
 	t->next->prev = t->prev;
-	if (list_empty(head) && head != &w->expired) {
+	if (list_empty(head) && head != &w->expired && head != &w->dealing) {
 		size_t i = (size_t)(head - &w->slot[0][0]);
 		w->busy[i / HF_WHEEL_SLOTS][i % HF_WHEEL_SLOTS / 64] &= ~(1ull << i % 64);
 	}
@@ -126,22 +130,25 @@ static void empty_slot(struct hf_wheel *w, unsigned level, struct hf_timer *out)
 	w->busy[level][i / 64] &= ~(1ull << i % 64);
 }
 
-/* Time enters w->tick: every level whose lower digits are zero has come to a new slot. */
-static void enter_tick(struct hf_wheel *w)
+static void deal(struct hf_wheel *w)
 {
-	struct hf_timer coarse;
-	unsigned level = 0;
-	list_init(&coarse);
-	while (level + 1 < HF_WHEEL_LEVELS && !(w->tick & ((1ull << SLOT_BITS * (level + 1)) - 1)))
-		level++;
-	for (; level > 0; level--)
-		empty_slot(w, level, &coarse);
-	while (!list_empty(&coarse)) {
-		struct hf_timer *t = coarse.next;
+	for (; !list_empty(&w->dealing) && w->may_deal > 0; w->may_deal--) {
+		struct hf_timer *t = w->dealing.next;
 		t->prev->next = t->next;
 		t->next->prev = t->prev;
 		place(w, t);
 	}
+}
+
+/* Time enters w->tick: every level whose lower digits are zero has come to a new slot. */
+static void enter_tick(struct hf_wheel *w)
+{
+	unsigned level = 0;
+	while (level + 1 < HF_WHEEL_LEVELS && !(w->tick & ((1ull << SLOT_BITS * (level + 1)) - 1)))
+		level++;
+	for (; level > 0; level--)
+		empty_slot(w, level, &w->dealing);
+	deal(w);
 	empty_slot(w, 0, &w->expired);
 }
 
@@ -149,6 +156,11 @@ struct hf_timer *hf_wheel_pop(struct hf_wheel *w, hf_ns now)
 {
 	uint64_t now_tick = now / HF_WHEEL_TICK;
 	struct hf_timer *t;
+	if (now != w->looked_at) {
+		w->looked_at = now;
+		w->may_deal = HF_WHEEL_DEAL;
+	}
+	deal(w);
 	while (list_empty(&w->expired)) {
 		uint64_t next;
 		if (w->tick >= now_tick)
@@ -166,7 +178,7 @@ struct hf_timer *hf_wheel_pop(struct hf_wheel *w, hf_ns now)
 hf_ns hf_wheel_next(const struct hf_wheel *w)
 {
 	uint64_t tick;
-	if (!list_empty(&w->expired))
+	if (!list_empty(&w->expired) || !list_empty(&w->dealing))
 		return w->tick * HF_WHEEL_TICK;
 	tick = next_tick(w);
 	return tick > HF_NS_NEVER / HF_WHEEL_TICK ? HF_NS_NEVER : tick * HF_WHEEL_TICK;

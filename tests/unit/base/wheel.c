@@ -2,7 +2,7 @@
 #include "lib/base/wheel.h"
 #include "tests/support/test.h"
 
-enum { TIMER_CNT = 300 };
+enum { TIMER_CNT = 250 }; /* one look deals them all */
 
 /* A time that is due is told at the first poll whose tick has reached it: never early, and late by
  * less than a tick when the poll itself is on time. */
@@ -152,6 +152,67 @@ static void never_is_never(void **state)
 	assert_int_equal(w.armed, 0);
 }
 
+/* More than one look may deal, all in one coarse slot: no look deals them all, none of them is early, and
+ * late is only who waited for the others. */
+static void a_crowd_is_dealt_in_parts(void **state)
+{
+	enum { CROWD = 20 * HF_WHEEL_DEAL };
+	static struct hf_wheel w;
+	static struct hf_timer t[CROWD];
+	hf_ns slot = 2 * 65536 * HF_WHEEL_TICK, now, most_late = 0; /* of the third level */
+	uint32_t fired = 0, looks = 0, dealing = 0;
+	uint64_t rng = 5;
+	(void)state;
+	hf_wheel_init(&w, 0);
+	memset(t, 0, sizeof(t));
+	for (unsigned i = 0; i < CROWD; i++)
+		hf_wheel_arm(&w, &t[i], slot + test_below(&rng, 60000) * HF_WHEEL_TICK);
+	assert_null(hf_wheel_pop(&w, slot - 1));
+	for (now = slot; fired < CROWD; now += HF_WHEEL_TICK / 10) {
+		struct hf_timer *due;
+		uint32_t popped = 0;
+		while ((due = hf_wheel_pop(&w, now)) != NULL) {
+			assert_true(due->due <= now);
+			most_late = HF_MAX(most_late, now - fire_time(due->due));
+			popped++;
+		}
+		dealing += hf_wheel_next(&w) <= now;
+		assert_true(popped <= HF_WHEEL_DEAL);
+		fired += popped;
+		looks++;
+	}
+	assert_in_range(dealing, CROWD / HF_WHEEL_DEAL - 1, CROWD / HF_WHEEL_DEAL + 5);
+	assert_true(most_late <= 25 * HF_WHEEL_TICK / 10);
+	assert_true(looks > 10 * 59000);
+	assert_int_equal(w.armed, 0);
+}
+
+/* Who waits to be dealt can be moved and cancelled as anybody. */
+static void who_waits_to_be_dealt_is_not_stuck(void **state)
+{
+	enum { CROWD = 3 * HF_WHEEL_DEAL };
+	static struct hf_wheel w;
+	static struct hf_timer t[CROWD];
+	hf_ns slot = 256 * HF_WHEEL_TICK, due = slot + 100 * HF_WHEEL_TICK;
+	uint32_t fired = 0;
+	(void)state;
+	hf_wheel_init(&w, 0);
+	memset(t, 0, sizeof(t));
+	for (unsigned i = 0; i < CROWD; i++)
+		hf_wheel_arm(&w, &t[i], due);
+	assert_null(hf_wheel_pop(&w, slot));
+	assert_true(hf_wheel_next(&w) <= slot);
+	hf_wheel_arm(&w, &t[CROWD - 1], slot + HF_WHEEL_TICK);
+	for (unsigned i = 0; i < CROWD - 1; i++)
+		hf_wheel_cancel(&w, &t[i]);
+	assert_int_equal(hf_wheel_next(&w), slot + HF_WHEEL_TICK);
+	for (hf_ns now = slot; now <= due; now += HF_WHEEL_TICK)
+		while (hf_wheel_pop(&w, now))
+			fired++;
+	assert_int_equal(fired, 1);
+	assert_int_equal(hf_wheel_next(&w), HF_NS_NEVER);
+}
+
 struct model {
 	struct hf_wheel w;
 	struct hf_timer t[TIMER_CNT];
@@ -254,6 +315,8 @@ int main(void)
 		cmocka_unit_test(level_borders),
 		cmocka_unit_test(idle_jumps_reach_any_timer),
 		cmocka_unit_test(never_is_never),
+		cmocka_unit_test(a_crowd_is_dealt_in_parts),
+		cmocka_unit_test(who_waits_to_be_dealt_is_not_stuck),
 		cmocka_unit_test(random_hours_match_search),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -19,10 +19,15 @@
 #define RESERVE_LEAST 3u                 /* chunks: what reserve_for asks for one chunk of credit */
 #define RESERVE_SHORT_NS (10 * HF_NS_MS) /* a stream that waits says so again on the next turns */
 /* What an idle stream holds is reclaimed when half the pool is promised, sooner when some stream
- * waits; so many connections are looked at in a turn. */
+ * waits; so many of those who hold something are looked at in a turn. */
 #define RECLAIM_IDLE_NS HF_NS_S
 #define RECLAIM_IDLE_SHORT_NS (10 * HF_NS_MS)
 #define RECLAIM_LOOKS 8u
+#define RECLAIM_AGAIN_NS HF_NS_S /* a backend whose ring is full does not answer */
+
+/* Of an endpoint that is gone, per turn: each is a reset to the client, and the end of a slot. */
+#define LOST_MAX 32u
+#define LOST_LOOKS 1024u
 
 static struct hf_tls_io io_of(struct hf_worker *w, uint32_t i)
 {
@@ -71,11 +76,11 @@ static void stage_leave(struct hf_worker *w, struct hf_conn *c)
 {
 	if (!c->stage)
 		return;
-	if (c->stage_prev == HF_STAGE_END)
+	if (c->stage_prev == HF_CONN_NONE)
 		w->stage_head = c->stage_next;
 	else
 		w->conn[c->stage_prev].stage_next = c->stage_next;
-	if (c->stage_next == HF_STAGE_END)
+	if (c->stage_next == HF_CONN_NONE)
 		w->stage_tail = c->stage_prev;
 	else
 		w->conn[c->stage_next].stage_prev = c->stage_prev;
@@ -91,8 +96,8 @@ static void stage_enter(struct hf_worker *w, struct hf_conn *c)
 	c->stage = (uint8_t)(1 + c->tls.state);
 	c->stage_at = w->now;
 	c->stage_prev = w->stage_tail;
-	c->stage_next = HF_STAGE_END;
-	if (w->stage_tail == HF_STAGE_END)
+	c->stage_next = HF_CONN_NONE;
+	if (w->stage_tail == HF_CONN_NONE)
 		w->stage_head = i;
 	else
 		w->conn[w->stage_tail].stage_next = i;
@@ -116,8 +121,39 @@ static uint32_t reserve_for(const struct hf_conn *c, uint32_t credit)
 	return 2 + (uint32_t)((credit + c->from_link.len) / HF_CHUNK_DATA);
 }
 
+/* Who holds some is on a ring: among a million that hold nothing nobody would find him in time. */
+static void holder_enter(struct hf_worker *w, struct hf_conn *c)
+{
+	uint32_t i = (uint32_t)(c - w->conn);
+	struct hf_conn *next;
+
+	if (w->holder == HF_CONN_NONE) {
+		c->holder_next = c->holder_prev = w->holder = i;
+		return;
+	}
+	next = &w->conn[w->holder]; /* the last to be looked at */
+	c->holder_next = w->holder;
+	c->holder_prev = next->holder_prev;
+	w->conn[c->holder_prev].holder_next = i;
+	next->holder_prev = i;
+}
+
+static void holder_leave(struct hf_worker *w, struct hf_conn *c)
+{
+	uint32_t i = (uint32_t)(c - w->conn);
+
+	w->conn[c->holder_prev].holder_next = c->holder_next;
+	w->conn[c->holder_next].holder_prev = c->holder_prev;
+	if (w->holder == i)
+		w->holder = c->holder_next == i ? HF_CONN_NONE : c->holder_next;
+}
+
 static void reserve_set(struct hf_worker *w, struct hf_conn *c, uint32_t cnt)
 {
+	if (cnt && !c->reserved)
+		holder_enter(w, c);
+	if (!cnt && c->reserved)
+		holder_leave(w, c);
 	w->link_reserved += cnt - c->reserved;
 	c->reserved = cnt;
 }
@@ -157,7 +193,8 @@ static uint32_t endpoint_choose(struct hf_worker *w, uint32_t backend)
 	for (uint32_t n = 0; n < w->endpoint_top; n++) {
 		uint32_t e = w->endpoint_next++ % w->endpoint_top;
 
-		if (w->endpoint[e].link && w->endpoint[e].backend == backend)
+		if (w->endpoint[e].link && !w->endpoint[e].down &&
+			w->endpoint[e].backend == backend)
 			return e;
 	}
 	return HF_ENDPOINT_MAX;
@@ -325,7 +362,7 @@ static bool stream_talk(struct hf_worker *w, struct hf_conn *c)
 static void returned(struct hf_worker *w, struct hf_conn *c)
 {
 	c->awaits = c->blocked; /* unless it had said meanwhile that it needs some */
-	c->reclaimed = false;
+	c->reclaimed_at = 0;
 	c->window = 0;
 	reserve_trim(w, c);
 }
@@ -342,17 +379,15 @@ void hf_bridge_reclaim(struct hf_worker *w)
 
 	if (!waits && w->link_reserved <= w->cfg.link_chunk_cnt / 2)
 		return;
-	for (uint32_t n = 0; n < RECLAIM_LOOKS; n++) {
-		uint32_t i = w->reclaim_next++ % w->cfg.conn_cnt;
-		struct hf_conn *c = &w->conn[i];
+	for (uint32_t n = 0; n < RECLAIM_LOOKS && w->holder != HF_CONN_NONE; n++) {
+		struct hf_conn *c = &w->conn[w->holder];
 
-		if (!hf_tcp_alive(w->tcp, i) ||
-			!idles(w, c, waits ? RECLAIM_IDLE_SHORT_NS : RECLAIM_IDLE_NS))
+		w->holder = c->holder_next;
+		if (!idles(w, c, waits ? RECLAIM_IDLE_SHORT_NS : RECLAIM_IDLE_NS) ||
+			(c->reclaimed_at && w->now - c->reclaimed_at < RECLAIM_AGAIN_NS))
 			continue;
-		if (c->reclaimed) { /* no answer in a whole round: it will be asked again */
-			c->reclaimed = false;
-		} else if (hf_link_reclaim(link_of(w, c), &c->link) == 0) {
-			c->reclaimed = true;
+		if (hf_link_reclaim(link_of(w, c), &c->link) == 0) {
+			c->reclaimed_at = w->now;
 			w->stats.credit_reclaimed++;
 			link_news(w, c);
 		}
@@ -799,7 +834,7 @@ bool hf_bridge_evict(struct hf_worker *w, bool handshake)
 	hf_ns least = handshake ? EVICT_HANDSHAKE_AFTER : EVICT_AFTER;
 	uint32_t i = w->stage_head;
 
-	for (uint32_t n = 0; n < EVICT_LOOK_MAX && i != HF_STAGE_END;
+	for (uint32_t n = 0; n < EVICT_LOOK_MAX && i != HF_CONN_NONE;
 		n++, i = w->conn[i].stage_next) {
 		struct hf_conn *c = &w->conn[i];
 
@@ -931,19 +966,35 @@ static void stream_lost(struct hf_worker *w, uint32_t i)
 	conn_abort(w, i, HF_LINK_RESET_INTERNAL);
 }
 
-static void endpoint_lost(struct hf_worker *w, uint32_t e)
+/* Its memory is looked at until the last one has ended: what is said to it meanwhile is not read. */
+void hf_bridge_endpoint_end(struct hf_worker *w, uint32_t e)
 {
 	struct hf_endpoint *ep = &w->endpoint[e];
+	uint32_t lost = 0;
 
-	for (uint32_t i = 0; i < w->cfg.conn_cnt; i++) {
+	w->busy = true;
+	for (uint32_t n = 0; n < LOST_LOOKS && lost < LOST_MAX && ep->streams; n++) {
+		uint32_t i = ep->lost_next++;
 		const struct hf_conn *c = &w->conn[i];
 
-		if (hf_tcp_alive(w->tcp, i) && c->stream == HF_STREAM_OPEN && c->endpoint == e)
+		HF_ASSERT(i < w->cfg.conn_cnt);
+		if (hf_tcp_alive(w->tcp, i) && c->stream == HF_STREAM_OPEN && c->endpoint == e) {
 			stream_lost(w, i);
+			lost++;
+		}
 	}
+	if (ep->streams)
+		return;
 	ep->link = NULL;
-	w->stats.endpoints--;
 	hf_worker_tell(w, &(struct hf_event){.kind = HF_EVENT_ENDPOINT_FREE, .arg = e});
+}
+
+static void endpoint_lost(struct hf_worker *w, uint32_t e)
+{
+	w->endpoint[e].down = true;
+	w->endpoint[e].lost_next = 0;
+	w->stats.endpoints--;
+	w->busy = true; /* the next look at endpoints begins to end them */
 }
 
 /* What it said before it went away still counts, as far as it keeps to the rules. */
@@ -951,7 +1002,7 @@ void hf_bridge_endpoint_down(struct hf_worker *w, uint32_t e)
 {
 	uint32_t left;
 
-	if (!w->endpoint[e].link)
+	if (!w->endpoint[e].link || w->endpoint[e].down)
 		return;
 	for (left = w->endpoint[e].link->rx_len / HF_LINK_ALIGN; left && message_next(w, e) > 0;)
 		left--;

@@ -27,10 +27,12 @@ struct hf_conn {
 	struct hf_link_stream link; /* credit both ways, and which halves are closed */
 	uint32_t window;            /* credit that we let be outstanding; grows with use */
 	uint32_t reserved;          /* link chunks set aside for link.rx_credit + from_link */
-	hf_ns linger_ns;            /* of its listener */
+	uint32_t holder_next, holder_prev; /* bridge.c: the ring of those with any */
+	hf_ns linger_ns;                   /* of its listener */
 	hf_ns active_at;    /* last byte of application data either way, or last stage change */
 	hf_ns record_since; /* when the record that is now incomplete began; 0: none is */
 	hf_ns stage_at;     /* last step of the handshake, or end of it by failure */
+	hf_ns reclaimed_at; /* its backend was asked to give back what it has; 0: not since it did */
 	uint32_t stage_next, stage_prev; /* bridge.c: in the order of stage_at */
 	struct hf_timer timer;           /* the nearest deadline, armed lazily */
 	uint16_t backend;
@@ -39,7 +41,6 @@ struct hf_conn {
 	uint8_t stage;     /* 1 + tls.state at stage_at; 0: not on the list */
 	bool awaits;       /* something of the backend's is to come: it shall have credit */
 	bool blocked;      /* it said that it has none */
-	bool reclaimed;    /* it was asked to give back what it has */
 	uint8_t owe_reset; /* enum hf_link_reset_reason, said as soon as the ring has room */
 	bool established;  /* the handshake is done */
 	bool failed;       /* TLS has ended it: what comes in is discarded */
@@ -54,7 +55,7 @@ struct hf_conn {
  * record each way with sym, and a turn has a few rounds. */
 #define HF_TURN_LEN 65536u
 
-#define HF_STAGE_END UINT32_MAX /* of the list by stages */
+#define HF_CONN_NONE UINT32_MAX /* ends lists of connections */
 
 /* Where the time between two looks at the ports goes. */
 enum hf_gap {
@@ -74,7 +75,9 @@ struct hf_fifo {
 struct hf_endpoint {
 	struct hf_link *link; /* NULL: this number is free */
 	uint32_t backend, streams;
-	bool news; /* something to publish and perhaps to ring for */
+	bool news;          /* something to publish and perhaps to ring for */
+	bool down;          /* it is not heard any more; its streams end, a few a turn */
+	uint32_t lost_next; /* where those are looked for */
 };
 
 struct hf_worker_port {
@@ -123,8 +126,9 @@ struct hf_worker {
 	uint32_t endpoint_top; /* numbers below it have been in use */
 	uint32_t endpoint_next, link_reserved;
 	hf_ns reserve_short_at; /* a stream was last without credit for want of reserve; 0: never */
-	uint32_t reclaim_next;  /* where hf_bridge_reclaim looks next */
-	uint8_t boot_id[8];     /* first half of every connection id told to backends */
+	uint32_t
+		holder; /* who holds some, where hf_bridge_reclaim looks next; HF_CONN_NONE: nobody */
+	uint8_t boot_id[8]; /* first half of every connection id told to backends */
 	struct hf_site *site;
 	_Atomic uint64_t tickets; /* generation of the ticket keys, for control */
 	struct hf_spsc *orders, *events;
@@ -167,6 +171,8 @@ void hf_bridge_fetch(struct hf_worker *w, uint32_t e, uint32_t max);
 /* Asks backends for what idle streams hold, if it may be needed; a few connections a turn. */
 void hf_bridge_reclaim(struct hf_worker *w);
 void hf_bridge_endpoint_down(struct hf_worker *w, uint32_t e);
+/* Goes on ending the streams of an endpoint that is down. */
+void hf_bridge_endpoint_end(struct hf_worker *w, uint32_t e);
 void hf_worker_tell(struct hf_worker *w, struct hf_event *e); /* sets e->at */
 
 #endif

@@ -283,9 +283,14 @@ static void retry(struct hf_worker *w)
 
 static void fetch(struct hf_worker *w)
 {
-	for (uint32_t e = 0; e < w->endpoint_top; e++)
-		if (w->endpoint[e].link)
+	for (uint32_t e = 0; e < w->endpoint_top; e++) {
+		if (!w->endpoint[e].link)
+			continue;
+		if (w->endpoint[e].down)
+			hf_bridge_endpoint_end(w, e);
+		else
 			hf_bridge_fetch(w, e, FETCH_MAX);
+	}
 }
 
 /* ---- 4: crypto ---- */
@@ -811,7 +816,7 @@ struct hf_worker *hf_worker_init(
 	w->env = *env;
 	w->now = env->now;
 	w->conn = p.conn;
-	w->stage_head = w->stage_tail = HF_STAGE_END;
+	w->stage_head = w->stage_tail = w->holder = HF_CONN_NONE;
 	w->run = (struct hf_fifo){.v = p.run_v, .in = p.run_in, .cap = cfg->conn_cnt};
 	w->wait = (struct hf_fifo){.v = p.wait_v, .in = p.wait_in, .cap = cfg->conn_cnt};
 	hf_rand_seed(&w->rand, env->seed);
@@ -989,7 +994,7 @@ void hf_worker_check(const struct hf_worker *w)
 {
 	const struct hf_tcp_stats *tcp = hf_tcp_stats(w->tcp);
 	uint64_t net = 0, segs = 0;
-	uint32_t reserved = 0;
+	uint32_t reserved = 0, holders = 0;
 
 	for (uint32_t i = 0; i < HF_NET_VERDICT_CNT; i++)
 		net += w->net_stats.outcome[i];
@@ -998,10 +1003,16 @@ void hf_worker_check(const struct hf_worker *w)
 	HF_ASSERT(net == w->net_stats.frames_in);
 	HF_ASSERT(segs == w->net_stats.outcome[HF_NET_TCP]);
 	HF_ASSERT(w->stats.conns == w->stats.conns_opened - w->stats.conns_freed);
-	for (uint32_t i = 0; i < w->cfg.conn_cnt; i++)
-		if (hf_tcp_alive(w->tcp, i))
-			reserved += w->conn[i].reserved;
+	for (uint32_t i = 0; i < w->cfg.conn_cnt; i++) {
+		if (!hf_tcp_alive(w->tcp, i))
+			continue;
+		reserved += w->conn[i].reserved;
+		holders += w->conn[i].reserved > 0;
+	}
 	HF_ASSERT(reserved == w->link_reserved);
+	for (uint32_t i = w->holder; holders; holders--, i = w->conn[i].holder_next)
+		HF_ASSERT(i < w->cfg.conn_cnt && w->conn[i].reserved &&
+			  (w->conn[i].holder_next == w->holder) == (holders == 1));
 	HF_ASSERT(w->link_bufs.chunk.used <= w->link_reserved);
 }
 

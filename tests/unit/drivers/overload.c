@@ -322,6 +322,110 @@ static void full_of_friends(void **state)
 	assert_int_equal(rig.w->stats.bytes_to_backend, before + 5);
 }
 
+/* ---- many streams, and a backend that hears them all ---- */
+
+#define SLOTS 40000u
+
+static struct hf_link_stream stream[256];
+
+static int set_up_many(void **state)
+{
+	set_up(state);
+	rig_fini(&rig);
+	rig.conn_cnt = SLOTS;
+	rig_init(&rig);
+	rig_settle(&rig);
+	memset(stream, 0, sizeof(stream));
+	return 0;
+}
+
+static void hear_streams(void)
+{
+	struct hf_link_msg m;
+	int rc;
+
+	while ((rc = hf_link_next(&rig.ours, &m)) > 0) {
+		HF_ASSERT(hf_link_admit(&rig.ours, &stream[(uint32_t)m.stream % 256], &m) == 0);
+		hf_link_skip(&rig.ours);
+	}
+	assert_int_equal(rc, 0);
+	hf_link_release(&rig.ours);
+	hf_link_publish(&rig.ours);
+}
+
+/* A stream of its own, whose backend is granted credit: it may answer. */
+static void ask_from(uint16_t port)
+{
+	uint8_t buf[1000];
+	struct hf_writer w = hf_writer(buf, sizeof(buf));
+
+	assert_true(served(port));
+	tls_client_seal(&client, &w, HF_TLS_CT_DATA, "hello", 5);
+	say(port, HF_TCP_ACK | HF_TCP_PSH, buf, w.len);
+	rig_settle(&rig);
+	hear_streams();
+}
+
+static bool granted(uint64_t id)
+{
+	return stream[id % 256].tx_credit > 0;
+}
+
+/* Streams that idle hold all that backends may be promised; there are few of them among very many slots.
+ * Who asks now does not wait until all slots have been looked at. */
+static void who_idles_is_found_among_many(void **state)
+{
+	uint32_t cnt = 0, turns = 0;
+
+	(void)state;
+	do {
+		ask_from((uint16_t)(2000 + cnt));
+	} while (granted(cnt++) && cnt < 200);
+	assert_in_range(cnt, 100, 130);
+	assert_true(rig.w->link_reserved > rig.w->cfg.link_chunk_cnt - 3);
+	pass(50 * HF_NS_MS); /* they have idled for long enough */
+	ask_from(3000);
+	while (!granted(cnt) && turns++ < 1000) {
+		(void)rig_turn(&rig);
+		hear_streams();
+	}
+	assert_true(turns < 100);
+	hf_worker_check(rig.w);
+}
+
+/* A backend with many streams is gone: they end, all of them, but not in one turn, during which nobody
+ * else would be served; and its memory is looked at until the last one has. */
+static void a_backend_leaves_many_behind(void **state)
+{
+	struct hf_event e;
+	uint64_t before, free_at = 0;
+	uint32_t turns = 0, most = 0, resets = 0;
+
+	(void)state;
+	for (uint16_t i = 0; i < 200; i++)
+		assert_true(served((uint16_t)(2000 + i)));
+	assert_int_equal(rig.w->stats.streams, 200);
+	while (hf_worker_event(rig.w, &e))
+		;
+	rig_order(&rig, (struct hf_order){.kind = HF_ORDER_ENDPOINT_DOWN});
+	do {
+		before = rig.w->stats.conns_freed;
+		(void)rig_turn(&rig);
+		most = HF_MAX(most, (uint32_t)(rig.w->stats.conns_freed - before));
+		hf_worker_check(rig.w);
+		while (hf_worker_event(rig.w, &e))
+			if (e.kind == HF_EVENT_ENDPOINT_FREE)
+				free_at = rig.w->stats.streams_lost;
+	} while (++turns < 1000 && rig.w->stats.conns);
+	assert_int_equal(rig.w->stats.streams_lost, 200);
+	assert_int_equal(free_at, 200);
+	assert_in_range(most, 1, 32);
+	assert_in_range(turns, 6, 20);
+	for (uint16_t i = 0; i < 200; i++)
+		resets += peer[2000 + i].reset;
+	assert_int_equal(resets, 200);
+}
+
 /* A turn takes so many frames and no more, however many there are: the rest waits for the next. */
 static void a_turn_takes_a_bounded_number_of_frames(void **state)
 {
@@ -402,6 +506,10 @@ int main(void)
 		OVERLOAD(held_half_hellos),
 		OVERLOAD(held_handshakes),
 		OVERLOAD(full_of_friends),
+		cmocka_unit_test_setup_teardown(
+			who_idles_is_found_among_many, set_up_many, tear_down),
+		cmocka_unit_test_setup_teardown(
+			a_backend_leaves_many_behind, set_up_many, tear_down),
 		OVERLOAD(a_turn_takes_a_bounded_number_of_frames),
 		OVERLOAD(the_table_of_pools_names_real_counters),
 	};

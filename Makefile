@@ -211,6 +211,9 @@ $(B)/tests/e2e/relay_peer: $(B)/tests/e2e/relay_peer.o $(call obj,app/handfast/l
 $(B)/bench-flood: $(call obj,$(wildcard tests/flood/*.c)) $(support) $(B)/libdrivers.a $(pure_libs) $(call archive,os)
 	$(link) -lIPSec_MB -lcrypto -lcmocka -lpthread
 
+$(B)/sim-idle: $(call obj,$(wildcard tests/idle/*.c)) $(support) $(B)/libdrivers.a $(pure_libs) $(call archive,os)
+	$(link) -lIPSec_MB -lcrypto -lcmocka -lpthread
+
 # The bad cable of tests/e2e and bench.
 $(B)/wire: $(B)/tests/e2e/wire.o
 	$(link)
@@ -276,7 +279,7 @@ sim:
 	$(Q)$(MAKE) -s SAN=1 build/san/sim
 	$(Q)tests/sim/run.sh build/san/sim $(SEEDS)
 
-.PHONY: sim-long
+.PHONY: sim-long sim-idle
 ##  sim-long       handshake and 64 KB, SEEDS (10000) seeds at each of three grades of wire, once each
 sim-long: $(B)/sim
 	$(Q)for wire in "" "--loss 20 --dup 20 --reorder 20 --corrupt 20" \
@@ -284,6 +287,11 @@ sim-long: $(B)/sim
 		echo "wire: $${wire:-perfect}"; \
 		$(B)/sim --seeds $(or $(SEEDS),10000) --jobs $$(nproc) --once --clients 1 --len 65536 $$wire || exit 1; \
 	done
+
+##  sim-idle       a million idle connections in one worker, in virtual time: bytes of each, time of turns and
+##                 timers, as a table (CONNS=100000 for fewer; 1.6 GB and a few minutes)
+sim-idle: $(B)/sim-idle
+	$(Q)$< $(CONNS)
 
 ##  fuzz           every fuzz target for SECONDS_EACH (60) seconds under ASan and UBSan
 fuzz:

@@ -32,8 +32,9 @@ struct rig {
 	const struct hf_auth_driver *auth; /* may be left out */
 	const uint16_t *suite;
 	uint32_t suite_cnt;
-	uint32_t conn_cnt, hs_cnt, half_open_cnt, chunk_cnt, frame_cnt; /* 0: some */
-	const struct hf_pk_engine *pk_engine;                           /* NULL: libcrypto's */
+	uint32_t conn_cnt, hs_cnt, half_open_cnt, time_wait_cnt, chunk_cnt, frame_cnt; /* 0: some */
+	hf_ns keepalive_ns;
+	const struct hf_pk_engine *pk_engine; /* NULL: libcrypto's */
 	const struct hf_sym_driver *sym_driver;
 	struct hf_site_limits limits; /* all zero: long ones */
 	/* instead of what the rig does with a segment */
@@ -105,7 +106,7 @@ static inline void rig_worker(struct rig *r)
 		.record_cnt = 16,
 		.link_chunk_cnt = 1024,
 		.half_open_cnt = r->half_open_cnt ? r->half_open_cnt : 8,
-		.time_wait_cnt = 8,
+		.time_wait_cnt = r->time_wait_cnt ? r->time_wait_cnt : 8,
 		.pk_job_cnt = 8,
 		.auth_job_cnt = 4,
 		.sym_job_cnt = 16,
@@ -118,6 +119,7 @@ static inline void rig_worker(struct rig *r)
 		.syn_life_ns = 20 * HF_NS_S,
 		.time_wait_ns = 60 * HF_NS_S,
 		.close_ns = 30 * HF_NS_S,
+		.keepalive_ns = r->keepalive_ns,
 		.reflect = r->side.addr_cnt == 0,
 		.port_cnt = 1};
 

@@ -86,6 +86,7 @@ static const struct hf_control_ops ops = {
 	.sources = sources,
 	.conns = conns,
 	.failures = hf_hellos_failures,
+	.offenders = hf_offenders_write,
 	.explain = hf_hellos_explain,
 	.trace = trace,
 	.plan = plan,

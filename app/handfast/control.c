@@ -75,6 +75,12 @@ static void run_failures(struct hf_control *c, const char *arg, FILE *out)
 	c->ops->failures(c->app, out);
 }
 
+static void run_offenders(struct hf_control *c, const char *arg, FILE *out)
+{
+	(void)arg;
+	c->ops->offenders(c->app, out);
+}
+
 static void run_trace(struct hf_control *c, const char *arg, FILE *out)
 {
 	char *end;
@@ -132,6 +138,7 @@ static const struct command commands[] = {
 	{"stats",    "[text|full|json|prometheus]", "counters; text adds the workers up",  run_stats, 0},
 	{"conns",    "",         "open connections",                                       run_conns, OP(conns)},
 	{"failures", "",         "the last handshakes and connections that failed, and why", run_failures, OP(failures)},
+	{"offenders", "",        "prefixes of clients that take most, or are at a limit",  run_offenders, OP(offenders)},
 	{"trace",    "[WORKER]", "the flight recorder's last events",                      run_trace, OP(trace)},
 	{"explain",  "HELLO [LISTENER]", "what a ClientHello (hexadecimal, or #FAILURE) would get, and why", run_explain, OP(explain)},
 	{"plan",     "",         "cores, queues and memory in use",                        run_plan, OP(plan)},

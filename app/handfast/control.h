@@ -28,6 +28,7 @@ struct hf_control_ops {
 	uint32_t (*sources)(void *app, struct hf_stats_source *v, uint32_t max);
 	void (*conns)(void *app, FILE *out);
 	void (*failures)(void *app, FILE *out);
+	void (*offenders)(void *app, FILE *out);
 	void (*trace)(void *app, FILE *out, int worker); /* -1: of all */
 	void (*explain)(
 		void *app, FILE *out, const char *hello, const char *listener); /* "": of all */

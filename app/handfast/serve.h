@@ -60,6 +60,7 @@ void hf_commands_run(struct hf_app *app); /* serves whoever is ready; never bloc
 void hf_commands_close(struct hf_app *app);
 
 /* hellos.c: the commands that tell of ClientHellos; app is the hf_app. */
+void hf_offenders_write(void *arg, FILE *out); /* offenders.c */
 void hf_hellos_failures(void *app, FILE *out);
 void hf_hellos_explain(void *app, FILE *out, const char *hello, const char *listener);
 

@@ -270,7 +270,9 @@ static int arrays(struct hf_loaded_site *s, const struct hf_config *cfg)
 	s->shown = calloc(shown_cnt, sizeof(*s->shown));
 	s->alpn = calloc(alpn_cnt + 1, sizeof(*s->alpn));
 	s->listener = calloc(cfg->listeners_cnt, sizeof(*s->listener));
-	return s->vhost && s->shown && s->alpn && s->listener ? 0 : -1;
+	s->listed = calloc((size_t)cfg->limits.allow.cnt + cfg->limits.deny.cnt + 1,
+		sizeof(struct hf_prefix_row));
+	return s->vhost && s->shown && s->alpn && s->listener && s->listed ? 0 : -1;
 }
 
 /* What the options call suites and curves has the numbers of the wire. */
@@ -291,6 +293,31 @@ static void preferences(
 		s->group[i] = (uint16_t)cfg->tls.groups.v[i];
 	spec->suite = s->suite;
 	spec->group = s->group;
+}
+
+static struct hf_guard_rules limits(struct hf_loaded_site *s, const struct hf_config *cfg)
+{
+	const struct hf_config_limits *l = &cfg->limits;
+	const struct {
+		const struct hf_config_prefix *v;
+		uint32_t cnt;
+		enum hf_guard_word word;
+	} list[] = {{l->allow.v, l->allow.cnt, HF_GUARD_ALLOW},
+		{l->deny.v, l->deny.cnt, HF_GUARD_DENY}};
+	uint32_t cnt = 0;
+
+	for (size_t k = 0; k < HF_ARRAY_LEN(list); k++)
+		for (uint32_t i = 0; i < list[k].cnt; i++)
+			s->listed[cnt++] = (struct hf_prefix_row){
+				.prefix = hf_prefix_of(&list[k].v[i].addr, list[k].v[i].len),
+				.word = (uint8_t)list[k].word};
+	return (struct hf_guard_rules){.prefix4 = (uint8_t)l->prefix4,
+		.prefix6 = (uint8_t)l->prefix6,
+		.half_open = l->half_open,
+		.handshakes_per_s = l->handshakes,
+		.cost_ns_per_s = l->cost_ns,
+		.strangers_percent = l->strangers,
+		.list = {s->listed, cnt}};
 }
 
 static int lay_out(struct hf_loaded_site *s, const struct hf_config *cfg, uint64_t generation,
@@ -321,6 +348,7 @@ static int lay_out(struct hf_loaded_site *s, const struct hf_config *cfg, uint64
 			.record_ns = RECORD_NS,
 			.idle_ns = cfg->timeouts.idle_ns,
 			.backend_ns = BACKEND_NS},
+		.guard = limits(s, cfg),
 	};
 	preferences(s, cfg, &spec);
 	len = HF_ROUND_UP(hf_site_footprint(&spec), (size_t)HF_CACHE_LINE);
@@ -399,6 +427,7 @@ void hf_site_unload(struct hf_loaded_site *s)
 	free(s->vhost);
 	free(s->alpn);
 	free(s->listener);
+	free(s->listed);
 	free(s->shown);
 	free(s);
 }

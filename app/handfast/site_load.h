@@ -32,6 +32,7 @@ struct hf_loaded_site {
 	const struct hf_tls_cert **shown; /* what vhosts point to */
 	struct hf_tls_protocol *alpn;
 	struct hf_site_listener_spec *listener;
+	struct hf_prefix_row *listed;
 	uint16_t suite[HF_TLS_SUITE_MAX], group[HF_TLS_GROUP_MAX];
 };
 

@@ -232,6 +232,7 @@ static const struct command {
 	{"cycles",   "[-n SECONDS]", "where the workers' time goes for a handshake, since the start or of late", run_cycles},
 	{"conns",    "",            "open connections", run_remote},
 	{"failures", "",            "the last handshakes and connections that failed, and why", run_remote},
+	{"offenders", "",           "prefixes of clients that take most, or are at a limit", run_remote},
 	{"trace",    "[WORKER]",    "the flight recorder's last events", run_remote},
 	{"explain",  "[-l LISTENER] ... NAME|FILE|#N", "what a client would get, and why: by name, captured hello, failure", hfctl_explain},
 	{"plan",     "[FILE]",      "cores, queues and memory in use, or those a file would take", run_plan},

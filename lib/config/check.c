@@ -415,6 +415,29 @@ static void check_clients(struct check *c)
 	}
 }
 
+static void prefix_once(struct check *c, const struct hf_config_prefix *p,
+	const struct hf_config_prefix *v, uint32_t cnt)
+{
+	for (uint32_t i = 0; i < cnt; i++)
+		if (p->len == v[i].len && hf_addr_eq(&p->addr, &v[i].addr)) {
+			ERROR(c, p, "keep one",
+				"this network is in limits.allow or limits.deny already");
+			return;
+		}
+}
+
+/* Of networks that lie in each other the smaller one holds; of two the same none could. */
+static void check_limits(struct check *c)
+{
+	const struct hf_config_limits *l = &c->cfg->limits;
+	for (uint32_t i = 0; i < l->allow.cnt; i++)
+		prefix_once(c, &l->allow.v[i], l->allow.v, i);
+	for (uint32_t i = 0; i < l->deny.cnt; i++) {
+		prefix_once(c, &l->deny.v[i], l->deny.v, i);
+		prefix_once(c, &l->deny.v[i], l->allow.v, l->allow.cnt);
+	}
+}
+
 void hf_config_check_rules(struct hf_config *cfg, struct hf_config_errors *errs)
 {
 	struct check c = {cfg, errs};
@@ -427,6 +450,7 @@ void hf_config_check_rules(struct hf_config *cfg, struct hf_config_errors *errs)
 	check_clients(&c);
 	sockets_differ(&c);
 	check_sums(&c);
+	check_limits(&c);
 	numbers_twice(&c, cfg->workers.cores.v, cfg->workers.cores.cnt);
 	for (i = 0; i < cfg->tls.suites.cnt; i++)
 		for (j = 0; j < i; j++)

@@ -35,6 +35,12 @@ struct hf_config_cidr {
 	uint16_t vlan;       /* 0: frames have no tag */
 };
 
+/* All addresses that begin alike, as in 10.0.0.0/8 or 2001:db8::/32. */
+struct hf_config_prefix {
+	struct hf_addr addr; /* bits behind len are zero */
+	uint32_t len;        /* of 128: IPv4's are 96 more than written */
+};
+
 struct hf_config_endpoint {
 	struct hf_addr addr; /* 0.0.0.0, also for ::, is every address of every port */
 	uint16_t port;
@@ -67,6 +73,7 @@ struct hf_config_pos {
 #define HF_FIELD_MODE uint32_t
 #define HF_FIELD_IP struct hf_addr /* all zero for none */
 #define HF_FIELD_CIDR struct hf_config_cidr
+#define HF_FIELD_PREFIX struct hf_config_prefix
 #define HF_FIELD_ENDPOINT struct hf_config_endpoint
 #define HF_FIELD_USER struct hf_config_user
 #define HF_FIELD_ENUM(set) enum hf_config_##set

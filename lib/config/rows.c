@@ -30,6 +30,7 @@ const struct hf_config_set hf_config_sets[HF_SET_CNT] = {
 #define HF_ROW_MODE .type = HF_TYPE_MODE
 #define HF_ROW_IP .type = HF_TYPE_IP
 #define HF_ROW_CIDR .type = HF_TYPE_CIDR
+#define HF_ROW_PREFIX .type = HF_TYPE_PREFIX
 #define HF_ROW_ENDPOINT .type = HF_TYPE_ENDPOINT
 #define HF_ROW_USER .type = HF_TYPE_USER
 #define HF_ROW_ENUM(set) .type = HF_TYPE_ENUM, .of = HF_SET_##set
@@ -81,6 +82,7 @@ const size_t hf_config_type_size[HF_TYPE_CNT] = {
 	[HF_TYPE_MODE] = sizeof(uint32_t),
 	[HF_TYPE_IP] = sizeof(struct hf_addr),
 	[HF_TYPE_CIDR] = sizeof(struct hf_config_cidr),
+	[HF_TYPE_PREFIX] = sizeof(struct hf_config_prefix),
 	[HF_TYPE_ENDPOINT] = sizeof(struct hf_config_endpoint),
 	[HF_TYPE_USER] = sizeof(struct hf_config_user),
 	[HF_TYPE_ENUM] = sizeof(enum hf_config_suite),

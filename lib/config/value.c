@@ -261,6 +261,31 @@ static int read_cidr(const char *text, struct hf_config_cidr *dst, struct hf_con
 	return 0;
 }
 
+/* One address is a prefix, too. Host bits are a mistake: the network that was meant may be another. */
+static int read_prefix(const char *text, struct hf_config_prefix *dst, struct hf_config_fault *f)
+{
+	const char *slash = strchr(text, '/'), *end;
+	char ip[64];
+	uint64_t len, len_max;
+	if (!cut(ip, text, slash ? slash : text + strlen(text)))
+		return fault(f, "write a network: 10.0.0.0/8 or 2001:db8::/32",
+			"\"%.64s\" is no network", text);
+	if (read_ip(ip, &dst->addr, f) < 0)
+		return -1;
+	len = len_max = hf_addr_is_v4(&dst->addr) ? 32 : 128;
+	if (slash && (!digits(slash + 1, &end, &len) || *end || len > len_max))
+		return fault(f,
+			len_max == 32 ? "write 0 to 32 after the slash"
+				      : "write 0 to 128 after the slash",
+			"\"%.64s\" is no prefix length", slash + 1);
+	dst->len = (uint32_t)(128 - len_max + len);
+	for (uint32_t bit = dst->len; bit < 128; bit++)
+		if (dst->addr.b[bit / 8] & 0x80 >> bit % 8)
+			return fault(f, "write the network's first address, or a longer prefix",
+				"\"%.64s\" has bits behind its prefix", text);
+	return 0;
+}
+
 static int read_endpoint(
 	const char *text, struct hf_config_endpoint *dst, struct hf_config_fault *f)
 {
@@ -418,6 +443,8 @@ int hf_config_value(struct hf_config *cfg, const struct hf_config_row *row, cons
 		return read_ip(text, dst, f);
 	case HF_TYPE_CIDR:
 		return read_cidr(text, dst, f);
+	case HF_TYPE_PREFIX:
+		return read_prefix(text, dst, f);
 	case HF_TYPE_ENDPOINT:
 		return read_endpoint(text, dst, f);
 	case HF_TYPE_USER:

@@ -74,6 +74,7 @@ static const char *const type_words[HF_TYPE_CNT] = {
 	[HF_TYPE_MODE] = "file mode",
 	[HF_TYPE_IP] = "address",
 	[HF_TYPE_CIDR] = "address/prefix",
+	[HF_TYPE_PREFIX] = "network",
 	[HF_TYPE_ENDPOINT] = "address:port",
 	[HF_TYPE_USER] = "user",
 	[HF_TYPE_ENUM] = "one of the words below",

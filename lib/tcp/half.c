@@ -50,21 +50,23 @@ static void enter_level(struct hf_tcp *t, struct hf_tcp_half *h, uint32_t level,
 }
 
 /* ---- an entry ---- */
-static void half_drop(struct hf_tcp *t, struct hf_tcp_half *h)
+static void half_drop(struct hf_tcp *t, struct hf_tcp_half *h, hf_ns now)
 {
+	if (t->guard)
+		hf_guard_half_open(t->guard, &h->flow.src, false, now);
 	hf_tcp_list_remove(&t->half_level[h->level], h);
 	hf_tcp_flow_drop(t, &h->flow);
 	hf_pool_give(&t->halves, h);
 	t->stats.half_open--;
 }
 
-static void evict_oldest(struct hf_tcp *t)
+static void evict_oldest(struct hf_tcp *t, hf_ns now)
 {
 	for (uint32_t level = HF_TCP_HALF_LEVELS; level-- > 0;) {
 		struct hf_tcp_half *h = hf_tcp_list_first(&t->half_level[level]);
 		if (!h)
 			continue;
-		half_drop(t, h);
+		half_drop(t, h, now);
 		t->stats.half_evicted++;
 		return;
 	}
@@ -104,7 +106,7 @@ uint32_t hf_tcp_half_expire(struct hf_tcp *t, uint32_t level, hf_ns now, uint32_
 		done++;
 		if (level + 1 == HF_TCP_HALF_LEVELS ||
 			level_start(level + 1) >= t->cfg.syn_life_ns) {
-			half_drop(t, h);
+			half_drop(t, h, now);
 			t->stats.half_expired++;
 			continue;
 		}
@@ -193,19 +195,39 @@ static enum hf_tcp_outcome answer_by_cookie(struct hf_tcp_in *in)
 	return HF_TCP_O_SYN_COOKIE;
 }
 
+/* Whether the guard lets this SYN in: HF_TCP_OUTCOME_CNT, or what became of it. Who comes back out of
+ * TIME_WAIT was here a moment ago. */
+static enum hf_tcp_outcome ask_guard(struct hf_tcp_in *in)
+{
+	uint64_t id =
+		in->hash ^ in->seq * 0x9e3779b97f4a7c15u; /* 2^64 by the golden ratio: spreads */
+	switch (hf_guard_syn(in->t->guard, &in->flow.src, id, in->now)) {
+	case HF_GUARD_GO:
+		return HF_TCP_OUTCOME_CNT;
+	case HF_GUARD_STRANGER:
+		return HF_TCP_O_SYN_STRANGER;
+	default:
+		return HF_TCP_O_SYN_LIMITED;
+	}
+}
+
 static enum hf_tcp_outcome syn_input(struct hf_tcp_in *in, const uint32_t *iss_min)
 {
 	struct hf_tcp *t = in->t;
 	struct hf_tcp_half *h;
+	enum hf_tcp_outcome o;
 	t->stats.syn_data += in->p->payload.len > 0;
 	if (t->crowded || t->conns.used == t->conns.cnt)
 		return HF_TCP_O_SYN_CROWDED;
 	if (chunks_are_short(t))
 		return HF_TCP_O_SYN_NO_MEM;
+	o = t->guard && !iss_min ? ask_guard(in) : HF_TCP_OUTCOME_CNT;
+	if (o != HF_TCP_OUTCOME_CNT)
+		return o;
 	if (!iss_min && t->halves.used >= watermark(t))
 		return answer_by_cookie(in);
 	if (t->halves.used == t->halves.cnt)
-		evict_oldest(t);
+		evict_oldest(t, in->now);
 	h = hf_pool_take(&t->halves);
 	if (!h)
 		return HF_TCP_O_SYN_NO_MEM;
@@ -213,6 +235,8 @@ static enum hf_tcp_outcome syn_input(struct hf_tcp_in *in, const uint32_t *iss_m
 	h->iss = choose_iss(in, iss_min);
 	hf_tcp_flow_add(t, &h->flow, HF_TCP_K_HALF, hf_pool_index(&t->halves, h));
 	t->stats.half_open++;
+	if (t->guard)
+		hf_guard_half_open(t->guard, &h->flow.src, true, in->now);
 	enter_level(t, h, 0, in->now);
 	hf_trace(t->trace, in->now, UINT32_MAX, HF_TRACE_SYN, in->port, h->irs, h->iss);
 	send_syn_ack(t, h, in);
@@ -282,6 +306,8 @@ static void conn_open(
 	in->conn = hf_pool_index(&t->conns, c);
 	hf_tcp_flow_add(t, &in->flow, HF_TCP_K_CONN, in->conn);
 	t->stats.conns++;
+	if (t->guard)
+		hf_guard_opened(t->guard, &in->flow.src, in->now);
 	hf_trace(t->trace, in->now, (uint32_t)c->info.ref, HF_TRACE_CONN_NEW, in->port, c->info.ref,
 		0);
 	hf_tcp_tell(t, c, HF_TCP_EV_OPENED);
@@ -297,7 +323,7 @@ static enum hf_tcp_outcome third_ack(struct hf_tcp_in *in, struct hf_tcp_half *h
 	hf_ns rtt = h->level == 0 ? since_syn_ack(t, h, in->now) : HF_NS_NEVER;
 	if (l && t->conns.used == t->conns.cnt)
 		return HF_TCP_O_OPEN_FULL;
-	half_drop(t, h);
+	half_drop(t, h, in->now);
 	if (!l) { /* the listeners were replaced in between */
 		hf_tcp_reply_rst(in);
 		return HF_TCP_O_UNKNOWN;
@@ -364,13 +390,15 @@ enum hf_tcp_outcome hf_tcp_half_input(struct hf_tcp_in *in, struct hf_tcp_half *
 		if (!inside)
 			return HF_TCP_O_RST_OUTSIDE;
 		if (at == 0) {
-			half_drop(in->t, h);
+			half_drop(in->t, h, in->now);
 			return HF_TCP_O_HALF_RST;
 		}
 		half_challenge(in, h);
 		return HF_TCP_O_RST_INEXACT;
 	}
 	if (flags & HF_TCP_SYN && !(flags & HF_TCP_ACK) && in->seq == h->irs) {
+		if (in->t->guard && !hf_guard_syn_again(in->t->guard, &in->flow.src, in->now))
+			return HF_TCP_O_SYN_STRANGER;
 		send_syn_ack(in->t, h, in);
 		return HF_TCP_O_SYN_AGAIN;
 	}
@@ -379,7 +407,7 @@ enum hf_tcp_outcome hf_tcp_half_input(struct hf_tcp_in *in, struct hf_tcp_half *
 		return HF_TCP_O_OUTSIDE;
 	}
 	if (flags & HF_TCP_SYN) { /* passively opened: back to LISTEN */
-		half_drop(in->t, h);
+		half_drop(in->t, h, in->now);
 		return hf_tcp_listen_input(in, NULL);
 	}
 	if (!(flags & HF_TCP_ACK))

@@ -78,6 +78,11 @@ void hf_tcp_port_set(struct hf_tcp *t, uint32_t port, const struct hf_net_host *
 	t->side[port].host = host;
 }
 
+void hf_tcp_guard_set(struct hf_tcp *t, struct hf_guard *guard)
+{
+	t->guard = guard;
+}
+
 void hf_tcp_listen(struct hf_tcp *t, const struct hf_tcp_listener *v, uint32_t cnt)
 {
 	t->listener = v;

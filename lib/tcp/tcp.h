@@ -14,6 +14,7 @@
  * What happens when something is short, and the counter that shows it:
  *   connection slots    SYNs are not answered; third ACKs of those that  in_syn_crowded
  *                       were are dropped; the peer tries again           in_open_full
+ *   time for answers    SYNs of strangers are not answered (guard.h)      in_syn_stranger
  *   half-open entries   from 7/8 on SYNs are answered by cookies, for    in_syn_cookie
  *                       which nothing is kept; of those that come back
  *                       out of TIME_WAIT the oldest goes                 half_evicted
@@ -41,6 +42,7 @@
 #include "lib/base/trace.h"
 #include "lib/base/wheel.h"
 #include "lib/net/frame.h"
+#include "lib/net/guard.h"
 #include "lib/net/reply.h"
 
 #define HF_TCP_PORT_MAX 8u
@@ -104,6 +106,8 @@ struct hf_tcp *hf_tcp_init(void *mem, const struct hf_tcp_cfg *cfg, struct hf_bu
 	struct hf_rand *rand, struct hf_trace *trace, hf_ns now);
 /* Who we are on a port: read at each segment, so what its host learns holds at once. */
 void hf_tcp_port_set(struct hf_tcp *t, uint32_t port, const struct hf_net_host *host);
+/* Who asks for connections is asked about there; it belongs to the worker and outlives t. */
+void hf_tcp_guard_set(struct hf_tcp *t, struct hf_guard *guard);
 /* The listener table is read on every SYN; it must stay until it is replaced. */
 void hf_tcp_listen(struct hf_tcp *t, const struct hf_tcp_listener *v, uint32_t cnt);
 /* Draining: SYNs are no longer answered (counted), established connections go on. */

@@ -272,6 +272,7 @@ struct hf_tcp {
 	struct hf_bufs *bufs;
 	struct hf_rand *rand;
 	struct hf_trace *trace;
+	struct hf_guard *guard; /* NULL: none */
 	const struct hf_tcp_listener *listener;
 	uint32_t listener_cnt;
 	bool draining, crowded;

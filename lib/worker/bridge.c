@@ -471,6 +471,7 @@ static void conn_free(struct hf_worker *w, uint32_t i)
 	hf_trace(&w->trace, w->now, i, HF_TRACE_CONN_FREE, 0, t->bytes_in, t->bytes_out);
 	hf_wheel_cancel(&w->wheel, &c->timer);
 	stage_leave(w, c);
+	hf_price_gone(w, i);
 	hf_tls_free(&w->tls, &c->tls);
 	hf_chain_clear(&w->link_bufs, &c->from_link);
 	if (c->stream == HF_STREAM_OPEN)
@@ -554,12 +555,14 @@ static void keylog(struct hf_worker *w, const struct hf_tls_peer *peer)
 
 static void established(struct hf_worker *w, struct hf_conn *c)
 {
+	const struct hf_addr *client = &hf_tcp_info(w->tcp, (uint32_t)(c - w->conn))->peer;
 	struct hf_tls_peer peer;
 
 	hf_tls_peer(&c->tls, &peer);
 	if (peer.protocol)
 		c->backend = peer.protocol->pool;
 	c->established = true;
+	hf_guard_done(w->guard, client, w->now);
 	c->active_at = w->now;
 	stage_leave(w, c);
 	c->stream = HF_STREAM_WANTED;
@@ -693,6 +696,39 @@ static unsigned advance(struct hf_worker *w, uint32_t i)
 	return set;
 }
 
+/* Its hello came while its prefix has had its part of the workers' time. */
+static bool may_begin(struct hf_worker *w, uint32_t i)
+{
+	struct hf_conn *c = &w->conn[i];
+
+	if (c->established || c->failed || c->tls.suite || hf_tcp_rcv(w->tcp, i)->len == 0 ||
+		hf_guard_hello(w->guard, &hf_tcp_info(w->tcp, i)->peer, w->now))
+		return true;
+	hf_tls_fail(&w->tls, &c->tls, HF_TLS_R_LIMITED);
+	c->failed = true;
+	tell_failure(w, i);
+	hf_tls_hs_release(&w->tls, &c->tls);
+	conn_abort(w, i, HF_LINK_RESET_LIMIT);
+	stage_leave(w, c);
+	return false;
+}
+
+static unsigned advance_for_its_price(struct hf_worker *w, uint32_t i)
+{
+	uint64_t began;
+	unsigned set;
+
+	if (!hf_guard_counts_cost(w->guard))
+		return advance(w, i);
+	if (!may_begin(w, i))
+		return 0;
+	began = w->env.cycles();
+	set = advance(w, i);
+	w->conn[i].computing = set & HF_TLS_WAIT_PK;
+	hf_price_run(w, i, w->env.cycles() - began);
+	return set;
+}
+
 void hf_bridge_run(struct hf_worker *w, uint32_t i)
 {
 	struct hf_conn *c = &w->conn[i];
@@ -700,7 +736,7 @@ void hf_bridge_run(struct hf_worker *w, uint32_t i)
 
 	if (!hf_tcp_alive(w->tcp, i))
 		return;
-	set = c->aborted ? 0 : advance(w, i);
+	set = c->aborted ? 0 : advance_for_its_price(w, i);
 	if (c->stream == HF_STREAM_OPEN && !stream_talk(w, c))
 		hf_fifo_push(&w->wait, i);
 	if (c->tcp_over && (c->stream == HF_STREAM_ENDED || c->stream == HF_STREAM_NONE)) {
@@ -725,6 +761,7 @@ void hf_bridge_open(struct hf_worker *w, uint32_t i)
 	c->active_at = w->now;
 	w->stats.conns++;
 	w->stats.conns_opened++;
+	hf_price_open(w, i);
 	if (t->listener >=
 		w->site->listener_cnt) { /* half-open since before a reload took it away */
 		w->stats.conns_refused_listener++;

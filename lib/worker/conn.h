@@ -47,6 +47,7 @@ struct hf_conn {
 	bool closing;      /* our close_notify (or alert) is queued, FIN follows when flushed */
 	bool fin_sent, tcp_over; /* tcp_over: TCP told CLOSED, or we aborted it */
 	bool aborted;            /* RST sent: nothing of it is looked at any more */
+	bool computing;          /* a job with a key is its */
 	bool refused;            /* its listener is gone: TLS never opened it */
 };
 
@@ -90,6 +91,15 @@ struct hf_worker_port {
 	uint32_t announced;
 };
 
+/* price.c */
+#define HF_PRICE_ANSWER_OWN \
+	300u /* ns: a SYN to a SYN-ACK, but for the port's part (make bench-flood) */
+struct hf_prices {
+	hf_ns frame_ns, key_ns; /* a frame in or out, in the mean of a second; a job with a key */
+	uint64_t key_cycles;    /* spent on keys, and not yet charged to anybody */
+	uint64_t tx_at, all_at, out_at, both_at; /* when prices of frames were last worked out */
+};
+
 struct hf_worker {
 	struct hf_worker_cfg cfg;
 	struct hf_worker_env env;
@@ -104,6 +114,9 @@ struct hf_worker {
 	uint64_t headroom_busy;
 	struct hf_worker_cycles cycles_ns; /* the same for readers, who convert it */
 	struct hf_worker *const *all;
+	/* who may take how much, and what things cost */
+	struct hf_guard *guard;
+	struct hf_prices prices;
 	/* engines */
 	struct hf_tcp *tcp;
 	struct hf_tls_ctx tls;
@@ -173,6 +186,16 @@ void hf_bridge_reclaim(struct hf_worker *w);
 void hf_bridge_endpoint_down(struct hf_worker *w, uint32_t e);
 /* Goes on ending the streams of an endpoint that is down. */
 void hf_bridge_endpoint_end(struct hf_worker *w, uint32_t e);
+/* price.c: what is measured, and who pays */
+void hf_price_frames(struct hf_worker *w); /* once a second */
+void hf_price_open(struct hf_worker *w, uint32_t i);
+void hf_price_run(struct hf_worker *w, uint32_t i, uint64_t cycles);
+/* Jobs of these connections are done; cycles were spent on keys, theirs or others', since the last call. */
+void hf_price_keys(struct hf_worker *w, const hf_ref *owner, uint32_t cnt, uint64_t cycles);
+/* A client's certificate was checked, perhaps this connection's. */
+void hf_price_check(struct hf_worker *w, hf_ref owner, uint64_t cycles);
+/* It ends, perhaps in the middle of a job. */
+void hf_price_gone(struct hf_worker *w, uint32_t i);
 void hf_worker_tell(struct hf_worker *w, struct hf_event *e); /* sets e->at */
 
 #endif

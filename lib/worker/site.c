@@ -17,10 +17,13 @@ static struct hf_site *layout(uint8_t **at, const struct hf_site_spec *spec, boo
 	void *listener = carve(at, spec->listener_cnt * sizeof(*s->listener));
 	void *use = carve(at, spec->worker_cnt * sizeof(*s->use));
 	void *older = carve(at, spec->worker_cnt * sizeof(*s->older));
+	void *list = carve(at, spec->guard.list.cnt * sizeof(*spec->guard.list.v));
 
-	if (fill)
+	if (fill) {
 		*s = (struct hf_site){spec->generation, tcp, listener, spec->listener_cnt,
-			spec->worker_cnt, spec->limits, use, older};
+			spec->worker_cnt, spec->limits, spec->guard, use, older};
+		s->guard.list.v = list;
+	}
 	return s;
 }
 
@@ -32,6 +35,14 @@ size_t hf_site_footprint(const struct hf_site_spec *spec)
 	return (size_t)at;
 }
 
+static void list_fill(struct hf_site *s, const struct hf_prefix_list *from)
+{
+	struct hf_prefix_row *v = (struct hf_prefix_row *)(uintptr_t)s->guard.list.v;
+
+	memcpy(v, from->v, from->cnt * sizeof(*v));
+	hf_prefix_sort(v, from->cnt);
+}
+
 struct hf_site *hf_site_init(void *mem, const struct hf_site_spec *spec)
 {
 	uint8_t *at = mem;
@@ -39,6 +50,8 @@ struct hf_site *hf_site_init(void *mem, const struct hf_site_spec *spec)
 
 	memset(mem, 0, hf_site_footprint(spec));
 	s = layout(&at, spec, true);
+	if (spec->guard.list.cnt)
+		list_fill(s, &spec->guard.list);
 	for (uint32_t i = 0; i < spec->listener_cnt; i++) {
 		const struct hf_site_listener_spec *l = &spec->listener[i];
 

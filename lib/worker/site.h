@@ -9,6 +9,7 @@
 #ifndef HF_WORKER_SITE_H
 #define HF_WORKER_SITE_H
 
+#include "lib/net/guard.h"
 #include "lib/tcp/tcp.h"
 #include "lib/tls/tls.h"
 
@@ -40,6 +41,7 @@ struct hf_site_spec {
 	uint32_t suite_cnt, group_cnt;
 	uint32_t worker_cnt;
 	struct hf_site_limits limits;
+	struct hf_guard_rules guard; /* its list is copied and put in order */
 };
 
 struct hf_site_listener {
@@ -54,6 +56,7 @@ struct hf_site {
 	struct hf_site_listener *listener;
 	uint32_t listener_cnt, worker_cnt;
 	struct hf_site_limits limits;
+	struct hf_guard_rules guard;
 	struct hf_tls_use *use; /* [worker]: handshakes and jobs of that worker that point here */
 	struct hf_site **older; /* [worker]: that worker's chain of retired generations */
 };

@@ -15,7 +15,8 @@
 #define CRYPTO_ROUNDS 4u /* symmetric bursts per turn: a record opened, its answer sealed */
 #define RETRY_MAX 32u    /* waiting connections tried again per turn */
 #define CROSS_FRAME_MAX 2044u
-#define ANNOUNCE_MAX 4u /* seconds in which a port says who it is */
+#define KEYS_DONE_MAX 64u /* jobs of one slice that pay for it; the engines' batches are smaller */
+#define ANNOUNCE_MAX 4u   /* seconds in which a port says who it is */
 /* So few frames in the last one to two milliseconds are an idle port. */
 #define IDLE_FRAMES 16u
 #define IDLE_WINDOW_NS HF_NS_MS
@@ -85,7 +86,7 @@ static void gap_end(struct hf_worker *w)
 	memset(w->gap, 0, sizeof(w->gap));
 }
 
-/* Once a second: how much of it went without work. */
+/* Once a second: how much of it went without work, and what frames cost. */
 static void headroom(struct hf_worker *w)
 {
 	uint64_t us = (w->now - w->headroom_at) / HF_NS_US, busy;
@@ -96,6 +97,7 @@ static void headroom(struct hf_worker *w)
 	w->stats.headroom = busy < us ? (us - busy) * 1000 / us : 0;
 	w->headroom_at = w->now;
 	w->headroom_busy = w->cycles_busy;
+	hf_price_frames(w);
 }
 
 /* ---- 1, 2: take frames, hand strays over, feed TCP ---- */
@@ -165,6 +167,13 @@ static bool concerns_all(const struct hf_worker_port *p, const struct hf_packet 
 	return (neighbour && pkt->neigh_op == HF_NEIGH_TELLS) || (error && p->port->info.rss);
 }
 
+/* What may have come from afar; the others are neighbours', without whom nobody is reached. */
+static bool is_routed(const struct hf_packet *pkt)
+{
+	return pkt->kind != HF_PACKET_ARP && pkt->kind != HF_PACKET_ND &&
+	       pkt->kind != HF_PACKET_GROUPS;
+}
+
 /* What a frame is, and its end unless it is ours and TCP's: HF_NET_TCP, and TCP knows that it comes. */
 static enum hf_net_verdict frame_in(
 	struct hf_worker *w, uint32_t port, const struct hf_frame *f, struct hf_packet *pkt)
@@ -178,6 +187,8 @@ static enum hf_net_verdict frame_in(
 		v = hf_net_accept(&p->host, pkt);
 	if (v != HF_NET_OK)
 		return v;
+	if (is_routed(pkt) && hf_guard_denies(w->guard, &pkt->src))
+		return HF_NET_DENIED;
 	if (concerns_all(p, pkt) && !(f->flags & HF_FRAME_CROSSED))
 		share(w, port, f);
 	if (pkt->kind == HF_PACKET_ARP || pkt->kind == HF_PACKET_ND ||
@@ -351,6 +362,9 @@ static bool crypto_slice(struct hf_worker *w)
 		[HF_PK_SLICE_KEY] = HF_GAP_pk_key,
 		[HF_PK_SLICE_WHOLE] = HF_GAP_pk_whole,
 		[HF_PK_SLICE_CURVES] = HF_GAP_curves};
+	hf_ref owner[KEYS_DONE_MAX];
+	uint32_t done = 0;
+	uint64_t began = w->spent_at;
 	struct hf_pk_job *job;
 	bool more = hf_pk_work(w->pk, port_idle(w), w->now);
 
@@ -358,8 +372,11 @@ static bool crypto_slice(struct hf_worker *w)
 	w->busy |= more;
 	while ((job = hf_pk_done(w->pk)) != NULL) {
 		w->busy = true;
+		if (!job->cancelled && done < KEYS_DONE_MAX)
+			owner[done++] = job->owner;
 		hf_bridge_pk_done(w, job);
 	}
+	hf_price_keys(w, owner, done, w->spent_at - began);
 	spent(w, HF_GAP_tls);
 	return more;
 }
@@ -387,6 +404,9 @@ static void crypto_keys(struct hf_worker *w)
 	w->auth_ahead = client ? took : more ? w->auth_ahead - HF_MIN(w->auth_ahead, took) : 0;
 	while ((job = hf_auth_done(w->auth)) != NULL) { /* also what was cancelled */
 		w->busy = true;
+		if (client)
+			hf_price_check(w, job->owner, took);
+		client = false;
 		hf_bridge_auth_done(w, job);
 	}
 	w->busy |= hf_auth_waits(w->auth);
@@ -514,6 +534,7 @@ static void site_take(struct hf_worker *w, struct hf_site *s)
 	w->stats.site_generation = s->generation;
 	hf_trace(&w->trace, w->now, UINT32_MAX, HF_TRACE_SITE, 0, s->generation, 0);
 	hf_tcp_listen(w->tcp, s->tcp, s->listener_cnt);
+	hf_guard_rule(w->guard, &s->guard);
 }
 
 /* Engines drop what they prepared for keys that are no longer served. */
@@ -714,8 +735,8 @@ struct hf_poll hf_worker_poll(struct hf_worker *w, hf_ns now)
 
 struct parts {
 	struct hf_worker *w;
-	void *tcp, *tls, *pk, *sym, *auth, *bufs, *link_bufs, *trace, *conn, *run_v, *run_in,
-		*wait_v, *wait_in;
+	void *guard, *tcp, *tls, *pk, *sym, *auth, *bufs, *link_bufs, *trace, *conn, *run_v,
+		*run_in, *wait_v, *wait_in;
 	void *orders, *events, *cross[HF_WORKER_MAX];
 };
 
@@ -754,6 +775,7 @@ static void layout(struct parts *p, uint8_t **at, const struct hf_worker_cfg *c)
 	p->wait_v = carve(at, c->conn_cnt * sizeof(uint32_t));
 	p->run_in = carve(at, c->conn_cnt);
 	p->wait_in = carve(at, c->conn_cnt);
+	p->guard = carve(at, hf_guard_footprint(c->prefix_cnt));
 	p->tcp = carve(at, hf_tcp_footprint(&tc));
 	p->tls = carve(at, hf_tls_ctx_footprint(c->hs_cnt, c->session_cnt));
 	p->pk = carve(at, hf_pk_footprint(&(struct hf_pk_cfg){.job_cnt = c->pk_job_cnt}));
@@ -825,7 +847,9 @@ struct hf_worker *hf_worker_init(
 	hf_wheel_init(&w->wheel, env->now);
 	hf_bufs_init(&w->bufs, p.bufs, cfg->chunk_cnt, cfg->record_cnt);
 	hf_bufs_init(&w->link_bufs, p.link_bufs, cfg->link_chunk_cnt, 0);
+	w->guard = hf_guard_init(p.guard, cfg->prefix_cnt, cfg->worker_cnt, &w->rand);
 	w->tcp = hf_tcp_init(p.tcp, &tc, &w->bufs, &w->rand, &w->trace, env->now);
+	hf_tcp_guard_set(w->tcp, w->guard);
 	w->sym = hf_sym_init(p.sym, cfg->sym_job_cnt, env->sym, env->sym_ctx);
 	w->pk = hf_pk_init(p.pk, &(struct hf_pk_cfg){.job_cnt = cfg->pk_job_cnt, .sym = w->sym},
 		env->pk, env->pk_cnt);
@@ -952,6 +976,7 @@ uint32_t hf_worker_tables(struct hf_worker *w, struct hf_worker_table v[HF_WORKE
 		{.table = &hf_worker_stat_table, .base = &w->stats},
 		{.table = &cycles_table, .base = &w->cycles_ns},
 		{.table = &hf_net_stat_table, .base = &w->net_stats},
+		{.table = &hf_guard_stat_table, .base = hf_guard_stats(w->guard)},
 		{.table = &hf_tcp_stat_table, .base = hf_tcp_stats(w->tcp)},
 		{.table = &hf_tls_stat_table, .base = &w->tls.stats},
 		{.table = &hf_pk_stat_table, .base = hf_pk_stats(w->pk)},
@@ -970,6 +995,11 @@ uint32_t hf_worker_tables(struct hf_worker *w, struct hf_worker_table v[HF_WORKE
 const struct hf_tls_kind *hf_worker_kinds(const struct hf_worker *w)
 {
 	return w->tls.kind;
+}
+
+const struct hf_guard *hf_worker_guard(const struct hf_worker *w)
+{
+	return w->guard;
 }
 
 const struct hf_trace *hf_worker_trace(const struct hf_worker *w)

@@ -63,6 +63,7 @@ struct hf_worker_cfg {
 	uint32_t chunk_cnt, record_cnt; /* 2 KB and 20 KB buffers of TCP and TLS */
 	uint32_t link_chunk_cnt;        /* 2 KB buffers behind the credit granted to backends */
 	uint32_t half_open_cnt, time_wait_cnt;
+	uint32_t prefix_cnt; /* of clients' addresses that are remembered (guard.h) */
 	uint32_t pk_job_cnt, sym_job_cnt, auth_job_cnt;
 	uint32_t order_cnt, event_cnt, cross_cnt, trace_cnt; /* powers of two */
 	uint32_t rcv_wnd_max, snd_queue_max;
@@ -183,10 +184,12 @@ struct hf_worker_table {
 	} label[2]; /* beside the worker's; key NULL: none */
 };
 #define HF_WORKER_TABLES_MAX \
-	(8u + HF_PK_ENGINE_MAX * (HF_PK_CLASS_CNT + HF_EC_KIND_CNT * HF_GROUP_CNT))
+	(9u + HF_PK_ENGINE_MAX * (HF_PK_CLASS_CNT + HF_EC_KIND_CNT * HF_GROUP_CNT))
 uint32_t hf_worker_tables(struct hf_worker *w, struct hf_worker_table v[HF_WORKER_TABLES_MAX]);
 /* [HF_TLS_KIND_CNT], read racily */
 const struct hf_tls_kind *hf_worker_kinds(const struct hf_worker *w);
+/* Read racily: hf_guard_top */
+const struct hf_guard *hf_worker_guard(const struct hf_worker *w);
 const struct hf_trace *hf_worker_trace(const struct hf_worker *w);
 
 /* Simulation and tests: asserts what must always hold (pool accounting, frames in = sum of

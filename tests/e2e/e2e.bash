@@ -77,7 +77,7 @@ e2e_same() {
 # Every gauge there is, but those that only ever rise, and the sessions of clients that may come back.
 e2e_gauges() {
 	"$FARM_BIN/hfctl" -s "$FARM_STATS" stats --prometheus | awk '
-		$1 == "#" && $2 == "TYPE" { gauge = $4 == "gauge" && $3 !~ /_max$|_site_generation$|_ticket_|_tls_sessions$|_certificate_|_headroom$/ }
+		$1 == "#" && $2 == "TYPE" { gauge = $4 == "gauge" && $3 !~ /_max$|_site_generation$|_ticket_|_tls_sessions$|_certificate_|_headroom$|_guard_prefixes$|_strangers_rate$/ }
 		$1 != "#" && gauge'
 }
 

@@ -369,7 +369,7 @@ static uint64_t appliance_frames(const struct subject *s)
 static bool may_stay(const char *gauge)
 {
 	static const char *const names[] = {"endpoints", "site_generation", "draining",
-		"queued_max", "burst_max", "sessions", "headroom"};
+		"queued_max", "burst_max", "sessions", "headroom", "prefixes", "strangers_rate"};
 	for (size_t i = 0; i < HF_ARRAY_LEN(names); i++)
 		if (strcmp(gauge, names[i]) == 0)
 			return true;

@@ -43,6 +43,12 @@ static void conns(void *app, FILE *out)
 		fputc('a' + (int)(i % 26), out);
 }
 
+static void offenders(void *app, FILE *out)
+{
+	(void)app;
+	fputs("no offenders\n", out);
+}
+
 static void failures(void *app, FILE *out)
 {
 	(void)app;
@@ -80,7 +86,7 @@ static void explain(void *app, FILE *out, const char *hello, const char *listene
 }
 
 static const struct hf_control_ops ops = {
-	"handfast 1.2", sources, conns, failures, trace, explain, plan, drain, reload};
+	"handfast 1.2", sources, conns, failures, offenders, trace, explain, plan, drain, reload};
 
 static int open_control(void **state)
 {
@@ -169,6 +175,7 @@ static void commands_are_answered(void **state)
 	(void)state;
 	assert_string_equal(ask("version\n"), "handfast 1.2\n");
 	assert_string_equal(ask("failures\n"), "no failures\n");
+	assert_string_equal(ask("offenders\n"), "no offenders\n");
 	assert_string_equal(ask("plan\r\n"), "a plan\n");
 	assert_string_equal(ask("stats\n"), "net\n  frames                       "
 					    "          42  frames in\n");
@@ -191,8 +198,8 @@ static void commands_are_answered(void **state)
 
 static void help_names_every_command(void **state)
 {
-	static const char *const names[] = {"stats", "conns", "failures", "trace", "explain",
-		"plan", "version", "drain", "reload", "help"};
+	static const char *const names[] = {"stats", "conns", "failures", "offenders", "trace",
+		"explain", "plan", "version", "drain", "reload", "help"};
 	const char *help = ask("help\n");
 	size_t i, lines = 0;
 	(void)state;
@@ -223,9 +230,9 @@ static void nonsense_gets_an_error(void **state)
 	(void)state;
 	memset(big, 'x', sizeof(big));
 	big[sizeof(big) - 1] = '\0';
-	assert_string_equal(ask("stat\n"),
-		"error: unknown command \"stat\"; commands are stats, conns, failures, trace, "
-		"explain, plan, version, drain, reload, help\n");
+	assert_string_equal(ask("stat\n"), "error: unknown command \"stat\"; commands are stats, "
+					   "conns, failures, offenders, trace, "
+					   "explain, plan, version, drain, reload, help\n");
 	assert_non_null(strstr(ask("\n"), "error: unknown command \"\""));
 	assert_non_null(strstr(ask("  \t \n"), "error: unknown command \"\""));
 	assert_string_equal(ask("stats xml\n"),

@@ -99,6 +99,33 @@ static void defaults_hold(void **state)
 	assert_null(cfg.mem);
 }
 
+static void networks_hold(void **state)
+{
+	char text[2048];
+	struct hf_config cfg;
+	const struct hf_config_limits *l = &cfg.limits;
+	(void)state;
+	snprintf(text, sizeof(text),
+		"%slimits: {allow: [10.0.0.0/8, 192.0.2.7, \"2001:db8::/32\"], cost: 100ms,\n"
+		"  deny: [0.0.0.0/0, \"::/0\", \"2001:db8::1\"], half_open: 64}\n",
+		minimal);
+	cfg = parse(text);
+	assert_int_equal(l->allow.cnt, 3);
+	assert_int_equal(l->allow.v[0].len, 96 + 8);
+	assert_int_equal(l->allow.v[0].addr.b[12], 10);
+	assert_int_equal(l->allow.v[1].len, 128);
+	assert_int_equal(l->allow.v[2].len, 32);
+	assert_int_equal(l->deny.v[0].len, 96);
+	assert_int_equal(l->deny.v[1].len, 0);
+	assert_int_equal(l->deny.v[2].len, 128);
+	assert_int_equal(l->half_open, 64);
+	assert_int_equal(l->handshakes, 0);
+	assert_int_equal(l->cost_ns, 100 * HF_NS_MS);
+	assert_int_equal(l->prefix4, 24);
+	assert_int_equal(l->prefix6, 56);
+	hf_config_free(&cfg);
+}
+
 static void written_values_hold(void **state)
 {
 	char text[2048];
@@ -457,6 +484,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(defaults_hold),
 		cmocka_unit_test(written_values_hold),
+		cmocka_unit_test(networks_hold),
 		cmocka_unit_test(sections_may_be_empty),
 		cmocka_unit_test(bad_files_are_told_why),
 		cmocka_unit_test(files_that_cannot_be_read),

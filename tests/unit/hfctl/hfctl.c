@@ -71,7 +71,7 @@ static void explain(void *app, FILE *out, const char *hello, const char *listene
 }
 
 static const struct hf_control_ops ops = {
-	"handfast 1.2", sources, conns, conns, trace, explain, conns, drain, reload};
+	"handfast 1.2", sources, conns, conns, conns, trace, explain, conns, drain, reload};
 
 /* ---- running hfctl ---- */
 

@@ -807,7 +807,7 @@ static void worker_gives_up(void **state)
 {
 	static const enum hf_tls_reason why[] = {HF_TLS_R_TIMED_OUT, HF_TLS_R_HELLO_LATE,
 		HF_TLS_R_ENGINES_LATE, HF_TLS_R_UNREACHABLE, HF_TLS_R_STALLED, HF_TLS_R_EVICTED,
-		HF_TLS_R_SHUTDOWN};
+		HF_TLS_R_LIMITED, HF_TLS_R_SHUTDOWN};
 
 	(void)state;
 	for (size_t i = 0; i < HF_ARRAY_LEN(why); i++) {

@@ -214,6 +214,11 @@ $(B)/bench-flood: $(call obj,$(wildcard tests/flood/*.c)) $(support) $(B)/libdri
 $(B)/sim-idle: $(call obj,$(wildcard tests/idle/*.c)) $(support) $(B)/libdrivers.a $(pure_libs) $(call archive,os)
 	$(link) -lIPSec_MB -lcrypto -lcmocka -lpthread
 
+# hfbench's client in the same thread as a worker.
+$(B)/bench-workers: $(call obj,$(wildcard tests/workers/*.c) $(filter-out %/main.c %/device.c,$(wildcard bench/hfbench/*.c))) \
+		$(support) $(B)/libdrivers.a $(pure_libs) $(call archive,os)
+	$(link) -lIPSec_MB -lcrypto -lcmocka -lm -lpthread
+
 # The bad cable of tests/e2e and bench.
 $(B)/wire: $(B)/tests/e2e/wire.o
 	$(link)
@@ -326,6 +331,10 @@ bench-sym: $(B)/bench-sym
 bench-flood: $(B)/bench-flood
 	$(Q)$(B)/bench-flood
 
+##  bench-workers  two workers in one process against one alone, per CPU second: a table
+bench-workers: $(B)/bench-workers
+	$(Q)$(B)/bench-workers
+
 ##  run            the whole farm in network namespaces; ONCE=1 fetches one page and ends
 run:
 	$(Q)deploy/run.sh
@@ -348,6 +357,6 @@ help:
 	@echo "make targets (SAN=1 builds with ASan and UBSan into build/san, V=1 shows commands):"; \
 	grep -hE '^##' $(MAKEFILE_LIST) | sed 's/^##//'
 
-.PHONY: all objects unit secrets check test timing diff-rsa diff-x25519 diff-p256 sim fuzz bench bench-quick bench-pk bench-sym bench-flood run clean config-files format help
+.PHONY: all objects unit secrets check test timing diff-rsa diff-x25519 diff-p256 sim fuzz bench bench-quick bench-pk bench-sym bench-flood bench-workers run clean config-files format help
 
 -include $(shell find $(B) -name '*.d' -not -path '$(B)/san/*' -not -path '$(B)/fuzz/*' 2>/dev/null)

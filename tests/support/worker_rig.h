@@ -18,6 +18,7 @@
 #define RIG_RING_LEN (1u << 20)
 #define RIG_STREAM_MAX (4u << 20)
 #define RIG_SEG_MAX 8192u
+#define RIG_SCHEDULES 16u
 
 /* A segment with data that the worker sent. */
 struct rig_seg {
@@ -36,6 +37,12 @@ struct rig {
 	hf_ns keepalive_ns;
 	const struct hf_pk_engine *pk_engine; /* NULL: libcrypto's */
 	const struct hf_sym_driver *sym_driver;
+	uint32_t pk_job_cnt, sym_job_cnt; /* 0: few */
+	uint64_t (*cycles)(void);         /* NULL: one that only counts; it is no clock */
+	uint64_t cycles_per_us;
+	uint32_t index,
+		worker_cnt;   /* one of several, which are joined by who makes them; 0: alone */
+	struct hf_site *site; /* another rig's; NULL: its own */
 	struct hf_site_limits limits; /* all zero: long ones */
 	/* instead of what the rig does with a segment */
 	void (*segment)(struct rig *r, const struct hf_packet *p);
@@ -91,14 +98,15 @@ static inline void rig_port(struct rig *r)
 
 static inline void rig_worker(struct rig *r)
 {
-	struct hf_worker_env env = {.cycles = rig_cycles,
-		.cycles_per_us = 1000,
+	struct hf_worker_env env = {.cycles = r->cycles ? r->cycles : rig_cycles,
+		.cycles_per_us = r->cycles ? r->cycles_per_us : 1000,
 		.pk_cnt = 1,
 		.sym = r->sym_driver,
 		.seed = {5},
 		.wall_ns = 1700000000 * HF_NS_S,
 		.now = r->now};
-	struct hf_worker_cfg cfg = {.worker_cnt = 1,
+	struct hf_worker_cfg cfg = {.index = r->index,
+		.worker_cnt = r->worker_cnt ? r->worker_cnt : 1,
 		.conn_cnt = r->conn_cnt ? r->conn_cnt : 8,
 		.hs_cnt = r->hs_cnt ? r->hs_cnt : 4,
 		.session_cnt = 64,
@@ -107,9 +115,9 @@ static inline void rig_worker(struct rig *r)
 		.link_chunk_cnt = 1024,
 		.half_open_cnt = r->half_open_cnt ? r->half_open_cnt : 8,
 		.time_wait_cnt = r->time_wait_cnt ? r->time_wait_cnt : 8,
-		.pk_job_cnt = 8,
+		.pk_job_cnt = r->pk_job_cnt ? r->pk_job_cnt : 8,
 		.auth_job_cnt = 4,
-		.sym_job_cnt = 16,
+		.sym_job_cnt = r->sym_job_cnt ? r->sym_job_cnt : 16,
 		.order_cnt = 16,
 		.event_cnt = 64,
 		.cross_cnt = 16,
@@ -128,8 +136,8 @@ static inline void rig_worker(struct rig *r)
 	env.pk[0].engine = r->pk_engine;
 	for (uint32_t i = 0; i < HF_PK_CLASS_CNT; i++)
 		env.pk[0].ctx[i] = r->pk;
-	r->sym = test_alloc(r->sym_driver->size(16));
-	HF_ASSERT(r->sym_driver->init(r->sym, 16) == 0);
+	r->sym = test_alloc(r->sym_driver->size(RIG_SCHEDULES));
+	HF_ASSERT(r->sym_driver->init(r->sym, RIG_SCHEDULES) == 0);
 	env.sym_ctx = r->sym;
 	env.auth = r->auth;
 	cfg.port[0] = r->side;
@@ -140,7 +148,8 @@ static inline void rig_worker(struct rig *r)
 	}
 	r->w = hf_worker_init(test_alloc(hf_worker_footprint(&cfg)), &cfg, &env);
 	r->all[0] = r->w;
-	hf_worker_join(r->w, r->all);
+	if (cfg.worker_cnt == 1)
+		hf_worker_join(r->w, r->all);
 }
 
 static inline void rig_site(struct rig *r)
@@ -155,7 +164,7 @@ static inline void rig_site(struct rig *r)
 		.suite_cnt = r->suite_cnt,
 		.group = group,
 		.group_cnt = HF_ARRAY_LEN(group),
-		.worker_cnt = 1,
+		.worker_cnt = r->worker_cnt ? r->worker_cnt : 1,
 		.limits = r->limits};
 
 	if (!r->limits.hello_ns)
@@ -165,9 +174,11 @@ static inline void rig_site(struct rig *r)
 	r->protocol.name = hf_span(r->alpn, strlen(r->alpn));
 	r->vhost = (struct hf_tls_vhost){
 		.cert = &r->shown, .cert_cnt = 1, .alpn = &r->protocol, .alpn_cnt = 1};
-	r->site_mem = test_alloc(hf_site_footprint(&spec));
-	rig_order(r,
-		(struct hf_order){.kind = HF_ORDER_SITE, .site = hf_site_init(r->site_mem, &spec)});
+	if (!r->site) {
+		r->site_mem = test_alloc(hf_site_footprint(&spec));
+		r->site = hf_site_init(r->site_mem, &spec);
+	}
+	rig_order(r, (struct hf_order){.kind = HF_ORDER_SITE, .site = r->site});
 	r->tickets = (struct hf_tls_tickets){.generation = 1, .key_cnt = 1, .lifetime_s = 3600};
 	r->tickets.key[0].name[0] = HF_TLS_TICKET_NAME_VERSION;
 	rig_order(r, (struct hf_order){.kind = HF_ORDER_TICKETS, .tickets = &r->tickets});

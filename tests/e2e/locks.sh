@@ -1,0 +1,7 @@
+#!/bin/bash
+# A worker takes no pthread lock for a handshake that is resumed, alone or beside another in its process:
+# counted, for libcrypto too, in the program that also measures what two workers cost each other.
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+[ "${FARM_BIN:-build}" != build ] || make -s build/bench-workers || exit 1
+"${FARM_BIN:-build}/bench-workers" --locks

@@ -147,9 +147,9 @@ void hf_guard_price(struct hf_guard *g, hf_ns answer_ns)
 }
 
 /* ---- buckets ---- */
-static bool has_room(hf_ns full_at, hf_ns now)
+static bool has_room(hf_ns full_at, hf_ns what, hf_ns now)
 {
-	return full_at < now + BURST_NS;
+	return HF_MAX(full_at, now) + what <= now + BURST_NS;
 }
 
 static void take(hf_ns *full_at, hf_ns what, hf_ns now)
@@ -159,7 +159,7 @@ static void take(hf_ns *full_at, hf_ns what, hf_ns now)
 
 static bool draw(struct budget *b, hf_ns now)
 {
-	if (b->each && !has_room(b->full_at, now))
+	if (b->each && !has_room(b->full_at, b->each, now))
 		return false;
 	take(&b->full_at, b->each, now);
 	return true;
@@ -309,9 +309,9 @@ static enum hf_guard_verdict within_limits(struct hf_guard *g, const struct entr
 {
 	if (g->half_open_max && e->half_open >= g->half_open_max)
 		return HF_GUARD_HALF_OPEN;
-	if (g->handshakes_max && !has_room(e->opens_full_at, now))
+	if (g->handshakes_max && !has_room(e->opens_full_at, HF_NS_S / g->handshakes_max, now))
 		return HF_GUARD_HANDSHAKES;
-	if (g->cost_max && !has_room(e->cost_full_at, now))
+	if (g->cost_max && !has_room(e->cost_full_at, 0, now))
 		return HF_GUARD_COST;
 	return HF_GUARD_GO;
 }
@@ -456,7 +456,7 @@ bool hf_guard_hello(struct hf_guard *g, const struct hf_addr *src, hf_ns now)
 	if (g->cost_max == 0 || is_allowed(g, src))
 		return true;
 	p = find(g, src);
-	if (!p.entry || has_room(p.entry->cost_full_at, now))
+	if (!p.entry || has_room(p.entry->cost_full_at, 0, now))
 		return true;
 	g->stats.hellos_refused++;
 	p.entry->refused[HF_GUARD_COST]++;

@@ -367,8 +367,9 @@ static bool crypto_slice(struct hf_worker *w)
 	uint64_t began = w->spent_at;
 	struct hf_pk_job *job;
 	bool more = hf_pk_work(w->pk, port_idle(w), w->now);
+	enum hf_pk_slice slice = hf_pk_last_slice(w->pk);
 
-	spent(w, cause[hf_pk_last_slice(w->pk)]);
+	spent(w, cause[slice]);
 	w->busy |= more;
 	while ((job = hf_pk_done(w->pk)) != NULL) {
 		w->busy = true;
@@ -376,7 +377,7 @@ static bool crypto_slice(struct hf_worker *w)
 			owner[done++] = job->owner;
 		hf_bridge_pk_done(w, job);
 	}
-	hf_price_keys(w, owner, done, w->spent_at - began);
+	hf_price_keys(w, owner, done, slice == HF_PK_SLICE_NONE ? 0 : w->spent_at - began);
 	spent(w, HF_GAP_tls);
 	return more;
 }

@@ -18,6 +18,7 @@
 #define RIG_RING_LEN (1u << 20)
 #define RIG_STREAM_MAX (4u << 20)
 #define RIG_SEG_MAX 8192u
+#define RIG_SITE_MAX 8u
 #define RIG_SCHEDULES 16u
 
 /* A segment with data that the worker sent. */
@@ -44,6 +45,8 @@ struct rig {
 		worker_cnt;   /* one of several, which are joined by who makes them; 0: alone */
 	struct hf_site *site; /* another rig's; NULL: its own */
 	struct hf_site_limits limits; /* all zero: long ones */
+	struct hf_guard_rules guard;
+	uint32_t prefix_cnt;
 	/* instead of what the rig does with a segment */
 	void (*segment)(struct rig *r, const struct hf_packet *p);
 	struct hf_worker_port_cfg
@@ -51,7 +54,8 @@ struct rig {
 	/* the appliance */
 	struct hf_port *port;
 	struct hf_worker *w, *all[1];
-	void *site_mem, *pk, *sym;
+	void *site_mem[RIG_SITE_MAX], *pk, *sym;
+	uint32_t generation;
 	struct hf_tls_vhost vhost;
 	const struct hf_tls_cert *shown;
 	struct hf_tls_protocol protocol;
@@ -115,6 +119,7 @@ static inline void rig_worker(struct rig *r)
 		.link_chunk_cnt = 1024,
 		.half_open_cnt = r->half_open_cnt ? r->half_open_cnt : 8,
 		.time_wait_cnt = r->time_wait_cnt ? r->time_wait_cnt : 8,
+		.prefix_cnt = r->prefix_cnt,
 		.pk_job_cnt = r->pk_job_cnt ? r->pk_job_cnt : 8,
 		.auth_job_cnt = 4,
 		.sym_job_cnt = r->sym_job_cnt ? r->sym_job_cnt : 16,
@@ -157,7 +162,7 @@ static inline void rig_site(struct rig *r)
 	static const uint16_t group[] = {29, 23}; /* X25519, P-256 */
 	struct hf_site_listener_spec listener = {
 		.port = 443, .vhost = &r->vhost, .vhost_cnt = 1, .linger_ns = 60 * HF_NS_S};
-	struct hf_site_spec spec = {.generation = 1,
+	struct hf_site_spec spec = {.generation = r->generation + 1,
 		.listener = &listener,
 		.listener_cnt = 1,
 		.suite = r->suite,
@@ -165,7 +170,8 @@ static inline void rig_site(struct rig *r)
 		.group = group,
 		.group_cnt = HF_ARRAY_LEN(group),
 		.worker_cnt = r->worker_cnt ? r->worker_cnt : 1,
-		.limits = r->limits};
+		.limits = r->limits,
+		.guard = r->guard};
 
 	if (!r->limits.hello_ns)
 		spec.limits = (struct hf_site_limits){
@@ -175,8 +181,9 @@ static inline void rig_site(struct rig *r)
 	r->vhost = (struct hf_tls_vhost){
 		.cert = &r->shown, .cert_cnt = 1, .alpn = &r->protocol, .alpn_cnt = 1};
 	if (!r->site) {
-		r->site_mem = test_alloc(hf_site_footprint(&spec));
-		r->site = hf_site_init(r->site_mem, &spec);
+		HF_ASSERT(r->generation < RIG_SITE_MAX);
+		r->site_mem[r->generation] = test_alloc(hf_site_footprint(&spec));
+		r->site = hf_site_init(r->site_mem[r->generation++], &spec);
 	}
 	rig_order(r, (struct hf_order){.kind = HF_ORDER_SITE, .site = r->site});
 	r->tickets = (struct hf_tls_tickets){.generation = 1, .key_cnt = 1, .lifetime_s = 3600};
@@ -227,7 +234,9 @@ static inline void rig_fini(struct rig *r)
 	free(r->pk);
 	free(r->sym);
 	free(r->w);
-	free(r->site_mem);
+	while (r->generation)
+		free(r->site_mem[--r->generation]);
+	r->site = NULL;
 	free(r->port);
 	free(r->in);
 }
@@ -309,6 +318,15 @@ static inline void rig_settle(struct rig *r)
 
 	while (rig_turn(r))
 		HF_ASSERT(++turns < 10000);
+}
+
+/* The same site with other limits. */
+static inline void rig_reload(struct rig *r, const struct hf_guard_rules *rules)
+{
+	r->guard = *rules;
+	r->site = NULL;
+	rig_site(r);
+	rig_settle(r);
 }
 
 /* A new connection: MSS 1460, window scale 2, SACK, as captured. */

@@ -15,7 +15,8 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from bench import CASES, SPREAD, good, middle_half, peak, ratios  # noqa: E402
 
 READ = """A rate "per CPU s" is what was served, divided by the CPU seconds that all processes of the server received
-(hfrelay's are the appliance's) and the kernel's interrupt thread of their core beside them. Ratios are formed within a round and their median counts; "spread" is the width
+(hfrelay's are the appliance's) and the kernel's interrupt thread of their core beside them; of interrupts that met
+whoever else ran, or nobody, its share by time is added. Ratios are formed within a round and their median counts; "spread" is the width
 of the middle half of them over the median, and rounds go on until it is within {spread:.0%} for every peer. Latencies
 are those of an open loop, counted from when a connection was meant to start, at half and at nine tenths of each
 server's own peak. The wire is a veth pair in one machine: the appliance reads and writes every frame of 1,500 bytes

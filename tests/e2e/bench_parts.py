@@ -28,6 +28,12 @@ def ratios_are_paired():
     assert bench.settled([{"handfast": w(30), "a": w(10)}] * 3, ["a"])
 
 
+def who_sleeps_pays_for_his_interrupts():
+    assert bench.irq_elsewhere({"softirq": 0.4}, 1) == 0
+    assert bench.irq_elsewhere({"softirq": 0.4}, 1.1) == 0  # ticks of two clocks
+    assert abs(bench.irq_elsewhere({"softirq": 0.4}, 0.5) - 0.2) < 1e-9
+
+
 def bad_windows_are_told():
     case = bench.CASES[0]
     m = {"failed": 0, "handshakes": 100, "resume": "ticket", "resumed": 20, "replies": 0, "reply_bytes": 0,

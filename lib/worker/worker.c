@@ -20,6 +20,8 @@
 /* So few frames in the last one to two milliseconds are an idle port. */
 #define IDLE_FRAMES 16u
 #define IDLE_WINDOW_NS HF_NS_MS
+/* A client or two by themselves wait for each answer, so there is nothing that could gather. */
+#define LOADED_CONNS 8u
 
 /* A frame on its way to the worker that owns its flow: copied, because a port's frames go back to
  * the queue they came from. Only ports that cannot steer pay this (design: 0 on RSS ports). */
@@ -728,6 +730,7 @@ struct hf_poll hf_worker_poll(struct hf_worker *w, hf_ns now)
 	w->stats.polls++;
 	w->stats.polls_busy += w->busy;
 	result.busy = w->busy || w->run.cnt;
+	result.loaded = !port_idle(w) && w->stats.conns >= LOADED_CONNS;
 	result.next_due = next_due(w);
 	return result;
 }

@@ -152,6 +152,7 @@ struct hf_worker_cycles {
 struct hf_poll {
 	uint64_t bells; /* endpoints whose consumer sleeps and has news: write their eventfd */
 	bool busy;      /* something was done: poll again at once */
+	bool loaded; /* frames of several connections have kept coming in the last milliseconds */
 	hf_ns next_due; /* otherwise nothing is due before this (frames, links and orders aside) */
 };
 

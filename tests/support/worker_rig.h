@@ -62,6 +62,7 @@ struct rig {
 	struct hf_tls_tickets tickets;
 	hf_ns now;
 	uint32_t turn;
+	struct hf_poll poll; /* of the last turn */
 	/* the backend */
 	struct hf_link ours, workers;
 	struct hf_link_stats stats[2];
@@ -297,19 +298,18 @@ static inline bool rig_turn(struct rig *r)
 {
 	uint8_t bytes[PACKET_CAP];
 	struct hf_packet p;
-	struct hf_poll poll;
 	size_t len;
 
 	r->now += RIG_TURN_NS;
 	r->turn++;
-	poll = hf_worker_poll(r->w, r->now);
+	r->poll = hf_worker_poll(r->w, r->now);
 	while ((len = hf_port_mem_take(r->port, 0, bytes, sizeof(bytes))) > 0) {
 		struct hf_frame f = {.data = bytes, .len = (uint32_t)len, .cap = sizeof(bytes)};
 
 		if (hf_net_parse(&f, false, &p) == HF_NET_OK && p.kind == HF_PACKET_TCP)
 			(r->segment ? r->segment : rig_segment)(r, &p);
 	}
-	return poll.busy;
+	return r->poll.busy;
 }
 
 static inline void rig_settle(struct rig *r)

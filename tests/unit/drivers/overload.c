@@ -388,6 +388,22 @@ static void the_table_of_pools_names_real_counters(void **state)
 	assert_true(found >= 15);
 }
 
+/* Whoever waits for each answer by himself is not made to wait for a sleep as well. */
+static void several_at_once_are_a_load(void **state HF_UNUSED)
+{
+	uint16_t port = 2000;
+
+	for (; port < 2007; port++)
+		assert_true(connect_from(port));
+	for (uint32_t n = 0; n < 100; n++)
+		say(2000, HF_TCP_ACK, NULL, 0);
+	assert_false(rig.poll.loaded);
+	assert_true(connect_from(port));
+	assert_true(rig.poll.loaded);
+	pass(20 * HF_NS_MS);
+	assert_false(rig.poll.loaded);
+}
+
 #define OVERLOAD(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -406,6 +422,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			a_backend_leaves_many_behind, set_up_many, tear_down),
 		OVERLOAD(a_turn_takes_a_bounded_number_of_frames),
+		OVERLOAD(several_at_once_are_a_load),
 		OVERLOAD(the_table_of_pools_names_real_counters),
 	};
 

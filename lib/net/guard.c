@@ -407,20 +407,27 @@ void hf_guard_half_open(struct hf_guard *g, const struct hf_addr *src, bool more
 		p.entry->half_open--;
 }
 
-void hf_guard_opened(struct hf_guard *g, const struct hf_addr *src, hf_ns now)
+bool hf_guard_opened(struct hf_guard *g, const struct hf_addr *src, hf_ns now)
 {
 	struct place p;
 	if (is_allowed(g, src))
-		return;
+		return true;
 	p = g->handshakes_max ? place(g, src, REFUSED_S, now) : find(g, src);
-	if (p.entry && g->handshakes_max)
-		take(&p.entry->opens_full_at, HF_NS_S / g->handshakes_max, now);
+	if (p.entry && g->handshakes_max) {
+		hf_ns each = HF_NS_S / g->handshakes_max;
+		if (!has_room(p.entry->opens_full_at, each, now)) {
+			count_refusal(g, src, p, HF_GUARD_HANDSHAKES, now);
+			return false;
+		}
+		take(&p.entry->opens_full_at, each, now);
+	}
 	if (p.entry)
 		this_second(p.entry, now)->opens++;
 	if (is_known(p, now))
 		p.entry->credit = HF_MIN(p.entry->credit + CREDIT_BACK, CREDIT);
 	else
 		bring_back(&g->stranger);
+	return true;
 }
 
 void hf_guard_done(struct hf_guard *g, const struct hf_addr *src, hf_ns now)

@@ -73,8 +73,9 @@ HF_MUST_CHECK enum hf_guard_verdict hf_guard_syn(
 HF_MUST_CHECK bool hf_guard_syn_again(struct hf_guard *g, const struct hf_addr *src, hf_ns now);
 /* One more, or one less, is remembered half open. */
 void hf_guard_half_open(struct hf_guard *g, const struct hf_addr *src, bool more, hf_ns now);
-/* A third ACK came: the address is his. */
-void hf_guard_opened(struct hf_guard *g, const struct hf_addr *src, hf_ns now);
+/* A third ACK came: the address is his. False: his prefix has begun as many handshakes as it may, most of
+ * them since his SYN; when he says it again there may be room. */
+HF_MUST_CHECK bool hf_guard_opened(struct hf_guard *g, const struct hf_addr *src, hf_ns now);
 /* Its TLS handshake is done: its prefix is known. */
 void hf_guard_done(struct hf_guard *g, const struct hf_addr *src, hf_ns now);
 

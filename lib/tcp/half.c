@@ -306,12 +306,15 @@ static void conn_open(
 	in->conn = hf_pool_index(&t->conns, c);
 	hf_tcp_flow_add(t, &in->flow, HF_TCP_K_CONN, in->conn);
 	t->stats.conns++;
-	if (t->guard)
-		hf_guard_opened(t->guard, &in->flow.src, in->now);
 	hf_trace(t->trace, in->now, (uint32_t)c->info.ref, HF_TRACE_CONN_NEW, in->port, c->info.ref,
 		0);
 	hf_tcp_tell(t, c, HF_TCP_EV_OPENED);
 	(void)hf_tcp_conn_input(in, c); /* its window, text and FIN; OPENED is the outcome */
+}
+
+static bool may_open(const struct hf_tcp_in *in)
+{
+	return !in->t->guard || hf_guard_opened(in->t->guard, &in->flow.src, in->now);
 }
 
 static enum hf_tcp_outcome third_ack(struct hf_tcp_in *in, struct hf_tcp_half *h)
@@ -323,6 +326,8 @@ static enum hf_tcp_outcome third_ack(struct hf_tcp_in *in, struct hf_tcp_half *h
 	hf_ns rtt = h->level == 0 ? since_syn_ack(t, h, in->now) : HF_NS_NEVER;
 	if (l && t->conns.used == t->conns.cnt)
 		return HF_TCP_O_OPEN_FULL;
+	if (l && !may_open(in))
+		return HF_TCP_O_OPEN_LIMITED;
 	half_drop(t, h, in->now);
 	if (!l) { /* the listeners were replaced in between */
 		hf_tcp_reply_rst(in);
@@ -342,6 +347,8 @@ static enum hf_tcp_outcome third_ack_by_cookie(
 		return HF_TCP_O_COOKIE_WRONG;
 	if (in->t->conns.used == in->t->conns.cnt)
 		return HF_TCP_O_OPEN_FULL;
+	if (!may_open(in))
+		return HF_TCP_O_OPEN_LIMITED;
 	conn_open(in, &h, l->id, HF_NS_NEVER);
 	return HF_TCP_O_COOKIE_OPENED;
 }

@@ -120,6 +120,31 @@ RIG_TEST(opened_connections_are_a_rate)
 	free(g);
 }
 
+/* His SYN was in time, his third ACK is not; when he says more a second later he is heard. */
+RIG_TEST(a_third_ack_may_come_too_soon)
+{
+	struct hf_guard *g = guard_for(r, &(struct hf_guard_rules){.handshakes_per_s = 1});
+	const struct hf_addr neighbour = hf_addr_v4(PACKET_PEER_IP + 1);
+	IN(SYN_NEW, "S", .sport = 1);
+	IN(SYN_NEW, "S", OPTS(OPT_MSS));
+	OUT("SA", .ack = 1);
+	r->iss = 0;
+	OUT("SA", .ack = 1);
+	assert_true(hf_guard_opened(g, &neighbour, r->now));
+	IN(OPEN_LIMITED, "A", .seq = 1, .ack = 1);
+	IN(OPEN_LIMITED, "PA", .seq = 1, .ack = 1, .len = 10);
+	SILENT();
+	assert_int_equal(rig_stat(r, half_open), 2);
+	rig_wait(r, SEC + 100 * MS);
+	while (rig_emit(r))
+		;
+	IN(OPENED, "PA", .seq = 1, .ack = 1, .len = 10);
+	assert_int_equal(rig_events(r), HF_TCP_EV_OPENED | HF_TCP_EV_READABLE);
+	assert_int_equal(rig_read(r, 99), 10);
+	hf_tcp_guard_set(r->t, NULL);
+	free(g);
+}
+
 /* Who was here a moment ago is not asked who he is. */
 RIG_TEST(time_wait_is_reused_all_the_same)
 {
@@ -150,6 +175,7 @@ int main(void)
 		cmocka_unit_test(a_repeated_syn_is_not_answered_for_ever),
 		cmocka_unit_test(half_open_entries_count_until_they_are_gone),
 		cmocka_unit_test(opened_connections_are_a_rate),
+		cmocka_unit_test(a_third_ack_may_come_too_soon),
 		cmocka_unit_test(time_wait_is_reused_all_the_same),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

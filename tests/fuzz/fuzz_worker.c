@@ -1,14 +1,15 @@
 /* fuzz_worker -- frames into a whole worker: raw ones, and segments built around what a connection
  * expects, with TLS that is right from outside, so that the search gets to handshakes, streams and
- * their ends; between them time, turns, a backend that answers, resets and goes away, and floods.
- * The doubles open every record and know every Finished. What a worker keeps count of must be right
- * after every step, every segment that leaves must parse; at the end, left alone, the worker must
- * come to rest with every pool full again. max_len: 2000 */
-#include "lib/tcp/tcp_conn.h"
+ * their ends; between them what neighbours and routers say, time, turns, a backend that answers, resets
+ * and goes away, and floods. Over IPv4 and IPv6, with a VLAN tag and without, by the client's port.
+ * The doubles open every record and know every Finished. What a worker and its TCP keep count of must be
+ * right after every step, every frame that leaves must parse, and each segment leave the way its client's
+ * came; at the end, left alone, the worker must come to rest with every pool full again. max_len: 2000 */
 #include "tests/doubles/pk_double.h"
 #include "tests/doubles/sym_double.h"
 #include "tests/support/tls_bytes.h"
 #include "tests/support/worker_rig.h"
+#include "tests/unit/tcp/check.h"
 
 #define CONNS 4u
 #define FLOWS 6u /* source ports 1 to 6 */
@@ -35,11 +36,54 @@ static uint32_t next(struct script *s, unsigned bytes)
 	return v;
 }
 
+/* ---- where they are ---- */
+
+#define TAG 12u
+#define TAGGED_IP 0x0a000c01u
+static const uint8_t tagged_ip6[16] = {0xfd, 12, [15] = 1};
+
+static bool is_v6(uint16_t sport)
+{
+	return sport % 3 == 0;
+}
+
+static uint16_t vlan_of(uint16_t sport)
+{
+	return sport == 5 || sport == 6 ? TAG : 0;
+}
+
+/* From this port, or about a segment that went to it. */
+static void aim(struct packet_spec *s, uint16_t sport)
+{
+	s->sport = sport;
+	s->v6 = is_v6(sport);
+	s->vlan = vlan_of(sport);
+	s->dst = s->vlan ? TAGGED_IP : 0;
+	s->dst6 = s->vlan ? tagged_ip6 : NULL;
+}
+
+static void addresses(struct hf_worker_port_cfg *side)
+{
+	*side = (struct hf_worker_port_cfg){.addr_cnt = 4};
+	side->addr[0].ip = hf_addr_v4(PACKET_OUR_IP);
+	memcpy(side->addr[1].ip.b, packet_our_ip6, 16);
+	side->addr[2] = (struct hf_net_addr){hf_addr_v4(TAGGED_IP), TAG};
+	side->addr[3].vlan = TAG;
+	memcpy(side->addr[3].ip.b, tagged_ip6, 16);
+	side->gateway[0].ip = hf_addr_v4(PACKET_ROUTER_IP);
+	memcpy(side->gateway[1].ip.b, packet_peer_ip6, 16);
+	side->gateway[1].from = 1;
+}
+
 /* ---- what leaves ---- */
 
 static void segment_out(struct rig *r HF_UNUSED, const struct hf_packet *p)
 {
-	HF_ASSERT(p->payload.len <= RIG_MTU - 40 && p->sport == 443);
+	bool v6 = !hf_addr_is_v4(&p->dst);
+
+	HF_ASSERT(p->payload.len <= RIG_MTU - (v6 ? 60u : 40u) && p->sport == 443);
+	if (p->dport <= FLOWS)
+		HF_ASSERT(v6 == is_v6(p->dport) && p->vlan == vlan_of(p->dport));
 	if (p->tcp_flags & HF_TCP_SYN && p->dport <= FLOWS) {
 		syn_ack[p->dport].seq = p->seq;
 		syn_ack[p->dport].ack = p->ack;
@@ -79,6 +123,77 @@ static void expected(uint16_t sport, uint32_t *seq, uint32_t *ack)
 			*ack = c->snd_max;
 		}
 	}
+}
+
+/* What neighbours, routers and anybody say that is no segment, or one with more around it; and one
+ * byte of it may be wrong. */
+static void other_frame(struct script *s)
+{
+	struct packet p;
+	uint8_t body[64] = {0}, ext[8] = {6, 0};
+	uint32_t what = next(s, 1), n = next(s, 1);
+	uint16_t sport = (uint16_t)(1 + n % FLOWS);
+	struct packet_spec spec = {.payload = body, .payload_len = 4 + n % 48, .window = 8192};
+	struct packet_nd nd = {.vlan = vlan_of(sport)};
+
+	aim(&spec, sport);
+	switch (what % 8) {
+	case 0: /* who has the address, or here it is: ours, the gateway's */
+		nd.type = what & 8 ? 136 : 135;
+		nd.flags = next(s, 1) << 24;
+		nd.target = what & 16 ? packet_peer_ip6 : nd.vlan ? tagged_ip6 : packet_our_ip6;
+		body[0] = what & 8 ? 2 : 1;
+		body[1] = 1;
+		memcpy(body + 2, packet_peer_mac, 6);
+		nd.options = body;
+		nd.options_len = n & 64 ? 8 : 0;
+		packet_nd(&p, &nd);
+		break;
+	case 1:
+		packet_arp(&p, 1 + (n & 1), packet_our_mac, next(s, 1) | 0x0a000000,
+			n & 2 ? PACKET_OUR_IP : PACKET_PEER_IP);
+		break;
+	case 2:
+		packet_echo(&p, &spec);
+		break;
+	case 3: /* a query for listeners: of any version, from anybody */
+		spec.v6 = true;
+		spec.hops = what & 8 ? 1 : 0;
+		packet_icmp(&p, 130, 0, &spec);
+		break;
+	case 4:
+	case 5: { /* about a segment of ours */
+		uint32_t seq, ack;
+
+		expected(sport, &seq, &ack);
+		spec = (struct packet_spec){.v6 = spec.v6,
+			.vlan = spec.vlan,
+			.src = spec.dst,
+			.src6 = spec.dst6,
+			.dport = sport,
+			.seq = ack - next(s, 1)};
+		if (what % 8 == 4)
+			packet_too_big(&p, next(s, 2), &spec);
+		else
+			packet_quote(&p, next(s, 1), next(s, 1), 0, &spec);
+		break;
+	}
+	default: /* a segment behind an extension header; or a piece of one */
+		expected(sport, &spec.seq, &spec.ack);
+		spec.tcp_flags = (uint8_t)n;
+		memcpy(ext + 2, body, 6);
+		if (spec.v6) {
+			spec.ip_next = (uint8_t)(what & 8 ? 44 : next(s, 1));
+			spec.ip_options = ext;
+			spec.ip_options_len = sizeof(ext);
+			ext[3] = (uint8_t)next(s, 1);
+		}
+		packet_tcp(&p, &spec);
+		break;
+	}
+	if (what & 128)
+		p.bytes[next(s, 1) % p.frame.len] ^= (uint8_t)(1 + next(s, 1) % 255);
+	give(p.bytes, p.frame.len);
 }
 
 /* Records of a client, one flight or a part of it. */
@@ -132,7 +247,7 @@ static void built_segment(struct script *s)
 	uint32_t how = next(s, 1);
 	struct packet_spec spec = {.window = 8192, .payload = payload};
 
-	spec.sport = (uint16_t)(1 + next(s, 1) % FLOWS);
+	aim(&spec, (uint16_t)(1 + next(s, 1) % FLOWS));
 	expected(spec.sport, &spec.seq, &spec.ack);
 	spec.tcp_flags = how & PLAIN ? HF_TCP_ACK : (uint8_t)next(s, 1);
 	if (how & TLS)
@@ -155,8 +270,9 @@ static void open_flow(struct script *s)
 	uint8_t hello[600];
 	uint16_t sport = (uint16_t)(1 + next(s, 1) % FLOWS);
 	struct packet_spec spec = {
-		.sport = sport, .seq = next(s, 1) << 24, .tcp_flags = HF_TCP_SYN, .window = 8192};
+		.seq = next(s, 1) << 24, .tcp_flags = HF_TCP_SYN, .window = 8192};
 
+	aim(&spec, sport);
 	packet_tcp(&p, &spec);
 	give(p.bytes, p.frame.len);
 	rig_turn(&rig);
@@ -233,13 +349,24 @@ static void backend(struct script *s)
 	hf_link_publish(&rig.ours);
 }
 
+static void check(void)
+{
+	uint32_t held = tcp_check_held(rig.w->tcp);
+
+	hf_worker_check(rig.w);
+	HF_ASSERT(held <= rig.w->bufs.chunk.used); /* TLS has the others */
+}
+
 static void step(struct script *s)
 {
 	uint32_t op = next(s, 1);
 
 	switch (op % 16) {
 	case 0:
-		raw_frame(s);
+		if (op & 16)
+			other_frame(s);
+		else
+			raw_frame(s);
 		break;
 	case 1:
 		flood(s);
@@ -266,7 +393,7 @@ static void step(struct script *s)
 		break;
 	}
 	rig_turn(&rig);
-	hf_worker_check(rig.w);
+	check();
 }
 
 /* Nobody says anything any more. */
@@ -281,7 +408,7 @@ static void come_to_rest(void)
 		while (hf_worker_event(rig.w, &e))
 			;
 	}
-	hf_worker_check(rig.w);
+	check();
 	HF_ASSERT(hf_worker_is_idle(rig.w));
 	HF_ASSERT(hf_port_mem_lent(rig.port, 0) == 0);
 }
@@ -304,7 +431,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		.pk_engine = &pk_double,
 		.sym_driver = &sym_double,
 		.limits = {10 * HF_NS_S, 20 * HF_NS_S, 10 * HF_NS_S, 30 * HF_NS_S, 5 * HF_NS_S},
+		.reflect = true,
 		.segment = segment_out};
+	addresses(&rig.side);
 	memset(syn_ack, 0, sizeof(syn_ack));
 	memset(stream, 0, sizeof(stream));
 	rig_init(&rig);

@@ -51,6 +51,7 @@ struct rig {
 	void (*segment)(struct rig *r, const struct hf_packet *p);
 	struct hf_worker_port_cfg
 		side; /* addresses and gateways; none: PACKET_OUR_IP, by reflect */
+	bool reflect; /* with them, too */
 	/* the appliance */
 	struct hf_port *port;
 	struct hf_worker *w, *all[1];
@@ -134,7 +135,7 @@ static inline void rig_worker(struct rig *r)
 		.time_wait_ns = 60 * HF_NS_S,
 		.close_ns = 30 * HF_NS_S,
 		.keepalive_ns = r->keepalive_ns,
-		.reflect = r->side.addr_cnt == 0,
+		.reflect = r->reflect || r->side.addr_cnt == 0,
 		.port_cnt = 1};
 
 	r->pk = test_alloc(r->pk_engine->size());
@@ -298,6 +299,7 @@ static inline bool rig_turn(struct rig *r)
 {
 	uint8_t bytes[PACKET_CAP];
 	struct hf_packet p;
+	enum hf_net_verdict v;
 	size_t len;
 
 	r->now += RIG_TURN_NS;
@@ -306,7 +308,10 @@ static inline bool rig_turn(struct rig *r)
 	while ((len = hf_port_mem_take(r->port, 0, bytes, sizeof(bytes))) > 0) {
 		struct hf_frame f = {.data = bytes, .len = (uint32_t)len, .cap = sizeof(bytes)};
 
-		if (hf_net_parse(&f, false, &p) == HF_NET_OK && p.kind == HF_PACKET_TCP)
+		v = hf_net_parse(&f, false, &p);
+		/* replies to ping, reports of listeners */
+		HF_ASSERT(v == HF_NET_OK || v == HF_NET_ICMP_IGNORED || v == HF_NET_IP_SOURCE);
+		if (v == HF_NET_OK && p.kind == HF_PACKET_TCP)
 			(r->segment ? r->segment : rig_segment)(r, &p);
 	}
 	return r->poll.busy;

@@ -62,11 +62,10 @@ HF_UNUSED static uint32_t tcp_check_conn(const struct hf_tcp *t, const struct hf
 	return chunks + ooo;
 }
 
-/* other_chunks: what the caller itself took from the pool. */
-HF_UNUSED static void tcp_check(
-	const struct hf_tcp *t, const struct hf_bufs *bufs, uint32_t other_chunks)
+/* Returns how many chunks connections hold. */
+HF_UNUSED static uint32_t tcp_check_held(const struct hf_tcp *t)
 {
-	uint32_t chunks = other_chunks, live = 0, halves = 0;
+	uint32_t chunks = 0, live = 0, halves = 0;
 	uint64_t outcomes = 0;
 	for (uint32_t i = 0; i < t->conns.cnt; i++) {
 		const struct hf_tcp_conn *c = hf_pool_at(&t->conns, i);
@@ -81,12 +80,21 @@ HF_UNUSED static void tcp_check(
 			halves++;
 	for (uint32_t i = 0; i < HF_TCP_OUTCOME_CNT; i++)
 		outcomes += t->stats.outcome[i];
-	HF_ASSERT(chunks == bufs->chunk.used);
 	HF_ASSERT(t->stats.conns == t->conns.used);
 	HF_ASSERT(t->stats.half_open == halves && halves == t->halves.used);
 	HF_ASSERT(t->flows.cnt == live + halves + t->stats.time_wait);
 	HF_ASSERT(t->stats.time_wait <= t->waits.cnt && t->waits.cnt <= t->waits.cap);
 	HF_ASSERT(outcomes == t->stats.segments_in);
+	return chunks;
+}
+
+/* other_chunks: what the caller itself took from the pool. */
+HF_UNUSED static void tcp_check(
+	const struct hf_tcp *t, const struct hf_bufs *bufs, uint32_t other_chunks)
+{
+	uint32_t held = tcp_check_held(t);
+
+	HF_ASSERT(held + other_chunks == bufs->chunk.used);
 }
 
 #endif

@@ -285,12 +285,16 @@ sim:
 	$(Q)tests/sim/run.sh build/san/sim $(SEEDS)
 
 .PHONY: sim-long sim-idle
-##  sim-long       handshake and 64 KB, SEEDS (10000) seeds at each of three grades of wire, once each
+##  sim-long       handshake and 64 KB, SEEDS (10000) seeds at each of three grades of wire, once each; and
+##                 LONG_SEEDS (100) of 10 MB both ways at once. Hours: JOBS=1 takes one core
 sim-long: $(B)/sim
-	$(Q)for wire in "" "--loss 20 --dup 20 --reorder 20 --corrupt 20" \
-		"--loss 100 --dup 100 --reorder 100 --corrupt 100 --complete 980"; do \
-		echo "wire: $${wire:-perfect}"; \
-		$(B)/sim --seeds $(or $(SEEDS),10000) --jobs $$(nproc) --once --clients 1 --len 65536 $$wire || exit 1; \
+	$(Q)for what in "--seeds $(or $(SEEDS),10000) --len 65536" \
+		"--seeds $(or $(LONG_SEEDS),100) --len 10000000 --up 10000000"; do \
+		for wire in "" "--loss 20 --dup 20 --reorder 20 --corrupt 20" \
+			"--loss 100 --dup 100 --reorder 100 --corrupt 100 --complete 980"; do \
+			echo "$$what; wire: $${wire:-perfect}"; \
+			$(B)/sim --jobs $(or $(JOBS),$$(nproc)) --from $(or $(FROM),1) --once --clients 1 $$what $$wire || exit 1; \
+		done; \
 	done
 
 ##  sim-idle       a million idle connections in one worker, in virtual time: bytes of each, time of turns and

@@ -46,8 +46,11 @@ static struct subject *reference_open(const struct subject_cfg *cfg, hf_ns now)
 	struct subject *s = calloc(1, sizeof(*s));
 	struct peer_cfg host = {
 		.seed = cfg->seed, .ip4 = cfg->ip4, .ip6 = cfg->ip6, .send = send_frame, .ctx = s};
-	struct session_plan plan = {
-		.seed = cfg->seed, .ctx = cfg->kit->server, .record_max = 16384, .nodelay = true};
+	struct session_plan plan = {.patience = SESSION_PATIENCE_LONG,
+		.seed = cfg->seed,
+		.ctx = cfg->kit->server,
+		.record_max = 16384,
+		.nodelay = true};
 	HF_ASSERT(s != NULL);
 	s->port = cfg->port;
 	s->plant = cfg->plant;

@@ -211,7 +211,7 @@ static void adopt(struct session *s, struct tcp_pcb *pcb)
 		tcp_nagle_disable(pcb);
 	/* Who only listens would never learn that the other side gave up: its RST may get lost. */
 	ip_set_option(pcb, SOF_KEEPALIVE);
-	pcb->keep_idle = 60 * 1000;
+	pcb->keep_idle = (uint32_t)(s->plan.patience / 5 / HF_NS_MS);
 	pcb->keep_intvl = 10 * 1000;
 }
 
@@ -414,7 +414,7 @@ void session_run(struct session *s, hf_ns now)
 	if (s->result != SESSION_RUNNING)
 		return;
 	peer_enter(s->host, now);
-	if (now - s->alive_at >= SESSION_PATIENCE && !ignores(s)) {
+	if (now - s->alive_at >= s->plan.patience && !ignores(s)) {
 		/* the reset that the plan asks for was lost, and after our FIN nothing asks again */
 		bool right = s->fin_out && reset_is_right(s);
 		over(s, right ? SESSION_DONE : SESSION_STALLED,
@@ -446,7 +446,7 @@ void session_run(struct session *s, hf_ns now)
 
 hf_ns session_next(const struct session *s)
 {
-	hf_ns patience = s->alive_at + SESSION_PATIENCE;
+	hf_ns patience = s->alive_at + s->plan.patience;
 	if (s->result != SESSION_RUNNING || ignores(s))
 		return HF_NS_NEVER;
 	return s->held != NULL ? HF_MIN(s->read_at, patience) : patience;

@@ -10,8 +10,10 @@
 #include "tests/sim/peer.h"
 #include "tests/sim/sslkit.h"
 
-/* Longer than any pause of lwIP's retransmission, which backs off to about two minutes. */
+/* Longer than a pause of lwIP's retransmission, which backs off to about two minutes; when it has much to
+ * send over a bad wire, it comes to three and more. In a fifth of it, it asks whether the other side is there. */
 #define SESSION_PATIENCE (300 * HF_NS_S)
+#define SESSION_PATIENCE_LONG (3000 * HF_NS_S)
 
 enum session_end {
 	SESSION_TIDY,     /* all received: close_notify, FIN, and the same from the other side */
@@ -32,13 +34,14 @@ enum session_result {
 	SESSION_TLS_ERROR, /* libssl refused something, or an alert came */
 	SESSION_CORRUPT,   /* a wrong byte: never acceptable */
 	SESSION_TRUNCATED, /* FIN without close_notify, or before all bytes came */
-	SESSION_STALLED,   /* nothing happened for SESSION_PATIENCE */
+	SESSION_STALLED,   /* nothing happened for plan.patience */
 	SESSION_RESULT_CNT
 };
 
 struct session_plan {
 	struct exchange_plan exchange;
 	uint64_t seed;
+	hf_ns patience;      /* without news */
 	struct hf_addr addr; /* of the server; clients only */
 	uint16_t port;
 	SSL_CTX *ctx;

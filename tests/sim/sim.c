@@ -119,6 +119,7 @@ static const struct row rows[] = {
 	{"mtu",      "bytes that the path narrows to; 0: it stays",  take_u16, &opt.world.mtu, 1500},
 	{"stall",    "ms that the path stalls for, at most",         take_u16, &opt.world.stall_ms, 60000},
 	{"len",      "bytes every client fetches; 0: by seed",       take_u32, &opt.world.len, 100000000},
+	{"up",       "with --len: bytes it sends meanwhile",         take_u32, &opt.world.up_len, 100000000},
 	{"clients",  "clients per run; 0: 1 to 8, by seed",          take_u32, &opt.world.client_cnt, WORLD_CLIENT_MAX},
 	{"ignoring", "of them that never read their answer",         take_u32, &opt.world.ignoring_cnt, WORLD_CLIENT_MAX},
 	{"complete", "per mille of clients that must get through",   take_u32, &opt.complete, 1000},
@@ -171,11 +172,12 @@ static void say_how_to_repeat(uint64_t seed)
 	const struct world_cfg *w = &opt.world;
 	fprintf(stderr,
 		"  again: build/sim --subject %s --from %llu --seeds 1 --loss %u --dup %u "
-		"--reorder %u --corrupt %u --mtu %u --stall %u --len %u --clients %u --ignoring %u "
+		"--reorder %u --corrupt %u --mtu %u --stall %u --len %u --up %u --clients %u "
+		"--ignoring %u "
 		"--complete %u --pcap sim-%llu.pcap\n",
 		w->subject->name, (unsigned long long)seed, w->drop, w->dup, w->reorder, w->corrupt,
-		w->mtu, w->stall_ms, w->len, w->client_cnt, w->ignoring_cnt, opt.complete,
-		(unsigned long long)seed);
+		w->mtu, w->stall_ms, w->len, w->up_len, w->client_cnt, w->ignoring_cnt,
+		opt.complete, (unsigned long long)seed);
 }
 
 static void say_failed(uint64_t seed, const char *why)

@@ -18,7 +18,8 @@
 #define TCP_PORT 443u
 #define TURN_NS (10 * HF_NS_US)     /* what a busy turn takes */
 #define TURN_MAX 1000000u           /* some ten times what the longest run takes */
-#define CLIENTS_NS (3600 * HF_NS_S) /* all clients are over by then */
+#define CLIENTS_NS (3600 * HF_NS_S) /* all clients are over by then, if it is not so much: */
+#define SLOW_LEN_PER_S 500u         /* what the worst wire lets through each way */
 #define DRAIN_NS (3600 * HF_NS_S)   /* and every trace of them: lwIP retries for half an hour */
 #define EPOCH_S 1750000000u         /* of recordings */
 
@@ -262,7 +263,10 @@ static void plan_client(struct world *w, struct client *c, struct rng *r)
 		"ECDHE-RSA-AES256-GCM-SHA384", "ECDHE-RSA-CHACHA20-POLY1305",
 		"ECDHE-RSA-AES128-SHA", "ECDHE-RSA-AES256-SHA"};
 	struct session_plan *p = &c->plan;
-	*p = (struct session_plan){.seed = rng_u64(r), .port = TCP_PORT, .ctx = w->kit.client};
+	*p = (struct session_plan){.seed = rng_u64(r),
+		.port = TCP_PORT,
+		.ctx = w->kit.client,
+		.patience = w->cfg->up_len ? SESSION_PATIENCE_LONG : SESSION_PATIENCE};
 	if (p->seed >> 63) {
 		p->cert = w->kit.cert[0];
 		p->key = w->kit.key[0];
@@ -294,7 +298,7 @@ static void plan_client(struct world *w, struct client *c, struct rng *r)
 	if (w->cfg->len != 0) {
 		p->end = SESSION_TIDY;
 		p->exchange.flags = 0;
-		p->exchange.up_len = 0;
+		p->exchange.up_len = w->cfg->up_len;
 		p->exchange.down_len = w->cfg->len;
 		p->read_gap = 0;
 	}
@@ -478,8 +482,9 @@ static void judge_reasons(struct world *w)
 static void run_clients(struct world *w)
 {
 	const char *left;
-	hf_ns deadline;
-	while (!clients_over(w) && go_on(w, CLIENTS_NS))
+	hf_ns deadline =
+		CLIENTS_NS + (w->cfg->len + (hf_ns)w->cfg->up_len) * HF_NS_S / SLOW_LEN_PER_S;
+	while (!clients_over(w) && go_on(w, deadline))
 		turn(w);
 	w->result->time = w->now;
 	if (w->result->turns == TURN_MAX)

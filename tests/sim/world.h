@@ -19,6 +19,7 @@ struct world_cfg {
 	uint16_t mtu; /* the path to the hosts becomes so narrow in the first second; 0: stays */
 	uint16_t stall_ms;     /* up to three times nothing passes for as long as that; 0: never */
 	uint32_t len;          /* bytes that every client fetches, tidily; 0: the seed decides */
+	uint32_t up_len;       /* with len: bytes that it sends meanwhile */
 	uint32_t client_cnt;   /* 0: the seed decides */
 	uint32_t ignoring_cnt; /* at least so many of them never read their answer, a long one */
 	enum subject_plant plant;

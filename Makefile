@@ -331,7 +331,7 @@ bench-sym: $(B)/bench-sym
 	@mkdir -p bench/results
 	$(Q)$(B)/bench-sym bench/results/sym.json
 
-##  bench-flood    what a hostile segment costs a worker, over the port in memory: a table
+##  bench-flood    what hostile segments and held half hellos cost a worker, over the port in memory: a table
 bench-flood: $(B)/bench-flood
 	$(Q)$(B)/bench-flood
 

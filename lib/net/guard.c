@@ -255,6 +255,14 @@ static struct place place(struct hf_guard *g, const struct hf_addr *a, uint32_t 
 	return p;
 }
 
+void hf_guard_ahead(const struct hf_guard *g, const struct hf_addr *src, uint64_t id)
+{
+	const struct set *s = set_of(g, key_of(g, src));
+	__builtin_prefetch(&s->head[0]);
+	__builtin_prefetch(&s->head[WAYS / 2]);
+	__builtin_prefetch(&g->syn[id >> 32 & g->syn_mask]);
+}
+
 /* What is counted in this second. */
 static struct second *this_second(struct entry *e, hf_ns now)
 {

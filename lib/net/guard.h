@@ -65,6 +65,8 @@ void hf_guard_rule(struct hf_guard *g, const struct hf_guard_rules *rules);
 /* What answering a SYN costs, as measured. */
 void hf_guard_price(struct hf_guard *g, hf_ns answer_ns);
 
+/* Says that this SYN comes soon: asks for the memory that it will want. */
+void hf_guard_ahead(const struct hf_guard *g, const struct hf_addr *src, uint64_t id);
 HF_MUST_CHECK bool hf_guard_denies(const struct hf_guard *g, const struct hf_addr *src);
 /* Whether a SYN is answered. id: hash of its flow and number, keyed. */
 HF_MUST_CHECK enum hf_guard_verdict hf_guard_syn(

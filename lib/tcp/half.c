@@ -199,8 +199,7 @@ static enum hf_tcp_outcome answer_by_cookie(struct hf_tcp_in *in)
  * TIME_WAIT was here a moment ago. */
 static enum hf_tcp_outcome ask_guard(struct hf_tcp_in *in)
 {
-	uint64_t id =
-		in->hash ^ in->seq * 0x9e3779b97f4a7c15u; /* 2^64 by the golden ratio: spreads */
+	uint64_t id = hf_tcp_syn_id(in->hash, in->seq);
 	switch (hf_guard_syn(in->t->guard, &in->flow.src, id, in->now)) {
 	case HF_GUARD_GO:
 		return HF_TCP_OUTCOME_CNT;

@@ -308,6 +308,12 @@ struct hf_tcp_in {
 	bool fin;
 };
 
+/* What the guard tells a SYN by; seq alone would let a flow's owner choose. */
+static inline uint64_t hf_tcp_syn_id(uint64_t flow_hash, uint32_t seq)
+{
+	return flow_hash ^ seq * 0x9e3779b97f4a7c15u; /* 2^64 by the golden ratio: spreads */
+}
+
 /* ---- tcp.c ---- */
 void hf_tcp_flow_add(
 	struct hf_tcp *t, const struct hf_flow_key *k, enum hf_tcp_kind kind, uint32_t i);

@@ -294,6 +294,8 @@ void hf_tcp_ahead(const struct hf_tcp *t, struct hf_packet *p)
 	const struct hf_flow_key k = hf_packet_flow(p);
 	p->flow_hash = hf_flow_hash(t->flow_hash_key, &k);
 	hf_flow_prefetch(&t->flows, p->flow_hash);
+	if (t->guard && (p->tcp_flags & (HF_TCP_SYN | HF_TCP_ACK)) == HF_TCP_SYN)
+		hf_guard_ahead(t->guard, &p->src, hf_tcp_syn_id(p->flow_hash, p->seq));
 }
 
 enum hf_tcp_outcome hf_tcp_input(

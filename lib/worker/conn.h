@@ -94,6 +94,8 @@ struct hf_worker_port {
 /* price.c */
 #define HF_PRICE_ANSWER_OWN \
 	300u /* ns: a SYN to a SYN-ACK, but for the port's part (make bench-flood) */
+#define HF_PRICE_TX_MOST \
+	10000u /* ns: alone a frame may cost more, but a flood's answers go in bursts */
 struct hf_prices {
 	hf_ns frame_ns, key_ns; /* a frame in or out, in the mean of a second; a job with a key */
 	uint64_t key_cycles;    /* spent on keys, and not yet charged to anybody */

@@ -23,8 +23,9 @@ void hf_price_frames(struct hf_worker *w)
 	uint64_t both = out + w->net_stats.frames_in;
 
 	if (out - p->out_at >= FRAMES_MIN)
-		hf_guard_price(
-			w->guard, price(w, tx - p->tx_at, out - p->out_at) + HF_PRICE_ANSWER_OWN);
+		hf_guard_price(w->guard,
+			HF_MIN(price(w, tx - p->tx_at, out - p->out_at), HF_PRICE_TX_MOST) +
+				HF_PRICE_ANSWER_OWN);
 	if (both - p->both_at >= FRAMES_MIN)
 		p->frame_ns = price(w, all - p->all_at, both - p->both_at);
 	*p = (struct hf_prices){.frame_ns = p->frame_ns,

@@ -1,7 +1,8 @@
 #!/bin/bash
 # goodput.sh [ROUNDS [BYTES [LOSS...]]] -- downloads over a cable that loses frames (tests/e2e/wire.c), from the
 # appliance and from nginx on the kernel's TCP, in turns over the same cable: 10 ms each way, LOSS per mille of
-# the frames in each direction. One connection at a time, so that TCP decides and not the processor.
+# the frames in each direction. One connection at a time, so that TCP decides and not the processor; and within a
+# round the same frames are lost to both, counted from the first: the cable begins anew with the round's seed.
 # Prints the median of the rounds in Mbit/s, and the median and the worst of the ratios within a round.
 #   default: 7 rounds of 2000000 bytes at 0 2 5 10 20 50
 . "$(dirname "$0")/../deploy/lib.sh"
@@ -48,6 +49,13 @@ END
 farm_start peer nginx -e stderr -c "$FARM_DIR/peer/nginx.conf"
 head -c "$bytes" /dev/urandom >"$FARM_DIR/files/body"
 
+# seeded SEED LOSS ADDRESS: a download over a cable of its own.
+seeded() {
+	cable "$1" "$2"
+	farm_cable || farm_fail "the cable is not there"
+	download "$3"
+}
+
 # download ADDRESS: its Mbit/s, from the first byte of the handshake on.
 download() {
 	FARM_ADDRESS=$1 farm_curl /files/body --tls-max 1.2 --ciphers ECDHE-RSA-AES128-GCM-SHA256 --max-time 300 \
@@ -63,10 +71,10 @@ printf '%-8s %12s %12s %8s %8s\n' 'loss' 'handfast' 'nginx' 'ratio' 'worst'
 for loss; do
 	: >"$FARM_DIR/rates"
 	for round in $(seq "$rounds"); do
-		cable "$round" "$loss"
-		farm_cable || farm_fail "the cable is not there"
-		a=$(download "$FARM_ADDRESS") && b=$(download $peer) || farm_fail "a download failed: round $round, loss $loss"
-		echo "$a $b" >>"$FARM_DIR/rates"
+		for address in $FARM_ADDRESS $peer; do
+			seeded "$round" "$loss" "$address" >>"$FARM_DIR/rates" ||
+				farm_fail "a download failed: round $round, loss $loss"
+		done
 		farm_say -n "loss $loss: round $round of $rounds"$'\r'
 	done
 	awk -v loss="$loss" '
@@ -75,9 +83,10 @@ for loss; do
 				for (j = i; j > 1 && v[j - 1] > v[j]; j--) { t = v[j]; v[j] = v[j - 1]; v[j - 1] = t }
 			return n % 2 ? v[(n + 1) / 2] : (v[n / 2] + v[n / 2 + 1]) / 2
 		}
-		{ a[NR] = $1; b[NR] = $2; r[NR] = $1 / $2 }
+		NR % 2 { a[++n] = $1; next }
+		{ b[n] = $1; r[n] = a[n] / $1 }
 		END {
-			m = median(r, NR)
-			printf "%5.1f %%  %12.1f %12.1f %8.2f %8.2f\n", loss / 10, median(a, NR), median(b, NR), m, r[1]
+			m = median(r, n)
+			printf "%5.1f %%  %12.1f %12.1f %8.2f %8.2f\n", loss / 10, median(a, n), median(b, n), m, r[1]
 		}' "$FARM_DIR/rates"
 done

@@ -155,16 +155,16 @@ hf_ns hf_tcp_sent_acked(struct hf_tcp *t, struct hf_tcp_conn *c, uint32_t ack, h
 	return rtt;
 }
 
-void hf_tcp_sent_sacked(
+bool hf_tcp_sent_sacked(
 	struct hf_tcp *t, struct hf_tcp_conn *c, uint32_t left, uint32_t right, hf_ns now)
 {
 	uint32_t i = 0, from, to;
 	if (!hf_seq_lt(c->snd_una, left) || !hf_seq_lt(left, right) || hf_seq_lt(c->snd_nxt, right))
-		return;
+		return false;
 	while (hf_seq_le(hf_tcp_run_end(c, i), left))
 		i++;
 	if (c->run[i].fate & SACKED && hf_seq_le(right, hf_tcp_run_end(c, i)))
-		return; /* known, as most of what an ACK repeats */
+		return false; /* known, as most of what an ACK repeats */
 	reserve(t, c, 2);
 	from = cut_at(c, left);
 	to = cut_at(c, right);
@@ -175,6 +175,7 @@ void hf_tcp_sent_sacked(
 		c->run[i].fate = SACKED;
 	}
 	join_alike(c);
+	return true;
 }
 
 void hf_tcp_sent_reneged(struct hf_tcp_conn *c)

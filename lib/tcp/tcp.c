@@ -228,11 +228,13 @@ static bool may_send(const struct hf_tcp_conn *c)
 }
 
 /* A wide window of congestion wants twice its length in the queue: one that is on its way, and one that
- * follows it as it is acknowledged. Whoever has grown takes nothing of the pool's second half. */
+ * follows it as it is acknowledged; and what waits in the queue for a hole before it to be filled (SACKed)
+ * is on its way no more. Whoever has grown takes nothing of the pool's second half. */
 static uint32_t queue_max(const struct hf_tcp *t, const struct hf_tcp_conn *c)
 {
 	uint32_t first = HF_MIN(QUEUE_FIRST, hf_tcp_share(t));
-	uint32_t grown = HF_MIN(2 * c->cwnd, share_beyond(t, t->bufs->chunk.cnt / 2));
+	uint32_t wanted = 2 * c->cwnd + hf_tcp_sent_len(c, HF_TCP_RUN_SACKED);
+	uint32_t grown = HF_MIN(wanted, share_beyond(t, t->bufs->chunk.cnt / 2));
 	return HF_MIN(t->cfg.snd_queue_max, HF_MAX(first, grown));
 }
 

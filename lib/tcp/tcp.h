@@ -67,7 +67,7 @@ enum hf_tcp_event {
 	HF_TCP_EV_OPENED = 1,   /* a new connection: initialise the parallel slot */
 	HF_TCP_EV_READABLE = 2, /* bytes were added to rcv */
 	HF_TCP_EV_EOF = 4,      /* the peer's FIN arrived and all before it is in rcv */
-	HF_TCP_EV_WRITABLE = 8, /* acknowledged bytes left the send queue */
+	HF_TCP_EV_WRITABLE = 8, /* more of the send queue has arrived, by ACK or SACK */
 	HF_TCP_EV_CLOSED = 16,  /* over: read .end, then hf_tcp_free */
 };
 

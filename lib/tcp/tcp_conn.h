@@ -422,8 +422,8 @@ static inline bool hf_tcp_in_flight(const struct hf_tcp_run *r)
 void hf_tcp_sent(struct hf_tcp *t, struct hf_tcp_conn *c, uint32_t seq, uint32_t end, hf_ns now);
 /* snd_una is about to become ack. A round trip that this measured, or HF_NS_NEVER. */
 hf_ns hf_tcp_sent_acked(struct hf_tcp *t, struct hf_tcp_conn *c, uint32_t ack, hf_ns now);
-/* The peer says that it has [left, right). */
-void hf_tcp_sent_sacked(
+/* The peer says that it has [left, right). Returns whether that is news. */
+bool hf_tcp_sent_sacked(
 	struct hf_tcp *t, struct hf_tcp_conn *c, uint32_t left, uint32_t right, hf_ns now);
 /* What was SACKed is not believed any more. */
 void hf_tcp_sent_reneged(struct hf_tcp_conn *c);

@@ -194,10 +194,13 @@ static void hear_of_sent(struct hf_tcp_in *in, struct hf_tcp_conn *c)
 {
 	struct hf_tcp *t = in->t;
 	uint32_t ack = in->p->ack;
-	bool dsack = is_dsack(&in->opt, ack), plain_dup;
+	bool dsack = is_dsack(&in->opt, ack), plain_dup, news = false;
 	plain_dup = in->opt.sack_cnt == 0 && is_duplicate(in, c);
 	for (uint32_t i = dsack; i < in->opt.sack_cnt; i++)
-		hf_tcp_sent_sacked(t, c, in->opt.sack[i].left, in->opt.sack[i].right, in->now);
+		news |= hf_tcp_sent_sacked(
+			t, c, in->opt.sack[i].left, in->opt.sack[i].right, in->now);
+	if (news) /* tcp.c, queue_max */
+		hf_tcp_tell(t, c, HF_TCP_EV_WRITABLE);
 	if (dsack) {
 		t->stats.dsacks_in++;
 		hf_tcp_rack_dsack(c);

@@ -189,6 +189,20 @@ static bool is_dsack(const struct hf_tcpopt *o, uint32_t ack)
 	       hf_seq_le(o->sack[0].right, o->sack[1].right);
 }
 
+/* The newest block comes first (RFC 2018 4). Taken in that order, two that are news in one ACK would look as if
+ * the newer had overtaken the older. */
+static void sort_blocks(struct hf_tcpopt *o, uint32_t from)
+{
+	for (uint32_t i = from + 1; i < o->sack_cnt; i++)
+		for (uint32_t k = i; k > from && hf_seq_lt(o->sack[k].left, o->sack[k - 1].left);
+			k--) {
+			uint32_t left = o->sack[k].left, right = o->sack[k].right;
+			o->sack[k] = o->sack[k - 1];
+			o->sack[k - 1].left = left;
+			o->sack[k - 1].right = right;
+		}
+}
+
 /* RFC 6675 5, 8985 6 and 7: what arrived, what that tells of the rest, and of a probe. */
 static void hear_of_sent(struct hf_tcp_in *in, struct hf_tcp_conn *c)
 {
@@ -196,6 +210,7 @@ static void hear_of_sent(struct hf_tcp_in *in, struct hf_tcp_conn *c)
 	uint32_t ack = in->p->ack;
 	bool dsack = is_dsack(&in->opt, ack), plain_dup, news = false;
 	plain_dup = in->opt.sack_cnt == 0 && is_duplicate(in, c);
+	sort_blocks(&in->opt, dsack);
 	for (uint32_t i = dsack; i < in->opt.sack_cnt; i++)
 		news |= hf_tcp_sent_sacked(
 			t, c, in->opt.sack[i].left, in->opt.sack[i].right, in->now);

@@ -161,6 +161,18 @@ RIG_TEST(a_path_that_reorders_gets_time)
 	assert_int_equal(rig_stat(r, fast_retransmits), 0);
 }
 
+/* An ACK for a whole burst brings both blocks at once, the newer before the older (RFC 2018 4). */
+RIG_TEST(two_blocks_in_one_ack_are_no_reordering)
+{
+	in_flight(r, 10, 10 * MSS);
+	rig_wait(r, RTT);
+	SACK(1, 2, {AT(5), AT(1)}, {AT(10), AT(4)});
+	OUT("A", .seq = AT(0), .ack = 1, .len = MSS);
+	OUT("A", .seq = AT(4), .ack = 1, .len = MSS);
+	SILENT();
+	assert_false(rig_conn(r)->reordering_seen);
+}
+
 /* What was sent again in vain makes us wait longer, up to a smoothed round trip (RFC 8985 6.2). */
 RIG_TEST(dsack_widens_the_reordering_window)
 {
@@ -391,6 +403,7 @@ int main(void)
 		cmocka_unit_test(a_lost_retransmission_is_seen),
 		cmocka_unit_test(an_early_ack_is_the_originals),
 		cmocka_unit_test(a_path_that_reorders_gets_time),
+		cmocka_unit_test(two_blocks_in_one_ack_are_no_reordering),
 		cmocka_unit_test(dsack_widens_the_reordering_window),
 		cmocka_unit_test(lost_tail_is_probed_after_two_round_trips),
 		cmocka_unit_test(a_probe_that_repairs_is_a_loss_for_congestion),

@@ -4,6 +4,8 @@
  * header: its prefix adds 0xffff, which is zero in this arithmetic. */
 #include "lib/net/checksum.h"
 
+#define VECTORS_PAY 96u /* bytes; headers are shorter */
+
 static uint32_t load32(const uint8_t *p)
 {
 	uint32_t v;
@@ -35,12 +37,39 @@ static uint64_t add_carry(uint64_t sum, uint64_t v)
 	return sum + v + (sum + v < sum);
 }
 
+/* Sixteen bytes at a time, as two words of 64 bits of which both halves are added up apart: there is room for
+ * 2^32 of them. Baseline vectors of the compiler; on a Zen 3 three times as fast as a chain of carries. */
+typedef uint64_t vector __attribute__((vector_size(16)));
+
+static vector load_vector(const uint8_t *p)
+{
+	vector v;
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+
+static uint64_t sum_of(vector low, vector high)
+{
+	return add_carry(add_carry(low[0], low[1]), add_carry(high[0], high[1]));
+}
+
 uint32_t hf_csum(const void *p, size_t len)
 {
 	const uint8_t *in = p;
 	uint64_t sum = 0, v;
 	if (len == 0) /* then p may be NULL */
 		return 0;
+	if (len >= VECTORS_PAY) {
+		vector low[2] = {{0}}, high[2] = {{0}};
+		for (; len >= 32; in += 32, len -= 32) {
+			vector a = load_vector(in), b = load_vector(in + 16);
+			low[0] += a & UINT32_MAX;
+			low[1] += b & UINT32_MAX;
+			high[0] += a >> 32;
+			high[1] += b >> 32;
+		}
+		sum = sum_of(low[0] + low[1], high[0] + high[1]);
+	}
 	for (; len >= 8; in += 8, len -= 8) {
 		memcpy(&v, in, sizeof(v));
 		sum = add_carry(sum, v);
@@ -57,17 +86,28 @@ uint32_t hf_csum_copy(void *dst, const void *src, size_t len)
 {
 	const uint8_t *in = src;
 	uint8_t *out = dst;
-	size_t words = len / 4 * 4;
-	uint64_t sum = 0;
+	vector low[2] = {{0}}, high[2] = {{0}};
+	uint64_t sum;
 	if (len == 0)
 		return 0;
-	for (size_t i = 0; i < words; i += 4) {
-		uint32_t v = load32(in + i);
-		memcpy(out + i, &v, sizeof(v));
-		sum += v;
+	for (; len >= 32; in += 32, out += 32, len -= 32) {
+		vector a = load_vector(in), b = load_vector(in + 16);
+		memcpy(out, &a, sizeof(a));
+		memcpy(out + 16, &b, sizeof(b));
+		low[0] += a & UINT32_MAX;
+		low[1] += b & UINT32_MAX;
+		high[0] += a >> 32;
+		high[1] += b >> 32;
 	}
-	memcpy(out + words, in + words, len - words);
-	return to_host(sum + load_rest(in + words, len - words));
+	sum = sum_of(low[0] + low[1], high[0] + high[1]);
+	for (; len >= 4; in += 4, out += 4, len -= 4) {
+		uint32_t v = load32(in);
+		memcpy(out, &v, sizeof(v));
+		sum = add_carry(sum, v);
+	}
+	for (size_t i = 0; i < len; i++)
+		out[i] = in[i];
+	return to_host(len ? add_carry(sum, load_rest(in, len)) : sum);
 }
 
 uint32_t hf_csum_pseudo(

@@ -187,9 +187,9 @@ appt_libs  := $(all_libs)
 $(patsubst %.c,$(B)/%,$(appt_src)): $(B)/tests/unit/app/%: $(B)/tests/unit/app/%.o $(B)/app/handfast/%.o \
 		$(support) $(appt_libs)
 	$(link) -lcmocka -lyaml $(driver_libs) -lpthread
-# Ticket keys are derived by a real driver.
-$(B)/tests/unit/app/tickets: $(B)/libdrivers.a
-$(B)/tests/unit/app/tickets: driver_libs := -lIPSec_MB -lcrypto
+# These compute by real drivers.
+$(B)/tests/unit/app/tickets $(B)/tests/unit/app/selfrun: $(B)/libdrivers.a
+$(B)/tests/unit/app/tickets $(B)/tests/unit/app/selfrun: driver_libs := -lIPSec_MB -lcrypto
 
 $(patsubst %.c,$(B)/%,$(hfctlt_src)): $(B)/%: $(B)/%.o $(call obj,app/handfast/control.c) $(support) \
 		$(appt_libs) | $(B)/hfctl

@@ -285,6 +285,12 @@ def wrong_with(case, m):
     return None
 
 
+def worker_cpu(m):
+    """CPU seconds of the appliance's workers alone, as `--plan` means them."""
+    return sum(t["seconds"] for c in m["server_cpu"] if c["pid"] == int(os.environ["BENCH_APPLIANCE"])
+               for t in c["tasks"] if t["name"].startswith("worker-"))
+
+
 def window(server, case, args):
     """One measurement of one server; the appliance's own counters with it."""
     ours = server.name == "handfast"
@@ -305,6 +311,7 @@ def window(server, case, args):
         w["engines"] = engines_between(before, after)
         w["cycles"] = cycles_between(before, after)
         w["headroom"] = rows_of(after, "worker")["headroom"] / 1000
+        w["worker_cpu"] = worker_cpu(m)
         w["relay_cpu"] = sum(c["seconds"] for c in m["server_cpu"] if c["pid"] == int(os.environ["BENCH_RELAY"]))
     return w
 
@@ -341,12 +348,12 @@ def run_case(case, servers, options):
     args = ["-c", str(case.clients), "-d", str(options.seconds)]
     if case.rsa:
         result["rsa_bound"] = rsa_bound(int(os.environ["SERVER_CORE"]))
-    if case.predicted:
-        only(servers, None)
-        result["predicted"] = predict(case)
     least, most = options.rounds
     for n in range(-1, most):  # round -1 warms up
         r = {}
+        if case.predicted and n >= 0:  # each time anew: the processor's speed comes and goes
+            only(servers, None)
+            r["predicted"] = predict(case)
         for s in servers:
             only(servers, s)
             r[s.name] = window(s, case, args if n >= 0 else ["-c", str(case.clients), "-d", "1"])
@@ -355,10 +362,11 @@ def run_case(case, servers, options):
         if n < 0:
             continue
         result["rounds"].append(r)
-        say("  round %d: " % (n + 1) + "  ".join("%s %.4g/s %.4g/CPU s" % (k, w["rate"], w["per_cpu"]) for k, w in r.items()))
+        say("  round %d: " % (n + 1) + "  ".join("%s %.4g/s %.4g/CPU s" % (k, w["rate"], w["per_cpu"]) for k, w in r.items() if k != "predicted"))
         if n + 1 >= least and settled(result["rounds"], peers):
             break
     result["settled"] = settled(result["rounds"], peers)
+    result["predicted"] = [r.pop("predicted") for r in result["rounds"] if "predicted" in r]
     if case.latency and not options.no_latency:
         latencies(case, servers, options, result)
     return result
@@ -380,7 +388,8 @@ def latencies(case, servers, options, result):
             seconds = options.seconds if share <= 100 else max(options.seconds, OVERLOAD_SECONDS)
             w = window(s, case, ["-c", "4000", "-r", str(rate), "-d", str(seconds)])
             result["latency"].setdefault(s.name, {})[str(share)] = {
-                "rate": rate, "got": w["rate"], "headroom": w.get("headroom"), "missed": w["missed"], "wrong": w["wrong"],
+                "rate": rate, "got": w["rate"], "headroom": w.get("headroom"),
+                "spare": 1 - sum(v for k, v in w["cycles"].items() if k != "idle_ns") / 1e9 / w["seconds"] if "cycles" in w else None, "missed": w["missed"], "wrong": w["wrong"],
                 "ms": w["handshake_ms"] if case.unit == "handshakes" else w["reply_ms"]}
         say("  %s: %s" % (s.name, "  ".join("p50 %.2f p99 %.2f ms at %s %%" % (v["ms"]["p50"], v["ms"]["p99"], k)
                                             for k, v in result["latency"].get(s.name, {}).items())))

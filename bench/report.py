@@ -188,17 +188,22 @@ def part_cycles(case):
 def part_capacity(results):
     rows = []
     for name, case in order(results):
-        if case.get("predicted"):
-            ours = median(case, "handfast", "per_cpu")
-            left = [case["latency"].get("handfast", {}).get(k, {}).get("headroom") for k in ("50", "90")]
-            if not ours:
-                continue
-            rows.append([name, figure(case["predicted"]), figure(ours),
-                         "%+.0f %%" % (100 * (case["predicted"] / ours - 1)) if ours else "-",
-                         *("-" if v is None else "%.0f %%" % (100 * v) for v in left)])
+        rounds = [(p, r["handfast"]) for p, r in zip(case.get("predicted") or [], case["rounds"]) if good(r, "handfast")] \
+            if isinstance(case.get("predicted"), list) else []
+        if not rounds:
+            continue
+        measured = [w["rate"] * w["seconds"] / max(w["worker_cpu"], 0.01) for _, w in rounds]
+        off = [100 * (p / m - 1) for (p, _), m in zip(rounds, measured)]
+        at = [case["latency"].get("handfast", {}).get(k, {}) for k in ("50", "90")]
+        rows.append([name, figure(statistics.median(p for p, _ in rounds)), figure(statistics.median(measured)),
+                     "%+.0f %% (%+.0f to %+.0f)" % (statistics.median(off), min(off), max(off)),
+                     *("-" if v.get("headroom") is None or v.get("spare") is None else "%.0f %% (%.0f %%)" % (100 * v["headroom"], 100 * v["spare"])
+                       for v in at)])
     return "" if not rows else "## Capacity\n\n`handfast --plan` predicts a worker's handshakes in a CPU second " \
-        "before it serves; the gauge `worker.headroom` tells how much\nof its core it does not need.\n\n" + table(
-            ["case", "predicted", "measured, relay included", "off by", "headroom at 50 % of peak", "at 90 %"], rows)
+        "before it serves, here before each round; measured is the worker's\nthread alone, without relay and main thread. " \
+        "The gauge `worker.headroom` tells how much of its core it does not need in the last\nsecond; beside it what the " \
+        "counters of its work leave of the whole window.\n\n" + table(
+            ["case", "predicted", "measured", "off by, median (range)", "headroom (by the counters) at 50 % of peak", "at 90 %"], rows)
 
 
 def part_idle(case):

@@ -2,6 +2,7 @@
  *   main.c       options -> plan -> memory -> drivers -> workers -> control, and back
  *   plan.c       from the options: cores, queues, bytes of every pool
  *   engines.c    public-key engines: started, proved, their crossover measured
+ *   selfrun.c    what our own code costs here
  *   capacity.c   what operations cost here, and how many handshakes that will bear
  *   serve.c      the main thread: reloads, admission of backends, events -> logs, drain
  *   site_load.c  from the options to one generation of the site: certificates, keys, names
@@ -53,12 +54,18 @@ struct hf_worker_cfg hf_plan_worker(const struct hf_plan *p, const struct hf_con
 
 /* ---- capacity.c ---- */
 
+/* Of half a handshake, keys apart: see selfrun.h. */
+struct hf_selfrun {
+	uint64_t cold_ns; /* one by itself, its code and memory out of the near caches */
+	uint64_t warm_ns; /* each of a burst */
+};
+
 /* What operations cost on this processor, by the engines that will compute them. */
 struct hf_capacity {
-	uint64_t cycles_per_us;
 	uint64_t rsa_ns[HF_PK_CLASS_CNT]; /* of two primes, lanes full */
 	uint64_t ec_ns[HF_EC_KIND_CNT][HF_GROUP_CNT];
 	uint64_t prf_ns, hash_ns; /* of 3 KB */
+	struct hf_selfrun half;   /* our own code, by a run of it */
 };
 
 /* A virtual processor's speed comes and goes: how often all is measured, and the mean taken, when nobody
@@ -73,7 +80,7 @@ void hf_capacity_measure(struct hf_capacity *c, const struct hf_pk_engine_ref *p
 	const struct hf_sym_driver *sym, void *sym_ctx, uint32_t rounds);
 /* For --plan: starts engines in memory of their own, measures, stops them. 0, or -1: they do not start. */
 HF_MUST_CHECK int hf_capacity_try(struct hf_app *app);
-/* Handshakes in a CPU second of one worker. */
+/* Handshakes in a CPU second of one worker; 0: not known. */
 double hf_capacity_rate(const struct hf_capacity *c, const struct hf_plan *p,
 	const struct hf_pk_key *key, enum hf_group group, enum hf_capacity_kind kind);
 void hf_capacity_print(const struct hf_capacity *c, const struct hf_plan *p,

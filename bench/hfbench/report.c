@@ -314,7 +314,7 @@ void bench_report_json(FILE *f, const struct bench_opt *o, const struct bench_ta
 	const struct bench_window *w)
 {
 	static const char *const resume[] = {"none", "ticket", "id"};
-	uint32_t i;
+	uint32_t i, j;
 	fputs("{\n  \"target\": ", f);
 	json_string(f, o->target);
 	fputs(",\n  \"mix\": ", f);
@@ -353,9 +353,17 @@ void bench_report_json(FILE *f, const struct bench_opt *o, const struct bench_ta
 	fprintf(f,
 		"  \"client_cpu_seconds\": %.4f,\n  \"client_us_each\": %.2f,\n  \"server_cpu\": [",
 		w->client_cpu, client_us(t, w));
-	for (i = 0; i < o->pid_cnt; i++)
-		fprintf(f, "%s{\"pid\": %d, \"seconds\": %.2f, \"gone\": %s}", i ? ", " : "",
-			w->cpu[i].pid, w->cpu[i].seconds, w->cpu[i].gone ? "true" : "false");
+	for (i = 0; i < o->pid_cnt; i++) {
+		const struct bench_cpu *c = &w->cpu[i];
+		fprintf(f, "%s{\"pid\": %d, \"seconds\": %.2f, \"gone\": %s, \"tasks\": [",
+			i ? ", " : "", c->pid, c->seconds, c->gone ? "true" : "false");
+		for (j = 0; j < c->task_cnt; j++) {
+			fprintf(f, "%s{\"name\": ", j ? ", " : "");
+			json_string(f, c->task[j].name);
+			fprintf(f, ", \"seconds\": %.2f}", c->task[j].seconds);
+		}
+		fputs("]}", f);
+	}
 	fprintf(f, "],\n  \"handshakes_per_server_cpu_second\": %.2f\n}\n",
 		per(t->handshakes, server_cpu(o, w)));
 }

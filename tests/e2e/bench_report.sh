@@ -39,7 +39,8 @@ all_measured() {
 		for name, w in case["rounds"][0].items():
 		    assert w["wrong"] is None and w["rate"] > 0 and w["cpu"] > 0, (name, w)
 		ours = case["rounds"][0]["handfast"]
-		assert ours["cpu"] >= ours["relay_cpu"] >= 0 and case["predicted"] > 0
+		assert ours["cpu"] >= ours["relay_cpu"] >= 0 and len(case["predicted"]) == 1 and case["predicted"][0] > 0
+		assert 0 < ours["worker_cpu"] <= ours["cpu"]
 		assert sum(ours["cycles"].values()) > 0 and 0 <= ours["headroom"] <= 1
 		assert set(case["latency"]["handfast"]) == {"50", "90", "300"}, case["latency"]
 		idle = r["cases"]["idle"]

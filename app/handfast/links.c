@@ -269,7 +269,8 @@ hang_up:
 /* ---- handover ---- */
 
 /* Makes what one worker shares with the endpoint and sends it. */
-static int hand_over(struct hf_links *l, struct slot *s, uint32_t worker, uint32_t stream_credit)
+static int hand_over(
+	struct hf_links *l, struct slot *s, uint32_t worker, const struct hf_link_ctl *hello)
 {
 	struct end *end = &s->end[worker];
 	struct hf_link_ctl msg = ctl(HF_LINK_CTL_LINK);
@@ -279,8 +280,9 @@ static int hand_over(struct hf_links *l, struct slot *s, uint32_t worker, uint32
 	end->wake_fd = hf_os_eventfd();
 	if (end->ours && end->theirs && end->wake_fd >= 0) {
 		const int fds[] = {ours_fd, theirs_fd, end->wake_fd};
-		hf_link_init(&end->link, HF_LINK_WORKER, stream_credit, end->ours, l->region_size,
-			end->theirs, l->region_size, &l->worker_stats[worker].link);
+		hf_link_init(&end->link, HF_LINK_WORKER, hello->stream_credit, end->ours,
+			l->region_size, end->theirs, l->region_size, &l->worker_stats[worker].link);
+		end->link.patient = (hello->flags & HF_LINK_PATIENT) != 0;
 		msg.worker = worker;
 		msg.worker_cnt = l->cfg.worker_cnt;
 		msg.worker_ring_len = msg.backend_ring_len = l->cfg.ring_len;
@@ -304,7 +306,7 @@ static int welcome(struct hf_links *l, struct slot *s, const struct hf_link_ctl 
 	if (s->bell_fd < 0 || send_ctl(s->ctl_fd, &msg, &s->bell_fd, 1))
 		return -1;
 	for (uint32_t w = 0; w < l->cfg.worker_cnt; w++)
-		if (hand_over(l, s, w, hello->stream_credit))
+		if (hand_over(l, s, w, hello))
 			return -1;
 	return 0;
 }

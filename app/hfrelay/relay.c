@@ -632,8 +632,9 @@ static bool pause_or_stop(const struct hf_relay *r, uint64_t ns)
 void *hf_relay_thread(void *arg)
 {
 	struct hf_relay *r = arg;
-	struct hf_client_options opt = {
-		.name = r->cfg->name, .stream_credit = r->cfg->stream_credit};
+	struct hf_client_options opt = {.name = r->cfg->name,
+		.stream_credit = r->cfg->stream_credit,
+		.patient = !r->cfg->eager};
 	uint64_t pause_ns = PAUSE_MIN_NS;
 	char why[256], said[256] = "", name[16];
 	snprintf(name, sizeof(name), "hfrelay-%u", r->index);

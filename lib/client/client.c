@@ -612,12 +612,14 @@ static int take_welcome(struct hf_client *c, int timeout_ms, const char **why)
 	return 0;
 }
 
-static int say_hello(struct hf_client *c, const char *path, const char *name, const char **why)
+static int say_hello(
+	struct hf_client *c, const char *path, const char *name, bool patient, const char **why)
 {
 	struct hf_link_ctl hello = {.magic = HF_LINK_MAGIC,
 		.version = HF_LINK_VERSION,
 		.type = HF_LINK_CTL_HELLO,
-		.stream_credit = c->stream_credit};
+		.stream_credit = c->stream_credit,
+		.flags = patient ? HF_LINK_PATIENT : 0};
 	struct sockaddr_un sa = {.sun_family = AF_UNIX};
 	size_t len = strlen(path);
 	*why = "the path is too long for a Unix socket";
@@ -659,7 +661,7 @@ struct hf_client *hf_client_connect(
 		c->ctl_fd = c->bell_fd = c->epoll_fd = -1;
 		c->stream_credit =
 			opt->stream_credit ? opt->stream_credit : HF_CLIENT_CREDIT_DEFAULT;
-		if (say_hello(c, path, name, &text) == 0 &&
+		if (say_hello(c, path, name, opt->patient, &text) == 0 &&
 			take_welcome(c, timeout_ms, &text) == 0) {
 			text = NULL;
 			if (watch(c) == 0)

@@ -30,6 +30,7 @@
 #ifndef HANDFAST_CLIENT_H
 #define HANDFAST_CLIENT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include "lib/link/link_abi.h"
@@ -45,6 +46,8 @@ struct hf_client_options {
 	const char *name;       /* shown to the appliance's operator; default: the program's name */
 	uint32_t stream_credit; /* default (0) HF_CLIENT_CREDIT_DEFAULT; from HF_LINK_CREDIT_MIN */
 	int timeout_ms;         /* for the appliance's answer; default (0) 5000 */
+	bool patient; /* streams are of no interest before their first byte: HF_CLIENT_OPEN, and
+			 HF_CLIENT_RESET, may come some milliseconds late, and wake less often */
 };
 #define HF_CLIENT_CREDIT_DEFAULT (256u * 1024)
 

@@ -8,7 +8,7 @@
  */
 #include "lib/link/link.h"
 
-enum { NEWS_PUBLISHED = 1, NEWS_RELEASED = 2 };
+enum { NEWS_PUBLISHED = 1, NEWS_RELEASED = 2, NEWS_QUIET = 4 /* published, may wait */ };
 
 static_assert(sizeof(struct hf_link_region) <= HF_LINK_RING_OFF, "the ring begins behind it");
 static_assert(sizeof(struct hf_link_record) == HF_LINK_ALIGN, "a header never wraps");
@@ -113,6 +113,7 @@ static void put_record(struct hf_link *l, uint32_t type, uint64_t stream, struct
 	put(l, l->tx_head + sizeof(rec), fixed.p, fixed.len);
 	put(l, l->tx_head + sizeof(rec) + fixed.len, more.p, more.len);
 	l->tx_head += record_size(rec.len);
+	l->urgent |= !l->patient || (type != HF_LINK_OPEN && type != HF_LINK_RESET);
 	l->stats->records_out++;
 }
 
@@ -121,6 +122,7 @@ static bool fits(struct hf_link *l, uint64_t size)
 	if (tx_free(l, size) >= size)
 		return true;
 	l->stats->tx_full++;
+	hf_link_hurry(l);
 	return false;
 }
 
@@ -235,7 +237,8 @@ void hf_link_publish(struct hf_link *l)
 		return;
 	l->tx_published = l->tx_head;
 	atomic_store_explicit(&l->tx->head, l->tx_head, memory_order_release);
-	l->news |= NEWS_PUBLISHED;
+	l->news |= l->urgent ? NEWS_PUBLISHED : NEWS_QUIET;
+	l->urgent = false;
 }
 
 /* ---- receiving ---- */
@@ -434,18 +437,32 @@ void hf_link_release(struct hf_link *l)
 bool hf_link_bell(struct hf_link *l)
 {
 	uint32_t news = l->news, word;
+	bool heard, due;
 	if (news == 0)
 		return false;
-	l->news = 0;
 	atomic_thread_fence(memory_order_seq_cst);
 	word = atomic_load_explicit(&l->rx->sleep, memory_order_relaxed);
-	if (!(word & HF_LINK_ASLEEP) || word == l->rung)
-		return false;
-	if (!(news & NEWS_PUBLISHED) && !(word & HF_LINK_WANTS_ROOM))
+	heard = !(word & HF_LINK_ASLEEP) || word == l->rung; /* or will be, before it sleeps */
+	due = !heard &&
+	      ((news & NEWS_PUBLISHED) || ((news & NEWS_RELEASED) && (word & HF_LINK_WANTS_ROOM)));
+	l->news = heard || due ? 0 : news & NEWS_QUIET;
+	if (!due)
 		return false;
 	l->rung = word;
 	l->stats->bells++;
 	return true;
+}
+
+bool hf_link_unheard(const struct hf_link *l)
+{
+	return l->news != 0;
+}
+
+void hf_link_hurry(struct hf_link *l)
+{
+	l->urgent = l->tx_head != l->tx_published;
+	if (l->news & NEWS_QUIET)
+		l->news |= NEWS_PUBLISHED;
 }
 
 static void set_sleep(struct hf_link *l, uint32_t flags)

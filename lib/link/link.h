@@ -76,6 +76,8 @@ struct hf_link {
 	uint32_t sleep;     /* our sleep word */
 	uint32_t rung;      /* the other side's sleep word that was rung for last */
 	uint32_t news;      /* what happened since the last bell */
+	bool patient;       /* the other side need not be rung for OPEN and RESET at once */
+	bool urgent;        /* but for something that was sent since the last publish */
 	uint32_t violation; /* enum hf_link_violation; HF_LINK_FINE while it works */
 	uint32_t role;
 	uint32_t stream_credit; /* of every new stream, granted by the backend in its HELLO */
@@ -153,6 +155,10 @@ static inline bool hf_link_stream_over(const struct hf_link_stream *s)
 
 /* After publish and release: true when the other side sleeps and must be rung now. */
 HF_MUST_CHECK bool hf_link_bell(struct hf_link *l);
+/* After the bell: something is published that a patient other side, asleep, was not rung for. hurry: the
+ * next bell shall be. */
+bool hf_link_unheard(const struct hf_link *l);
+void hf_link_hurry(struct hf_link *l);
 /* Announces sleep. False when there is something to read (or, with want_room, this look finds more
  * room than the last one did): do not block then. Either way hf_link_wake comes after it. */
 HF_MUST_CHECK bool hf_link_sleep(struct hf_link *l, bool want_room);

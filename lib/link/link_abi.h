@@ -148,6 +148,10 @@ enum hf_link_ctl_type {
 #define HF_LINK_WORKER_MAX 64u
 #define HF_LINK_CREDIT_MIN 4096u
 
+/* The backend does nothing for a stream before its first byte. Of OPEN and RESET alone it is then not
+ * rung for at once, but with what comes next, or some milliseconds later. */
+#define HF_LINK_PATIENT 1u
+
 /* All four messages have this one shape; what a type does not use is zero. */
 struct hf_link_ctl {
 	uint32_t magic, version;
@@ -157,7 +161,7 @@ struct hf_link_ctl {
 	uint32_t worker_ring_len;    /* LINK: of the worker's region */
 	uint32_t backend_ring_len;   /* LINK: of the backend's region */
 	uint32_t stream_credit; /* HELLO: credit of every new stream, from HF_LINK_CREDIT_MIN */
-	uint32_t spare;
+	uint32_t flags;         /* HELLO: HF_LINK_PATIENT; unknown ones are ignored */
 	char name[HF_LINK_NAME_LEN]; /* HELLO: for the operator's eyes, NUL-padded */
 };
 

@@ -77,6 +77,7 @@ struct hf_endpoint {
 	struct hf_link *link; /* NULL: this number is free */
 	uint32_t backend, streams;
 	bool news;          /* something to publish and perhaps to ring for */
+	hf_ns unheard_at;   /* what it was not rung for may wait until then; 0: there is nothing */
 	bool down;          /* it is not heard any more; its streams end, a few a turn */
 	uint32_t lost_next; /* where those are looked for */
 };

@@ -17,6 +17,8 @@
 #define CROSS_FRAME_MAX 2044u
 #define KEYS_DONE_MAX 64u /* jobs of one slice that pay for it; the engines' batches are smaller */
 #define ANNOUNCE_MAX 4u   /* seconds in which a port says who it is */
+/* Of streams that open or are reset, a backend that has asked for it hears no later than this. */
+#define UNHEARD_NS (5 * HF_NS_MS)
 /* So few frames in the last one to two milliseconds are an idle port. */
 #define IDLE_FRAMES 16u
 #define IDLE_WINDOW_NS HF_NS_MS
@@ -619,6 +621,11 @@ static void orders(struct hf_worker *w)
 	}
 }
 
+static bool unheard_due(const struct hf_worker *w, const struct hf_endpoint *ep)
+{
+	return ep->unheard_at && ep->unheard_at <= w->now;
+}
+
 static uint64_t publish(struct hf_worker *w)
 {
 	uint64_t bells = 0;
@@ -626,12 +633,18 @@ static uint64_t publish(struct hf_worker *w)
 	for (uint32_t e = 0; e < w->endpoint_top; e++) {
 		struct hf_endpoint *ep = &w->endpoint[e];
 
-		if (!ep->link || !ep->news)
+		if (!ep->link || (!ep->news && !unheard_due(w, ep)))
 			continue;
 		ep->news = false;
 		hf_link_publish(ep->link);
+		if (unheard_due(w, ep))
+			hf_link_hurry(ep->link);
 		if (hf_link_bell(ep->link))
 			bells |= 1ull << e;
+		if (!hf_link_unheard(ep->link))
+			ep->unheard_at = 0;
+		else if (!ep->unheard_at)
+			ep->unheard_at = w->now + UNHEARD_NS;
 	}
 	return bells;
 }
@@ -645,6 +658,9 @@ static hf_ns next_due(const struct hf_worker *w)
 		due = HF_MIN(due, w->now + HF_WHEEL_TICK);
 	for (uint32_t p = 0; p < w->cfg.port_cnt; p++)
 		due = HF_MIN(due, w->port[p].announce_at);
+	for (uint32_t e = 0; e < w->endpoint_top; e++)
+		if (w->endpoint[e].unheard_at)
+			due = HF_MIN(due, w->endpoint[e].unheard_at);
 	return due;
 }
 

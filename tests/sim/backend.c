@@ -251,6 +251,7 @@ void backend_attach(struct backend *b, uint32_t e)
 			l->workers_region, len, &b->stats);
 		hf_link_init(&l->workers, HF_LINK_WORKER, b->cfg.stream_credit, l->workers_region,
 			len, l->our_region, len, &b->workers_stats);
+		l->workers.patient = e & 1;
 	}
 }
 

@@ -80,10 +80,13 @@ static void echo_event(const struct hf_client_event *ev)
 		hf_client_shutdown(ev->stream);
 }
 
+static bool patient;
+
 /* Runs events through `on` until the appliance is gone. */
 static void serve(void (*on)(const struct hf_client_event *))
 {
-	struct hf_client_options opt = {.name = "test", .stream_credit = ECHO_CREDIT};
+	struct hf_client_options opt = {
+		.name = "test", .stream_credit = ECHO_CREDIT, .patient = patient};
 	struct hf_client_event ev;
 	char why[200];
 	int rc;
@@ -325,6 +328,25 @@ static void most_workers(void **state)
 	for (uint32_t i = 0; i < a->stream_cnt; i++)
 		assert_int_equal(a->s[i].received, 1000);
 	end_backend(a, pid);
+}
+
+static void patience_is_told(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		struct appliance *a = appliance_open(path, getuid(), 2, HF_LINK_RING_MIN);
+		pid_t pid;
+		patient = i;
+		pid = fork_backend(echo_event);
+		turn_until_up(a, 1);
+		assert_int_equal(hf_links_link(a->links, 0, 0)->patient, i);
+		assert_int_equal(hf_links_link(a->links, 0, 1)->patient, i);
+		appliance_stream(a, 0, 1, 1000);
+		turn_until_over(a);
+		assert_int_equal(a->s[0].received, 1000);
+		end_backend(a, pid);
+	}
+	patient = false;
 }
 
 static uint32_t open_file_cnt(void)
@@ -668,6 +690,7 @@ int main(void)
 		cmocka_unit_test(bad_hellos_are_refused),
 		cmocka_unit_test(numbers_are_shared_and_given_back),
 		cmocka_unit_test(most_workers),
+		cmocka_unit_test(patience_is_told),
 		cmocka_unit_test(without_descriptors_newcomers_are_told),
 		cmocka_unit_test(memory_is_sealed),
 		cmocka_unit_test(echo_round_trip),

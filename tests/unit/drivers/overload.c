@@ -404,6 +404,49 @@ static void several_at_once_are_a_load(void **state HF_UNUSED)
 	assert_false(rig.poll.loaded);
 }
 
+static bool rung(hf_ns within)
+{
+	hf_ns end = rig.now + within;
+
+	do
+		(void)rig_turn(&rig);
+	while (!rig.poll.bells && rig.now < end);
+	return rig.poll.bells != 0;
+}
+
+/* A patient backend is woken for a stream by its first byte, or after some milliseconds, which are due; the
+ * others at once. */
+static void who_is_patient_is_woken_less(void **state HF_UNUSED)
+{
+	uint8_t buf[64];
+	struct hf_writer w = hf_writer(buf, sizeof(buf));
+
+	for (int patient = 0; patient < 2; patient++) {
+		hf_ns began;
+
+		rig_backend_take(&rig);
+		rig.workers.patient = patient;
+		assert_true(hf_link_sleep(&rig.ours, false));
+		began = rig.now;
+		rig.workers.stats->bells = 0;
+		assert_true(served((uint16_t)(2000 + patient)));
+		assert_int_equal(rig.workers.stats->bells, !patient);
+		if (patient) {
+			assert_true(rig.poll.next_due <= rig.now + 5 * HF_NS_MS);
+			assert_true(rung(10 * HF_NS_MS));
+			assert_in_range(rig.now - began, 5 * HF_NS_MS, 7 * HF_NS_MS);
+			assert_false(rung(20 * HF_NS_MS)); /* once */
+		}
+		hf_link_wake(&rig.ours);
+	}
+	rig_backend_take(&rig);
+	assert_true(hf_link_sleep(&rig.ours, false));
+	assert_true(served(2002));
+	tls_client_seal(&client, &w, HF_TLS_CT_DATA, "a", 1);
+	say(2002, HF_TCP_ACK, buf, w.len);
+	assert_true(rig.poll.bells || rung(HF_NS_MS));
+}
+
 #define OVERLOAD(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -422,6 +465,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			a_backend_leaves_many_behind, set_up_many, tear_down),
 		OVERLOAD(a_turn_takes_a_bounded_number_of_frames),
+		OVERLOAD(who_is_patient_is_woken_less),
 		OVERLOAD(several_at_once_are_a_load),
 		OVERLOAD(the_table_of_pools_names_real_counters),
 	};

@@ -847,6 +847,69 @@ static void bell_rings_once_per_sleep(void **state)
 	pair_free(&p);
 }
 
+/* Who asked for patience is rung for bytes, for room that he waits for, when there is no room for more, and
+ * in the end; not for a stream that opens or is reset. Awake he hears of all. */
+static void patience_is_rung_for_what_matters(void **state)
+{
+	struct pair p;
+	struct hf_link_stream sw, sb;
+	struct hf_link_msg m;
+	(void)state;
+	pair_init(&p);
+	p.w.patient = true;
+	assert_true(hf_link_sleep(&p.b, false));
+	assert_int_equal(hf_link_open(&p.w, &sw, 1, 0, hf_span(NULL, 0)), 0);
+	hf_link_publish(&p.w);
+	assert_false(hf_link_bell(&p.w));
+	assert_true(hf_link_unheard(&p.w));
+	assert_int_equal(hf_link_reset(&p.w, &sw, HF_LINK_RESET_CLIENT), 0);
+	hf_link_publish(&p.w);
+	assert_false(hf_link_bell(&p.w));
+	assert_true(hf_link_unheard(&p.w));
+	hf_link_hurry(&p.w);
+	assert_true(hf_link_bell(&p.w));
+	assert_false(hf_link_unheard(&p.w));
+	hf_link_wake(&p.b);
+	assert_int_equal(hf_link_next(&p.b, &m), 1);
+	hf_link_skip(&p.b);
+	assert_int_equal(hf_link_next(&p.b, &m), 1);
+	hf_link_skip(&p.b);
+	hf_link_release(&p.b);
+
+	assert_int_equal(hf_link_open(&p.w, &sw, 2, 0, hf_span(NULL, 0)), 0);
+	hf_link_publish(&p.w);
+	assert_false(hf_link_bell(&p.w)); /* b is awake */
+	assert_false(hf_link_unheard(&p.w));
+	assert_int_equal(hf_link_next(&p.b, &m), 1);
+	assert_int_equal(hf_link_admit(&p.b, &sb, &m), 0);
+	hf_link_skip(&p.b);
+	assert_true(hf_link_sleep(&p.b, false));
+	assert_int_equal(hf_link_data(&p.w, &sw, "a", 1), 1);
+	hf_link_publish(&p.w);
+	assert_true(hf_link_bell(&p.w));
+	assert_false(hf_link_unheard(&p.w));
+	pair_free(&p);
+}
+
+/* And when the ring is full of streams that open. */
+static void patience_ends_with_the_ring(void **state)
+{
+	struct pair p;
+	struct hf_link_stream s;
+	uint64_t id = 1;
+	(void)state;
+	pair_init(&p);
+	p.w.patient = true;
+	assert_true(hf_link_sleep(&p.b, false));
+	while (hf_link_open(&p.w, &s, id++, 0, hf_span(NULL, 0)) == 0) {
+		hf_link_publish(&p.w);
+		assert_false(hf_link_bell(&p.w));
+	}
+	assert_true(id > 100);
+	assert_true(hf_link_bell(&p.w));
+	pair_free(&p);
+}
+
 static void no_sleep_over_news(void **state)
 {
 	struct pair p;
@@ -1005,6 +1068,8 @@ int main(void)
 		cmocka_unit_test(after_close),
 		cmocka_unit_test(torn_record),
 		cmocka_unit_test(bell_rings_once_per_sleep),
+		cmocka_unit_test(patience_is_rung_for_what_matters),
+		cmocka_unit_test(patience_ends_with_the_ring),
 		cmocka_unit_test(no_sleep_over_news),
 		cmocka_unit_test(room_rings_only_who_waits_for_it),
 		cmocka_unit_test(info_round_trip),

@@ -3,14 +3,14 @@
 #include "lib/worker/site.h"
 
 /* The block is measured and carved by the same walk, so the two cannot disagree. */
-static void *carve(uint8_t **at, size_t len)
+static void *carve(uintptr_t *at, size_t len)
 {
-	uint8_t *here = *at;
+	void *here = (void *)*at;
 	*at += HF_ROUND_UP(len, (size_t)HF_CACHE_LINE);
 	return here;
 }
 
-static struct hf_site *layout(uint8_t **at, const struct hf_site_spec *spec, bool fill)
+static struct hf_site *layout(uintptr_t *at, const struct hf_site_spec *spec, bool fill)
 {
 	struct hf_site *s = carve(at, sizeof(*s));
 	void *tcp = carve(at, spec->listener_cnt * sizeof(*s->tcp));
@@ -29,10 +29,10 @@ static struct hf_site *layout(uint8_t **at, const struct hf_site_spec *spec, boo
 
 size_t hf_site_footprint(const struct hf_site_spec *spec)
 {
-	uint8_t *at = NULL;
+	uintptr_t at = 0;
 
 	layout(&at, spec, false);
-	return (size_t)at;
+	return at;
 }
 
 static void list_fill(struct hf_site *s, const struct hf_prefix_list *from)
@@ -45,7 +45,7 @@ static void list_fill(struct hf_site *s, const struct hf_prefix_list *from)
 
 struct hf_site *hf_site_init(void *mem, const struct hf_site_spec *spec)
 {
-	uint8_t *at = mem;
+	uintptr_t at = (uintptr_t)mem;
 	struct hf_site *s;
 
 	memset(mem, 0, hf_site_footprint(spec));

@@ -776,16 +776,16 @@ static struct hf_tcp_cfg tcp_cfg(const struct hf_worker_cfg *c)
 	};
 }
 
-static void *carve(uint8_t **at, size_t len)
+static void *carve(uintptr_t *at, size_t len)
 {
-	uint8_t *here = *at;
+	void *here = (void *)*at;
 
 	*at += HF_ROUND_UP(len, (size_t)HF_CACHE_LINE);
 	return here;
 }
 
 /* One walk measures the block and lays it out. */
-static void layout(struct parts *p, uint8_t **at, const struct hf_worker_cfg *c)
+static void layout(struct parts *p, uintptr_t *at, const struct hf_worker_cfg *c)
 {
 	struct hf_tcp_cfg tc = tcp_cfg(c);
 
@@ -817,10 +817,10 @@ static void layout(struct parts *p, uint8_t **at, const struct hf_worker_cfg *c)
 size_t hf_worker_footprint(const struct hf_worker_cfg *cfg)
 {
 	struct parts p;
-	uint8_t *at = NULL;
+	uintptr_t at = 0;
 
 	layout(&p, &at, cfg);
-	return (size_t)at;
+	return at;
 }
 
 static void port_init(struct hf_worker *w, uint32_t i)
@@ -844,7 +844,7 @@ struct hf_worker *hf_worker_init(
 	void *mem, const struct hf_worker_cfg *cfg, const struct hf_worker_env *env)
 {
 	struct parts p;
-	uint8_t *at = mem;
+	uintptr_t at = (uintptr_t)mem;
 	struct hf_worker *w;
 	struct hf_tcp_cfg tc = tcp_cfg(cfg);
 

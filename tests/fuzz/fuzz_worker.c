@@ -231,7 +231,8 @@ static size_t tls_bytes(struct script *s, uint32_t what, uint8_t *out, size_t ca
 		put_record(&w, HF_TLS_CT_ALERT, HF_TLS_12, what & 8 ? "\1\0" : "\2\50", 2);
 		return w.len;
 	default:
-		n = HF_MIN(HF_MIN((size_t)next(s, 1), cap), (size_t)(s->end - s->p));
+		n = next(s, 1);
+		n = HF_MIN(HF_MIN(n, cap), (size_t)(s->end - s->p));
 		memcpy(out, s->p, n);
 		s->p += n;
 		return n;
@@ -244,7 +245,7 @@ static void built_segment(struct script *s)
 {
 	struct packet p;
 	uint8_t payload[2000];
-	uint32_t how = next(s, 1);
+	uint32_t how = next(s, 1), cut;
 	struct packet_spec spec = {.window = 8192, .payload = payload};
 
 	aim(&spec, (uint16_t)(1 + next(s, 1) % FLOWS));
@@ -252,8 +253,10 @@ static void built_segment(struct script *s)
 	spec.tcp_flags = how & PLAIN ? HF_TCP_ACK : (uint8_t)next(s, 1);
 	if (how & TLS)
 		spec.payload_len = tls_bytes(s, next(s, 1), payload, sizeof(payload));
-	if (how & CUT) /* from the front: the rest comes later, or never */
-		spec.payload_len = HF_MIN(spec.payload_len, (size_t)next(s, 1));
+	if (how & CUT) { /* from the front: the rest comes later, or never */
+		cut = next(s, 1);
+		spec.payload_len = HF_MIN(spec.payload_len, (size_t)cut);
+	}
 	spec.payload_len = HF_MIN(spec.payload_len, (size_t)1400);
 	if (how & SEQ_OFF)
 		spec.seq += next(s, 2) - 32768;
@@ -428,6 +431,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		.half_open_cnt = 4,
 		.chunk_cnt = 48,
 		.frame_cnt = 96,
+		.link_chunk_cnt = 64,
+		.ring_len = 1u << 16,
+		.stream_max = 1,
 		.pk_engine = &pk_double,
 		.sym_driver = &sym_double,
 		.limits = {10 * HF_NS_S, 20 * HF_NS_S, 10 * HF_NS_S, 30 * HF_NS_S, 5 * HF_NS_S},

@@ -35,6 +35,8 @@ struct rig {
 	const uint16_t *suite;
 	uint32_t suite_cnt;
 	uint32_t conn_cnt, hs_cnt, half_open_cnt, time_wait_cnt, chunk_cnt, frame_cnt; /* 0: some */
+	uint32_t link_chunk_cnt, ring_len,
+		stream_max; /* the same; small ones are quicker to make */
 	hf_ns keepalive_ns;
 	const struct hf_pk_engine *pk_engine; /* NULL: libcrypto's */
 	const struct hf_sym_driver *sym_driver;
@@ -118,7 +120,7 @@ static inline void rig_worker(struct rig *r)
 		.session_cnt = 64,
 		.chunk_cnt = r->chunk_cnt ? r->chunk_cnt : 4096,
 		.record_cnt = 16,
-		.link_chunk_cnt = 1024,
+		.link_chunk_cnt = r->link_chunk_cnt ? r->link_chunk_cnt : 1024,
 		.half_open_cnt = r->half_open_cnt ? r->half_open_cnt : 8,
 		.time_wait_cnt = r->time_wait_cnt ? r->time_wait_cnt : 8,
 		.prefix_cnt = r->prefix_cnt,
@@ -195,13 +197,14 @@ static inline void rig_site(struct rig *r)
 
 static inline void rig_backend(struct rig *r)
 {
-	size_t len = hf_link_region_size(RIG_RING_LEN);
+	uint32_t ring_len = r->ring_len ? r->ring_len : RIG_RING_LEN;
+	size_t len = hf_link_region_size(ring_len);
 
 	for (uint32_t i = 0; i < 2; i++) {
 		r->region[i] = aligned_alloc(4096, len);
 		HF_ASSERT(r->region[i] != NULL);
 		memset(r->region[i], 0, len);
-		hf_link_region_init(r->region[i], RIG_RING_LEN);
+		hf_link_region_init(r->region[i], ring_len);
 	}
 	hf_link_init(&r->ours, HF_LINK_BACKEND, 65536, r->region[0], len, r->region[1], len,
 		&r->stats[0]);
@@ -218,7 +221,8 @@ static inline void rig_init(struct rig *r)
 		r->pk_engine = &hf_pk_libcrypto;
 	if (!r->sym_driver)
 		r->sym_driver = &hf_sym_libcrypto;
-	r->in = malloc(RIG_STREAM_MAX);
+	r->stream_max = r->stream_max ? r->stream_max : RIG_STREAM_MAX;
+	r->in = malloc(r->stream_max);
 	HF_ASSERT(r->in != NULL);
 	rig_port(r);
 	rig_worker(r);
@@ -287,7 +291,7 @@ static inline void rig_segment(struct rig *r, const struct hf_packet *p)
 	if (p->payload.len == 0)
 		return;
 	HF_ASSERT(p->seq == r->rcv_nxt); /* nothing is lost here, so nothing comes twice */
-	HF_ASSERT(r->in_len + p->payload.len <= RIG_STREAM_MAX && r->seg_cnt < RIG_SEG_MAX);
+	HF_ASSERT(r->in_len + p->payload.len <= r->stream_max && r->seg_cnt < RIG_SEG_MAX);
 	r->seg[r->seg_cnt++] = (struct rig_seg){r->in_len, (uint32_t)p->payload.len, r->turn};
 	memcpy(r->in + r->in_len, p->payload.p, p->payload.len);
 	r->in_len += (uint32_t)p->payload.len;

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 
-from bench import CASES, OUT, amount, cycles_between, load, machine, prefer, say, stats, wrong_with
+from bench import CASES, OUT, amount, cycles_between, load, machine, prefer, say, stats, worker_cpu, wrong_with
 
 NAMES = ("ticket", "id", "rsa-gcm", "ecdhe-rsa", "ecdhe-ecdsa", "bulk-gcm")
 KEYS = ("pk_step", "pk_whole", "pk_key", "curves")
@@ -20,16 +20,18 @@ def window(case, seconds):
     out = subprocess.run(["taskset", "-c", os.environ["CLIENT_CORE"], os.environ["FARM_BIN"] + "/hfbench", "-q",
                           "--port", os.environ["BENCH_DEVICE"], "--from", os.environ["BENCH_FROM"], "--mix", case.mix,
                           "--cipher", case.cipher, "--close", "rst", "--sni", os.environ["FARM_SNI"], "--ca",
-                          os.environ["FARM_CA"], "--json", path, *case.options, "-c", str(case.clients),
+                          os.environ["FARM_CA"], "--json", path, "--cpu-of", os.environ["BENCH_APPLIANCE"], *case.options, "-c", str(case.clients),
                           "-d", str(seconds), os.environ["BENCH_TO"]], capture_output=True, text=True)
     if out.returncode == 2:
         raise SystemExit(out.stderr)
     with open(path) as f:
         m = json.load(f)
-    cycles = {k[:-3]: v / 1000 for k, v in cycles_between(before, stats()).items() if k != "idle_ns"}
+    cycles = {k[:-3]: v / 1000 for k, v in cycles_between(before, stats()).items()}
+    idle = cycles.pop("idle")
     served = max(amount(case, m), 1e-9)
     return {"us": sum(cycles.values()) / served, "keys_us": sum(cycles[k] for k in KEYS) / served,
-            "parts": {k: v / served for k, v in cycles.items()}, "rate": served / m["seconds"],
+            # Of the clock, which goes on while others have the core; of the thread's CPU, less the turns in vain.
+            "cpu_us": (worker_cpu(m) * 1e6 - idle) / served, "parts": {k: v / served for k, v in cycles.items()}, "rate": served / m["seconds"],
             "client_us": m["client_us_each"], "frames": (m["frames_in"] + m["frames_out"]) / served,
             "resent": m["resent"], "gaps": m["gaps"], "wrong": wrong_with(case, m)}
 
@@ -43,7 +45,7 @@ def measure(case, options):
     good = [w for w in windows if not w["wrong"]]
     return {"title": case.title, "unit": case.unit, "cipher": case.cipher, "windows": windows, "clients": case.clients,
             "seconds": options.seconds, "at": time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()),
-            **({k: statistics.median(w[k] for w in good) for k in ("us", "keys_us", "rate", "client_us", "frames")} if good else {})}
+            **({k: statistics.median(w[k] for w in good) for k in ("us", "cpu_us", "keys_us", "rate", "client_us", "frames")} if good else {})}
 
 
 def line(name, r):
@@ -51,9 +53,9 @@ def line(name, r):
         return "%-12s no good window" % name
     us = [w["us"] for w in r["windows"] if not w["wrong"]]
     each = "Gbit" if r["unit"] == "Gbit" else "handshake"
-    text = "%-12s %8.1f us for each %s (%.1f to %.1f): keys and curves %.1f, the rest %.1f; %.4g/s, client %.1f us" % (
-        name, r["us"], each, min(us), max(us), r["keys_us"], r["us"] - r["keys_us"], r["rate"], r["client_us"])
-    return text + ("; %.2f Gbit/s in a worker's second" % (1e6 / r["us"]) if each == "Gbit" else "")
+    text = "%-12s %8.1f us of the clock, %.1f of CPU for each %s (%.1f to %.1f): keys and curves %.1f, the rest %.1f; %.4g/s, client %.1f us" % (
+        name, r["us"], r["cpu_us"], each, min(us), max(us), r["keys_us"], r["us"] - r["keys_us"], r["rate"], r["client_us"])
+    return text + ("; %.2f Gbit/s in a worker's CPU second" % (1e6 / r["cpu_us"]) if each == "Gbit" else "")
 
 
 def main(argv):

@@ -1,6 +1,7 @@
 /* buf.c -- a chain is a singly linked list of chunks; bytes enter behind the tail chunk's live
  * bytes and leave at the head chunk's front. No chunk in a chain is ever empty: the one that loses
- * its last byte goes back to the pool at once, wiped as far as it was ever written. */
+ * its last byte goes back to the pool at once, wiped as far as it was ever written, unless
+ * all of it has been on the wire. */
 #include "lib/base/buf.h"
 #include "lib/base/secret.h"
 
@@ -37,13 +38,14 @@ static bool add_chunk(struct hf_bufs *b, struct hf_chain *c)
 	return true;
 }
 
-static void drop_head(struct hf_bufs *b, struct hf_chain *c)
+static void drop_head(struct hf_bufs *b, struct hf_chain *c, bool wipe)
 {
 	struct hf_chunk *k = c->head;
 	c->head = k->next;
 	if (!c->head)
 		c->tail = NULL;
-	hf_wipe(k->data, (size_t)k->off + k->len);
+	if (wipe)
+		hf_wipe(k->data, (size_t)k->off + k->len);
 	hf_pool_give(&b->chunk, k);
 }
 
@@ -73,7 +75,7 @@ size_t hf_chain_room(const struct hf_bufs *b, const struct hf_chain *c, size_t w
 	return HF_MIN(room, want);
 }
 
-void hf_chain_consume(struct hf_bufs *b, struct hf_chain *c, size_t len)
+static void consume(struct hf_bufs *b, struct hf_chain *c, size_t len, bool wipe)
 {
 	HF_ASSERT(len <= c->len);
 	c->len -= len;
@@ -84,18 +86,22 @@ void hf_chain_consume(struct hf_bufs *b, struct hf_chain *c, size_t len)
 		k->len = (uint16_t)(k->len - n);
 		len -= n;
 		if (k->len == 0)
-			drop_head(b, c);
+			drop_head(b, c, wipe);
 	}
 }
 
-void hf_chain_consume_cursor(
-	struct hf_bufs *b, struct hf_chain *c, struct hf_cursor *cur, size_t len)
+void hf_chain_consume(struct hf_bufs *b, struct hf_chain *c, size_t len)
+{
+	consume(b, c, len, true);
+}
+
+void hf_chain_drop_sent(struct hf_bufs *b, struct hf_chain *c, struct hf_cursor *cur, size_t len)
 {
 	if (cur->chunk && cur->chunk_off + cur->chunk->len <= len)
 		*cur = (struct hf_cursor){0}; /* its chunk is about to go back to the pool */
 	else
 		cur->chunk_off -= HF_MIN(cur->chunk_off, len);
-	hf_chain_consume(b, c, len);
+	consume(b, c, len, false);
 }
 
 struct hf_span hf_chain_first(const struct hf_chain *c)

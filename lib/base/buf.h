@@ -3,7 +3,8 @@
  * TCP keeps received and unacknowledged bytes in chains; TLS reads one and appends to another.
  * Threads: one worker. Memory: two pools of that worker; a chain borrows and gives back by itself.
  * Errors: pool empty -> append returns how much it took, the caller keeps the rest.
- * They hold plaintext: chunks and record buffers are wiped as far as written when given back. */
+ * They hold plaintext: chunks and record buffers are wiped as far as written when given back, but for what
+ * has been on the wire as it is (hf_chain_drop_sent). */
 #ifndef HF_BASE_BUF_H
 #define HF_BASE_BUF_H
 
@@ -33,7 +34,7 @@ struct hf_chain {
 };
 
 /* Remembers where in a chain an offset lies, so that sequential reads do not walk from the head.
- * Valid until bytes before it are consumed: hf_chain_consume_cursor keeps both in step. */
+ * Valid until bytes before it are consumed: hf_chain_drop_sent keeps both in step. */
 struct hf_cursor {
 	struct hf_chunk *chunk;
 	size_t chunk_off; /* stream offset (from the chain's head) of chunk's first live byte */
@@ -49,8 +50,9 @@ HF_MUST_CHECK size_t hf_chain_append(
 size_t hf_chain_room(const struct hf_bufs *b, const struct hf_chain *c, size_t want);
 /* Drops len (<= c->len) bytes from the head; emptied chunks go back to the pool, wiped. */
 void hf_chain_consume(struct hf_bufs *b, struct hf_chain *c, size_t len);
-void hf_chain_consume_cursor(
-	struct hf_bufs *b, struct hf_chain *c, struct hf_cursor *cur, size_t len);
+/* The same for bytes that the wire has seen, with a cursor: what was no secret there is not wiped here, and
+ * lies cold by now. */
+void hf_chain_drop_sent(struct hf_bufs *b, struct hf_chain *c, struct hf_cursor *cur, size_t len);
 /* The first contiguous bytes (empty span when the chain is). */
 struct hf_span hf_chain_first(const struct hf_chain *c);
 /* The contiguous bytes from offset off (< c->len) to the end of their chunk. cur may be NULL. */

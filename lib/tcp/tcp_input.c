@@ -142,7 +142,7 @@ static void advance(struct hf_tcp_in *in, struct hf_tcp_conn *c)
 	}
 	if (c->rexmit_cnt > 0)
 		hf_tcp_rtt_progress(c, in->now);
-	hf_chain_consume_cursor(t->bufs, &c->snd, &c->snd_cursor, text_len);
+	hf_chain_drop_sent(t->bufs, &c->snd, &c->snd_cursor, text_len);
 	c->snd_una = in->p->ack;
 	c->snd_nxt = hf_seq_max(c->snd_nxt, c->snd_una);
 	c->rexmit_cnt = 0;

@@ -100,7 +100,7 @@ static void cursor_survives_consuming_its_chunk(void **state)
 		uint8_t got[100];
 		size_t len = hf_chain_append(&f->bufs, &f->chain, bytes, sizeof(bytes));
 		hf_chain_copy(&f->chain, 5, got, 1, &cur); /* now in the first chunk */
-		hf_chain_consume_cursor(&f->bufs, &f->chain, &cur, n);
+		hf_chain_drop_sent(&f->bufs, &f->chain, &cur, n);
 		len += hf_chain_append(&f->bufs, &f->chain, bytes, 1); /* takes a freed chunk */
 		hf_chain_copy(&f->chain, 0, got, sizeof(got), &cur);
 		assert_memory_equal(got, bytes + n, sizeof(got));
@@ -121,6 +121,21 @@ static void emptied_chunks_are_wiped(void **state)
 	hf_chain_consume(&f->bufs, &f->chain, 1200);
 	for (size_t i = 0; i < 1500; i++)
 		assert_int_equal(k->data[i], 0);
+}
+
+/* What the wire has seen needs no wiping, and comes out of the pool as it went in. */
+static void sent_chunks_are_left_as_they_are(void **state)
+{
+	struct fixture *f = *state;
+	static uint8_t bytes[HF_CHUNK_DATA];
+	struct hf_cursor cur = {0};
+	struct hf_chunk *k;
+	memset(bytes, 0x5a, sizeof(bytes));
+	assert_int_equal(hf_chain_append(&f->bufs, &f->chain, bytes, 1000), 1000);
+	k = f->chain.head;
+	hf_chain_drop_sent(&f->bufs, &f->chain, &cur, 1000);
+	assert_int_equal(f->bufs.chunk.used, 0);
+	assert_memory_equal(k->data + 100, bytes + 100, 900);
 }
 
 static void records_are_wiped_and_counted(void **state)
@@ -201,7 +216,7 @@ static void random_step(struct fixture *f, struct model *m, uint64_t *rng)
 		break;
 	case 2:
 		n = test_below(rng, (uint32_t)HF_MIN(total, 4100u) + 1);
-		hf_chain_consume_cursor(&f->bufs, &f->chain, &m->cur, n);
+		hf_chain_drop_sent(&f->bufs, &f->chain, &m->cur, n);
 		m->head += n;
 		break;
 	default:
@@ -237,6 +252,7 @@ int main(void)
 		TEST(consume_at_every_distance_from_a_border),
 		TEST(cursor_survives_consuming_its_chunk),
 		TEST(emptied_chunks_are_wiped),
+		TEST(sent_chunks_are_left_as_they_are),
 		TEST(records_are_wiped_and_counted),
 		TEST(joined_chains_read_as_one),
 		TEST(random_operations_match_reference),

@@ -352,7 +352,8 @@ static bool stream_talk(struct hf_worker *w, struct hf_conn *c)
 	}
 	if (hf_link_credit(l, &c->link, window - held) < 0)
 		return false;
-	c->blocked = false;
+	c->blocked = c->reclaimed = false;
+	c->credit_at = w->now;
 	reserve_set(w, c, HF_MAX(reserve_for(c, c->link.rx_credit), c->reserved));
 	link_news(w, c);
 	return true;
@@ -362,15 +363,18 @@ static bool stream_talk(struct hf_worker *w, struct hf_conn *c)
 static void returned(struct hf_worker *w, struct hf_conn *c)
 {
 	c->awaits = c->blocked; /* unless it had said meanwhile that it needs some */
-	c->reclaimed_at = 0;
+	c->reclaimed = false;
 	c->window = 0;
 	reserve_trim(w, c);
 }
 
+/* What was granted just now idles not yet, be it of a stream that has been still for long. */
 static bool idles(const struct hf_worker *w, const struct hf_conn *c, hf_ns since)
 {
 	return c->stream == HF_STREAM_OPEN && c->link.rx_credit > 0 && !c->link.rx_closed &&
-	       !c->owe_reset && c->from_link.len == 0 && w->now - c->active_at > since;
+	       !c->owe_reset && c->from_link.len == 0 &&
+	       w->now - HF_MAX(c->active_at, c->credit_at) >
+		       (c->reclaimed ? RECLAIM_AGAIN_NS : since);
 }
 
 void hf_bridge_reclaim(struct hf_worker *w)
@@ -384,13 +388,12 @@ void hf_bridge_reclaim(struct hf_worker *w)
 
 		w->holder = c->holder_next;
 		if (!idles(w, c, waits ? RECLAIM_IDLE_SHORT_NS : RECLAIM_IDLE_NS) ||
-			(c->reclaimed_at && w->now - c->reclaimed_at < RECLAIM_AGAIN_NS))
+			hf_link_reclaim(link_of(w, c), &c->link) < 0)
 			continue;
-		if (hf_link_reclaim(link_of(w, c), &c->link) == 0) {
-			c->reclaimed_at = w->now;
-			w->stats.credit_reclaimed++;
-			link_news(w, c);
-		}
+		c->reclaimed = true;
+		c->credit_at = w->now;
+		w->stats.credit_reclaimed++;
+		link_news(w, c);
 	}
 }
 

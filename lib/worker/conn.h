@@ -32,7 +32,7 @@ struct hf_conn {
 	hf_ns active_at;    /* last byte of application data either way, or last stage change */
 	hf_ns record_since; /* when the record that is now incomplete began; 0: none is */
 	hf_ns stage_at;     /* last step of the handshake, or end of it by failure */
-	hf_ns reclaimed_at; /* its backend was asked to give back what it has; 0: not since it did */
+	hf_ns credit_at;    /* when its backend was last granted some, or asked to give it back */
 	uint32_t stage_next, stage_prev; /* bridge.c: in the order of stage_at */
 	struct hf_timer timer;           /* the nearest deadline, armed lazily */
 	uint16_t backend;
@@ -41,6 +41,7 @@ struct hf_conn {
 	uint8_t stage;     /* 1 + tls.state at stage_at; 0: not on the list */
 	bool awaits;       /* something of the backend's is to come: it shall have credit */
 	bool blocked;      /* it said that it has none */
+	bool reclaimed;    /* it was asked to give back what it has */
 	uint8_t owe_reset; /* enum hf_link_reset_reason, said as soon as the ring has room */
 	bool established;  /* the handshake is done */
 	bool failed;       /* TLS has ended it: what comes in is discarded */

@@ -261,6 +261,31 @@ static void ask_from(uint16_t port)
 	hear_streams();
 }
 
+/* A backend that says that it has no credit, and has nothing to say, keeps nobody busy: what was granted
+ * is not asked back in the next turn, to be granted again. */
+static void credit_does_not_go_to_and_fro(void **state)
+{
+	uint64_t before;
+	uint32_t cnt;
+
+	(void)state;
+	for (cnt = 0; rig.w->link_reserved <= rig.w->cfg.link_chunk_cnt / 2; cnt++)
+		ask_from((uint16_t)(2000 + cnt));
+	pass(2 * SEC);
+	before = rig.w->stats.credit_reclaimed;
+	for (uint32_t turn = 0; turn < 1000; turn++) {
+		(void)rig_turn(&rig);
+		hear_streams();
+		for (uint32_t i = 0; i < cnt; i++)
+			if (stream[i].tx_credit == 0)
+				assert_int_equal(hf_link_blocked(&rig.ours, &stream[i]), 0);
+		hf_link_publish(&rig.ours);
+	}
+	assert_true(rig.w->stats.credit_reclaimed > 0);
+	assert_true(rig.w->stats.credit_reclaimed - before <= cnt);
+	hf_worker_check(rig.w);
+}
+
 static bool granted(uint64_t id)
 {
 	return stream[id % 256].tx_credit > 0;
@@ -462,6 +487,8 @@ int main(void)
 		OVERLOAD(full_of_friends),
 		cmocka_unit_test_setup_teardown(
 			who_idles_is_found_among_many, set_up_many, tear_down),
+		cmocka_unit_test_setup_teardown(
+			credit_does_not_go_to_and_fro, set_up_many, tear_down),
 		cmocka_unit_test_setup_teardown(
 			a_backend_leaves_many_behind, set_up_many, tear_down),
 		OVERLOAD(a_turn_takes_a_bounded_number_of_frames),

@@ -97,11 +97,14 @@ static bool row(uint32_t cnt, uint32_t slots, uint32_t chunks)
 	hold(cnt);
 	held = rig.w->stats.conns;
 	under = handshakes();
-	good = calm.done == WARM + HANDSHAKES && under.done == calm.done && under.us < 1.5 * calm.us;
-	printf("%6u half hellos held, %6u slots: %3u of %3u handshakes, %5.0f us each, %5.0f without%s\n"
+	good = calm.done == WARM + HANDSHAKES && under.done == calm.done &&
+	       under.us < 1.5 * calm.us;
+	printf("%6u half hellos held, %6u slots: %3u of %3u handshakes, %5.0f us each, %5.0f "
+	       "without%s\n"
 	       "        %llu connections, %llu buffers of %u; %llu made room\n",
-		cnt, slots, under.done, WARM + HANDSHAKES, under.us, calm.us, good ? "" : "  <-- WORSE",
-		(unsigned long long)held, (unsigned long long)rig.w->bufs.chunk.used, chunks,
+		cnt, slots, under.done, WARM + HANDSHAKES, under.us, calm.us,
+		good ? "" : "  <-- WORSE", (unsigned long long)held,
+		(unsigned long long)rig.w->bufs.chunk.used, chunks,
 		(unsigned long long)rig.w->stats.evicted);
 	rig_fini(&rig);
 	return good;

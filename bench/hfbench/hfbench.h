@@ -48,6 +48,8 @@ struct bench_opt {
 	const char *target, *cipher, *ca, *request, *json;
 	const char *device;  /* of DPDK; NULL: the kernel's sockets */
 	struct hf_addr from; /* over a device: the client's own address */
+	uint32_t
+		from_bits; /* of the kernel: connections come from anywhere in this network; 0: no */
 	const struct bench_mix *mix;
 	struct btls_cfg tls;
 	uint32_t concurrent, threads, seconds, timeout_ms;

@@ -35,6 +35,8 @@ static const char help[] =
 	"      --port DEVICE    over a DPDK device and a TCP of its own, with --threads 1; as\n"
 	"                       net_memif0,role=client,id=0,socket=FILE,socket-abstract=no\n"
 	"      --from ADDRESS   with --port: this client's address, in the server's network\n"
+	"      --from NET/BITS  each connection from another address of it, all of them local:\n"
+	"                       ip route add local NET/BITS dev lo\n"
 	"      --hold           keep each connection open, until the end\n"
 	"      --resume HOW     none, ticket or id (none); or ticket:50 for half of the "
 	"connections\n"
@@ -122,6 +124,17 @@ static bool address(const char *text, struct hf_addr *a)
 	*a = hf_addr_v4(
 		(uint32_t)v4[0] << 24 | (uint32_t)v4[1] << 16 | (uint32_t)v4[2] << 8 | v4[3]);
 	return true;
+}
+
+static void parse_from(struct bench_opt *o, char *text)
+{
+	char *slash = strchr(text, '/');
+	if (slash) {
+		*slash = 0;
+		o->from_bits = (uint32_t)number("from", slash + 1, 1, 31);
+	}
+	if (!address(text, &o->from) || (slash && !hf_addr_is_v4(&o->from)))
+		die("--from %s: want an address, or an IPv4 network", text);
 }
 
 static void parse_pids(struct bench_opt *o, char *text)
@@ -256,8 +269,7 @@ static void take_option(struct bench_opt *o, int opt)
 		o->device = optarg;
 		break;
 	case OPT_FROM:
-		if (!address(optarg, &o->from))
-			die("--from %s: want an address", optarg);
+		parse_from(o, optarg);
 		break;
 	case 'h':
 		fputs(help, stdout);
@@ -271,6 +283,8 @@ static void take_option(struct bench_opt *o, int opt)
 static void parse_device(const struct bench_opt *o)
 {
 	static const struct hf_addr none;
+	if (!hf_addr_eq(&o->from, &none) && (o->device ? o->from_bits != 0 : o->from_bits == 0))
+		die("--from wants an address with --port, a network without");
 	if (!o->device)
 		return;
 	if (hf_addr_eq(&o->from, &none))
@@ -406,7 +420,8 @@ static struct bench_wire *wire(struct run *r, uint32_t conn_cnt)
 	struct bench_wire *w;
 	char host[64], port[8], why[512];
 	if (!r->opt.device) {
-		w = bench_wire_kernel(&r->opt.to, r->opt.to_len, conn_cnt);
+		w = bench_wire_kernel(
+			&r->opt.to, r->opt.to_len, &r->opt.from, r->opt.from_bits, conn_cnt);
 		if (!w)
 			die("cannot make a thread's epoll");
 		return w;

@@ -38,9 +38,10 @@ struct bench_wire {
 	const struct bench_wire_class *cls;
 };
 
-/* NULL: no memory, or no descriptors. */
-struct bench_wire *bench_wire_kernel(
-	const struct sockaddr_storage *to, socklen_t to_len, uint32_t conn_cnt);
+/* from_bits: each connection comes from another address of the IPv4 network of `from`, all of which must be
+ * local; 0: from the kernel's choice. NULL: no memory, or no descriptors. */
+struct bench_wire *bench_wire_kernel(const struct sockaddr_storage *to, socklen_t to_len,
+	const struct hf_addr *from, uint32_t from_bits, uint32_t conn_cnt);
 
 struct bench_port_cfg {
 	struct hf_port *port; /* queue 0; fini leaves it open */

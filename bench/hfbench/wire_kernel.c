@@ -13,6 +13,8 @@ struct kernel {
 	struct bench_wire base;
 	struct sockaddr_storage to;
 	socklen_t to_len;
+	uint32_t from, from_mask; /* host order; mask of what varies, 0: nothing */
+	uint64_t seed;
 	int epoll;
 	int fd[]; /* of a connection */
 };
@@ -20,6 +22,17 @@ struct kernel {
 static struct kernel *kernel_of(struct bench_wire *w)
 {
 	return HF_CONTAINER_OF(w, struct kernel, base);
+}
+
+/* Some address of the network; the port is chosen when it is known where to. */
+static int bind_somewhere(struct kernel *k, int fd)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET};
+	int one = 1;
+	k->seed = k->seed * 6364136223846793005u + 1442695040888963407u; /* Knuth 3.3.4 */
+	a.sin_addr.s_addr = htonl(k->from | ((uint32_t)(k->seed >> 32) & k->from_mask));
+	(void)setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one));
+	return bind(fd, (const struct sockaddr *)&a, sizeof(a));
 }
 
 static int kernel_open(struct bench_wire *w, uint32_t conn)
@@ -32,6 +45,8 @@ static int kernel_open(struct bench_wire *w, uint32_t conn)
 	if (k->fd[conn] < 0)
 		return -1;
 	(void)setsockopt(k->fd[conn], IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	if (k->from_mask && bind_somewhere(k, k->fd[conn]))
+		return -1;
 	if (connect(k->fd[conn], (const struct sockaddr *)&k->to, k->to_len) &&
 		errno != EINPROGRESS)
 		return -1;
@@ -88,8 +103,8 @@ static void kernel_fini(struct bench_wire *w)
 static const struct bench_wire_class kernel_class = {
 	kernel_open, kernel_read, kernel_write, kernel_end, kernel_close, kernel_wait, kernel_fini};
 
-struct bench_wire *bench_wire_kernel(
-	const struct sockaddr_storage *to, socklen_t to_len, uint32_t conn_cnt)
+struct bench_wire *bench_wire_kernel(const struct sockaddr_storage *to, socklen_t to_len,
+	const struct hf_addr *from, uint32_t from_bits, uint32_t conn_cnt)
 {
 	struct kernel *k = malloc(sizeof(*k) + conn_cnt * sizeof(k->fd[0]));
 	if (!k)
@@ -97,6 +112,12 @@ struct bench_wire *bench_wire_kernel(
 	k->base.cls = &kernel_class;
 	k->to = *to;
 	k->to_len = to_len;
+	k->from_mask = from_bits ? (uint32_t)(UINT32_MAX >> from_bits) : 0;
+	k->from = from_bits ? (uint32_t)from->b[12] << 24 | (uint32_t)from->b[13] << 16 |
+				      (uint32_t)from->b[14] << 8 | from->b[15]
+			    : 0;
+	k->from &= ~k->from_mask;
+	k->seed = bench_now_ns();
 	k->epoll = epoll_create1(EPOLL_CLOEXEC);
 	for (uint32_t i = 0; i < conn_cnt; i++)
 		k->fd[i] = -1;

@@ -5,7 +5,7 @@
  *   hfattack hold|drip COUNT SECONDS ADDRESS:PORT
  *     COUNT connections by the kernel, each opened again when the other side ends it. hold: the first
  *     half of a ClientHello, and then nothing; drip: a byte of it a second
- * Ends by itself after SECONDS, and says on standard output what it did. */
+ * Ends by itself after SECONDS, or when it is asked to, and says on standard output what it did. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -13,6 +13,7 @@
 #include <netinet/in.h>
 #include <netpacket/packet.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -39,6 +40,14 @@ static uint32_t rnd(void)
 	seed ^= seed >> 7;
 	seed ^= seed << 17;
 	return (uint32_t)(seed >> 16);
+}
+
+static volatile sig_atomic_t over;
+
+static void end(int sig)
+{
+	(void)sig;
+	over = 1;
 }
 
 static double now(void)
@@ -175,7 +184,7 @@ static int spray(char **argv)
 		msg[i].msg_hdr.msg_iovlen = 1;
 	}
 	begin = now();
-	while ((t = now() - begin) < seconds) {
+	while ((t = now() - begin) < seconds && !over) {
 		int n;
 		if ((double)(sent + failed) > t * rate) {
 			usleep(200);
@@ -187,7 +196,7 @@ static int spray(char **argv)
 		sent += n > 0 ? (unsigned)n : 0;
 		failed += BATCH - (n > 0 ? (unsigned)n : 0);
 	}
-	printf("%s: %.0f a second\n", argv[1], (double)sent / seconds);
+	printf("%s: %.0f a second\n", argv[1], (double)sent / t);
 	return 0;
 }
 
@@ -235,7 +244,7 @@ static int hold(char **argv)
 	double begin = now(), tick = begin, t;
 	for (unsigned i = 0; i < cnt; i++)
 		conn[i].fd = -1;
-	while ((t = now()) - begin < seconds) {
+	while ((t = now()) - begin < seconds && !over) {
 		int n;
 		for (unsigned k = 0; k < cnt && opening < OPENING_MAX; k++, at = (at + 1) % cnt)
 			if (conn[at].fd < 0) {
@@ -277,6 +286,7 @@ static int hold(char **argv)
 int main(int argc, char **argv)
 {
 	static const char *const kind[] = {"syn", "rst", "data", "hold", "drip"};
+	signal(SIGTERM, end);
 	for (unsigned i = 0; argc > 1 && i < 5; i++)
 		if (strcmp(argv[1], kind[i]) == 0 && argc == (i < 3 ? 8 : 5))
 			return i < 3 ? spray(argv) : hold(argv);

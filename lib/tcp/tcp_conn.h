@@ -45,7 +45,7 @@
 #define HF_TCP_CHALLENGE_GAP (500 * HF_NS_MS) /* RFC 5961 7: at most one per connection and gap */
 /* Per worker, in the mean: RFC 5961 7 leaves the numbers open. Strangers who spray see no more. */
 #define HF_TCP_CHALLENGES_PER_S 1000u
-#define HF_TCP_RESETS_PER_S 5000u
+#define HF_TCP_RESETS_PER_S 1000u
 
 #define HF_TCP_HALF_LEVELS 6u /* SYN-ACKs at 0, 1, 3, 7, 15 and 31 s if the entry lives so long */
 #define HF_TCP_REPLY_CNT \

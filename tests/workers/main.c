@@ -2,6 +2,7 @@
  * client in its own thread, joined by the port in memory; and how many pthread locks a worker takes.
  *   bench-workers [ROUNDS [MS]]   rates: rounds (9) of windows of so many ms (1000), on cores 0 and 1
  *   bench-workers --locks         no timing: handshakes resumed by ticket take no lock, or it ends with 1
+ *   bench-workers --lossy         no timing: hfbench's TCP bears a wire that loses, or it ends with 1
  * What counts are handshakes in a CPU second of the worker: the thread's CPU clock around each turn, so
  * neither the client nor what else runs here is in it. A round has three windows: one worker alone, on the
  * one core or the other; two workers in two processes; two in one process, joined, with one site. The first
@@ -16,6 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "bench/hfbench/hfbench.h"
+#include "drivers/port/fault.h"
 #include "tests/workers/far_end.h"
 #include "tests/workers/locks.h"
 #include "lib/os/os.h"
@@ -31,10 +33,14 @@
 /* What a worker did between the end of warming up and that of the window. */
 struct result {
 	uint64_t handshakes, resumed, failed, cpu_ns, locks;
+	struct bench_port_stats wire; /* since the begin */
 };
 
 struct lane {
 	struct rig rig;
+	const struct hf_port_fault_rates *faults; /* of the wire, both ways; NULL: none */
+	struct hf_port *faulty;
+	hf_ns now;
 	struct bench_opt opt;
 	struct bench_tally tally;
 	struct bench_thread thread;
@@ -80,7 +86,7 @@ static void drain(struct rig *r)
 static void turn(void *ctx)
 {
 	struct lane *l = ctx;
-	hf_ns now = bench_now_ns(), cpu = cpu_now_ns();
+	hf_ns now = l->now = bench_now_ns(), cpu = cpu_now_ns();
 	locks_hot = true;
 	(void)hf_worker_poll(l->rig.w, l->rig.now + (now - l->made_at));
 	locks_hot = false;
@@ -97,6 +103,15 @@ static void turn(void *ctx)
 	}
 	if (l->measuring && now >= l->end_at)
 		atomic_store(&l->stop, true);
+}
+
+/* The same cable in front of the client's end. */
+static struct hf_port *faulty_new(struct lane *l)
+{
+	struct hf_port_fault_cfg cfg = {
+		.seed = 1, .now = &l->now, .rx = *l->faults, .tx = *l->faults, .slot_cnt = 1024};
+	l->now = bench_now_ns();
+	return hf_port_fault_init(test_alloc(hf_port_fault_footprint(l->far, &cfg)), l->far, &cfg);
 }
 
 static void client_make(struct lane *l, const char *mix, const char *cipher)
@@ -118,6 +133,8 @@ static void client_make(struct lane *l, const char *mix, const char *cipher)
 	l->warm_resumed = l->opt.resume == RESUME_NONE ? 0 : WARM_RESUMED;
 	HF_ASSERT(!bench_suites_parse(&l->opt.tls, l->opt.cipher));
 	cfg.port = l->far = far_end_new(l->rig.port, mac);
+	if (l->faults)
+		cfg.port = l->faulty = faulty_new(l);
 	atomic_init(&l->tickets, UINT64_MAX / 2);
 	l->thread = (struct bench_thread){.opt = &l->opt,
 		.tally = &l->tally,
@@ -171,12 +188,13 @@ static struct result result_of(const struct lane *l)
 		.resumed = l->tally.resumed - l->begin.resumed,
 		.failed = l->tally.failed,
 		.cpu_ns = l->sum.cpu_ns - l->begin.cpu_ns,
-		.locks = l->sum.locks - l->begin.locks};
+		.locks = l->sum.locks - l->begin.locks,
+		.wire = *bench_wire_port_stats(l->thread.wire)};
 }
 
 /* cnt workers of one process, from this core on. */
 static void window(uint32_t cnt, uint32_t core, hf_ns length, const char *mix, const char *cipher,
-	struct result *out)
+	const struct hf_port_fault_rates *faults, struct result *out)
 {
 	static struct lane lane[WORKERS];
 	struct hf_worker *all[WORKERS];
@@ -191,6 +209,7 @@ static void window(uint32_t cnt, uint32_t core, hf_ns length, const char *mix, c
 		hf_worker_join(lane[i].rig.w, all);
 		lane[i].measure_at = now + WARM_NS;
 		lane[i].length = length;
+		lane[i].faults = faults;
 		client_make(&lane[i], mix, cipher);
 	}
 	for (uint32_t i = 0; i < cnt; i++)
@@ -202,13 +221,13 @@ static void window(uint32_t cnt, uint32_t core, hf_ns length, const char *mix, c
 }
 
 static pid_t begin_window(uint32_t cnt, uint32_t core, hf_ns length, const char *mix,
-	const char *cipher, struct result *out)
+	const char *cipher, const struct hf_port_fault_rates *faults, struct result *out)
 {
 	pid_t pid = fork();
 	HF_ASSERT(pid >= 0);
 	if (pid)
 		return pid;
-	window(cnt, core, length, mix, cipher, out);
+	window(cnt, core, length, mix, cipher, faults, out);
 	_exit(0);
 }
 
@@ -260,16 +279,16 @@ static int rates(uint32_t rounds, hf_ns length, struct result *r)
 		double one[WORKERS], two[WORKERS], both[WORKERS];
 		pid_t pid[WORKERS];
 		for (uint32_t i = 0; i < WORKERS; i++) {
-			end_window(begin_window(1, i, length, "resumed", cipher, &r[i]));
+			end_window(begin_window(1, i, length, "resumed", cipher, NULL, &r[i]));
 			one[i] = rate(&r[i]);
 		}
 		for (uint32_t i = 0; i < WORKERS; i++)
-			pid[i] = begin_window(1, i, length, "resumed", cipher, &r[i]);
+			pid[i] = begin_window(1, i, length, "resumed", cipher, NULL, &r[i]);
 		for (uint32_t i = 0; i < WORKERS; i++) {
 			end_window(pid[i]);
 			two[i] = rate(&r[i]);
 		}
-		end_window(begin_window(WORKERS, 0, length, "resumed", cipher, r));
+		end_window(begin_window(WORKERS, 0, length, "resumed", cipher, NULL, r));
 		for (uint32_t i = 0; i < WORKERS; i++, n++) {
 			both[i] = rate(&r[i]);
 			printf("%5u %5u %12.0f %14.0f %14.0f\n", round + 1, i, one[i], two[i],
@@ -291,13 +310,13 @@ static int locks(struct result *r)
 {
 	const struct result *full = &r[0];
 	bool good;
-	end_window(begin_window(1, 0, HF_NS_S / 2, "capture-rsa", "AES128-GCM-SHA256", r));
+	end_window(begin_window(1, 0, HF_NS_S / 2, "capture-rsa", "AES128-GCM-SHA256", NULL, r));
 	good = full->handshakes > 20 && full->locks > 0 && !full->failed;
 	printf("%s full handshakes, RSA by libcrypto: %llu, locks %llu\n", good ? "ok" : "not ok",
 		(unsigned long long)full->handshakes, (unsigned long long)full->locks);
 	for (uint32_t cnt = 1; cnt <= HF_MIN(WORKERS, hf_os_core_cnt()); cnt++) {
 		end_window(begin_window(
-			cnt, 0, HF_NS_S / 2, "resumed", "ECDHE-RSA-AES128-GCM-SHA256", r));
+			cnt, 0, HF_NS_S / 2, "resumed", "ECDHE-RSA-AES128-GCM-SHA256", NULL, r));
 		for (uint32_t i = 0; i < cnt; i++) {
 			bool clean = r[i].resumed > 500 && r[i].resumed == r[i].handshakes &&
 				     !r[i].locks && !r[i].failed;
@@ -308,6 +327,23 @@ static int locks(struct result *r)
 			good &= clean;
 		}
 	}
+	return !good;
+}
+
+/* One frame in a hundred is lost each way, one comes twice, one too late. */
+static int lossy(struct result *r)
+{
+	static const struct hf_port_fault_rates rates = {
+		.drop = 10, .dup = 10, .reorder = 10, .reorder_ns = HF_NS_MS};
+	bool good;
+	end_window(begin_window(
+		1, 0, 2 * HF_NS_S, "resumed", "ECDHE-RSA-AES128-GCM-SHA256", &rates, r));
+	good = r->handshakes > 100 && !r->failed && r->wire.resent;
+	printf("%s a wire that loses: %llu handshakes, %llu failed; said again %llu times, %llu "
+	       "gaps\n",
+		good ? "ok" : "not ok", (unsigned long long)r->handshakes,
+		(unsigned long long)r->failed, (unsigned long long)r->wire.resent,
+		(unsigned long long)r->wire.gaps);
 	return !good;
 }
 
@@ -327,8 +363,11 @@ int main(int argc, char **argv)
 	chain_len = w.len;
 	if (argc > 1 && !strcmp(argv[1], "--locks"))
 		return locks(r);
+	if (argc > 1 && !strcmp(argv[1], "--lossy"))
+		return lossy(r);
 	if (!rounds || rounds > ROUNDS_MAX || !length || hf_os_core_cnt() < WORKERS) {
-		fprintf(stderr, "usage: bench-workers [ROUNDS [MS]] | --locks; needs two cores\n");
+		fprintf(stderr, "usage: bench-workers [ROUNDS [MS]] | --locks | --lossy; needs two "
+				"cores\n");
 		return 2;
 	}
 	return rates(rounds, length, r);

@@ -188,11 +188,13 @@ def part_cycles(case):
 def part_capacity(results):
     rows = []
     for name, case in order(results):
-        rounds = [(p, r["handfast"]) for p, r in zip(case.get("predicted") or [], case["rounds"]) if good(r, "handfast")] \
-            if isinstance(case.get("predicted"), list) else []
+        told = case.get("predicted") or []
+        told = told if isinstance(told, list) else [told] * len(case.get("rounds", []))
+        rounds = [(p, r["handfast"]) for p, r in zip(told, case.get("rounds", [])) if good(r, "handfast")]
         if not rounds:
             continue
-        measured = [w["rate"] * w["seconds"] / max(w["worker_cpu"], 0.01) for _, w in rounds]
+        measured = [w["rate"] * w["seconds"] / max(w.get("worker_cpu", w["cpu"]), 0.01) for _, w in rounds]
+        name += "" if "worker_cpu" in rounds[0][1] else " (an older run: once, against relay and main thread too)"
         off = [100 * (p / m - 1) for (p, _), m in zip(rounds, measured)]
         at = [case["latency"].get("handfast", {}).get(k, {}) for k in ("50", "90")]
         rows.append([name, figure(statistics.median(p for p, _ in rounds)), figure(statistics.median(measured)),
@@ -321,8 +323,9 @@ def main(argv):
     pictures = [p for p, draw in ((stem + "_ratios.png", picture_ratios), (stem + "_latency.png", picture_latency))
                 if draw(results, os.path.join(folder, p))]
     out = os.path.join(folder, "REPORT.md" if stem == "bench" else stem + ".md")
+    text = report(results, pictures)
     with open(out, "w") as f:
-        f.write(report(results, pictures))
+        f.write(text)
     print(out)
 
 

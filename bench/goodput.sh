@@ -22,7 +22,10 @@ farm_appliance
 farm_relay
 
 # The kernel's end lives on the appliance's interface, with an address that is none of the appliance's, and sends
-# frames as long as a network takes.
+# frames as long as a network takes. It is deaf (farm_deaf) for the appliance's address alone: IPv4 to *.1.
+tc -n "$FARM_APPL" filter del dev hf0 ingress 2>/dev/null &&
+	tc -n "$FARM_APPL" filter add dev hf0 ingress bpf da bytecode \
+		'6,40 0 0 12,21 0 3 2048,48 0 0 33,21 0 1 1,6 0 0 2,6 0 0 4294967295'
 farm_in_appl ethtool -K hf0 tso off gso off gro off tx off >/dev/null
 farm_in_client ethtool -K hf1 tso off gso off gro off >/dev/null
 ip -n "$FARM_APPL" addr add $peer/24 dev hf0

@@ -18,7 +18,8 @@
 #define ICMP6_PARAMETER 4u
 #define ICMP6_ECHO_REQUEST 128u
 #define ICMP6_LISTENER_QUERY 130u
-#define MLD_QUERY_LEN 28u /* RFC 3810 5.1; those of RFC 2710 have 24 */
+#define MLD_QUERY_LEN 28u  /* at least: RFC 3810 5.1 */
+#define MLD_QUERY1_LEN 24u /* exactly: RFC 2710 3, 3810 8.1 */
 
 #define ND_OPTION_SOURCE 1u /* link-layer address of who asks */
 #define ND_OPTION_TARGET 2u /* of who tells */
@@ -155,12 +156,13 @@ static enum hf_net_verdict parse_nd(
 	return HF_NET_OK;
 }
 
-/* RFC 3810 5.1, 5.1.14, 6.2: from a router on the link, of the second version. */
+/* RFC 3810 5.1, 5.1.14, 6.2, 2710 3: from a router on the link, of either version. */
 static enum hf_net_verdict parse_query(size_t len, const struct hf_net_in *in)
 {
 	if (in->hops != HF_HOPS_NONE || !hf_addr_is_link_local(&in->out->src) ||
-		len < MLD_QUERY_LEN)
+		(len < MLD_QUERY_LEN && len != MLD_QUERY1_LEN))
 		return HF_NET_ICMP_IGNORED;
+	in->out->groups_1 = len == MLD_QUERY1_LEN;
 	return about_ours(HF_PACKET_GROUPS, HF_NET_OK, in);
 }
 

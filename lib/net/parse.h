@@ -53,6 +53,7 @@ struct hf_packet {
 	uint8_t tcp_flags;      /* enum hf_tcp_flag */
 	uint8_t neigh_op;       /* ARP, ND: enum hf_neigh_op */
 	bool neigh_weak;        /* ND: not to override what is known (RFC 4861 4.4) */
+	bool groups_1;          /* GROUPS: of the first version (RFC 2710) */
 	uint16_t mtu;           /* too big: of the next hop, 0: it did not say */
 	uint64_t flow_hash;     /* TCP's, once it has looked ahead (hf_tcp_ahead); 0: not yet */
 	struct hf_span options; /* TCP options; parse them with hf_tcpopt_parse */

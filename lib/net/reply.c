@@ -14,7 +14,8 @@
 #define ND_OPTION_TARGET 2u
 #define ND_BODY_LEN 20u /* flags, target */
 #define ND_OPTION_LEN 8u
-#define ICMP6_LISTENER_REPORT 143u /* RFC 3810 5.2 */
+#define ICMP6_LISTENER_REPORT 143u  /* RFC 3810 5.2 */
+#define ICMP6_LISTENER_REPORT1 131u /* RFC 2710 3 */
 #define MLD_ALERT_LEN 8u
 #define MLD_BODY_LEN 4u
 #define MLD_RECORD_LEN 20u
@@ -167,39 +168,57 @@ static void build_nd(const struct hf_net_host *h, const struct nd *nd, struct hf
 	end_icmp(&w, &ip, len, out);
 }
 
-/* RFC 3810 5.2: a record for each address in the VLAN; two of one group are said twice. Sent from a
- * link-local address or none at all (5.2.13), behind a router alert (5, RFC 2711). */
+/* Of a VLAN's addresses one that is link-local may be the source of reports (RFC 3810 5.2.13), else none is
+ * (RFC 3590): switches read them, too. */
+static const struct hf_addr *report_source(const struct hf_net_host *h, uint16_t vlan)
+{
+	for (uint32_t i = 0; i < h->addr_cnt; i++)
+		if (h->addr[i].vlan == vlan && hf_addr_is_link_local(&h->addr[i].ip))
+			return &h->addr[i].ip;
+	return &unnamed;
+}
+
+/* All up to the type: behind a router alert (RFC 3810 5, 2710 3, 2711). len: behind the checksum. */
+static void begin_report(struct hf_writer *w, const struct hf_net_host *h, uint16_t vlan,
+	struct hf_wire_ip *ip, unsigned type, size_t len)
+{
+	static const uint8_t alert[MLD_ALERT_LEN] = {HF_IP_ICMP6, 0, 5, 2, 0, 0, 1, 0};
+	struct group_mac mac = group_mac(ip->dst);
+	ip->src = report_source(h, vlan);
+	ip->proto = HF_IP_HOP_OPTIONS;
+	ip->hops = HF_HOPS_NONE;
+	hf_wire_eth_ip(w, &(struct hf_wire_link){mac.b, h->mac, vlan}, ip,
+		MLD_ALERT_LEN + ICMP_HDR_LEN + len);
+	hf_writer_bytes(w, alert, sizeof(alert));
+	hf_writer_u32(w, type << 24);
+	ip->proto = HF_IP_ICMP6;
+}
+
+static bool has_group(const struct hf_net_host *h, uint32_t i, uint16_t vlan)
+{
+	return h->addr[i].vlan == vlan && !hf_addr_is_v4(&h->addr[i].ip);
+}
+
+/* RFC 3810 5.2: a record for each address in the VLAN; two of one group are said twice. */
 static void build_groups(
 	const struct hf_net_host *h, uint16_t vlan, enum mld_record kind, struct hf_frame *out)
 {
-	static const uint8_t alert[MLD_ALERT_LEN] = {HF_IP_ICMP6, 0, 5, 2, 0, 0, 1, 0};
-	struct group_mac mac = group_mac(&all_mld_routers);
-	struct hf_wire_link link = {mac.b, h->mac, vlan};
-	struct hf_wire_ip ip = {&unnamed, &all_mld_routers, HF_IP_HOP_OPTIONS, HF_HOPS_NONE};
+	struct hf_wire_ip ip = {.dst = &all_mld_routers};
 	struct hf_writer w = hf_writer(out->data, out->cap);
 	uint32_t cnt = 0;
 	size_t len;
-	for (uint32_t i = 0; i < h->addr_cnt; i++) {
-		const struct hf_addr *a = &h->addr[i].ip;
-		if (h->addr[i].vlan != vlan || hf_addr_is_v4(a))
-			continue;
-		cnt++;
-		if (hf_addr_is_link_local(a))
-			ip.src = a;
-	}
+	for (uint32_t i = 0; i < h->addr_cnt; i++)
+		cnt += has_group(h, i, vlan);
 	len = MLD_BODY_LEN + cnt * MLD_RECORD_LEN;
-	hf_wire_eth_ip(&w, &link, &ip, MLD_ALERT_LEN + ICMP_HDR_LEN + len);
-	hf_writer_bytes(&w, alert, sizeof(alert));
-	hf_writer_u32(&w, ICMP6_LISTENER_REPORT << 24);
+	begin_report(&w, h, vlan, &ip, ICMP6_LISTENER_REPORT, len);
 	hf_writer_u32(&w, cnt);
 	for (uint32_t i = 0; i < h->addr_cnt; i++) {
 		struct hf_addr group = hf_addr_solicited(&h->addr[i].ip);
-		if (h->addr[i].vlan != vlan || hf_addr_is_v4(&h->addr[i].ip))
+		if (!has_group(h, i, vlan))
 			continue;
 		hf_writer_u32(&w, (uint32_t)kind << 24);
 		hf_writer_bytes(&w, group.b, sizeof(group.b));
 	}
-	ip.proto = HF_IP_ICMP6;
 	end_icmp(&w, &ip, len, out);
 }
 
@@ -269,13 +288,17 @@ static enum hf_net_verdict reply_echo(
 
 /* At once: of many listeners each should wait a moment (RFC 3810 6.2), but we are one. */
 static enum hf_net_verdict reply_groups(
-	const struct hf_net_host *h, const struct hf_packet *p, struct hf_frame *out)
+	struct hf_net_host *h, const struct hf_packet *p, struct hf_frame *out)
 {
-	bool any = false;
-	for (uint32_t i = 0; i < h->addr_cnt; i++)
-		any |= h->addr[i].vlan == p->vlan && !hf_addr_is_v4(&h->addr[i].ip);
+	uint32_t any = 0;
+	for (uint32_t i = 0; i < HF_MIN(h->addr_cnt, 32u); i++)
+		any |= (uint32_t)has_group(h, i, p->vlan) << i;
 	if (!any)
 		return HF_NET_ICMP_IGNORED;
+	if (p->groups_1) {
+		h->report |= any;
+		return HF_NET_MLD_REPLIED;
+	}
 	if (!out)
 		return HF_NET_NO_TX_FRAME;
 	build_groups(h, p->vlan, MLD_IS_EXCLUDE, out);
@@ -324,6 +347,18 @@ void hf_net_announce(const struct hf_net_host *h, uint32_t i, struct hf_frame *o
 void hf_net_join(const struct hf_net_host *h, uint32_t i, struct hf_frame *out)
 {
 	build_groups(h, h->addr[i].vlan, MLD_TO_EXCLUDE, out);
+}
+
+void hf_net_report(const struct hf_net_host *h, uint32_t i, struct hf_frame *out)
+{
+	struct hf_addr group = hf_addr_solicited(&h->addr[i].ip);
+	struct hf_wire_ip ip = {.dst = &group};
+	struct hf_writer w = hf_writer(out->data, out->cap);
+	size_t len = MLD_BODY_LEN + sizeof(group.b);
+	begin_report(&w, h, h->addr[i].vlan, &ip, ICMP6_LISTENER_REPORT1, len);
+	hf_writer_u32(&w, 0);
+	hf_writer_bytes(&w, group.b, sizeof(group.b));
+	end_icmp(&w, &ip, len, out);
 }
 
 void hf_net_probe(const struct hf_net_host *h, uint32_t i, struct hf_frame *out)

@@ -2,7 +2,7 @@
  * neighbour solicitations, listener queries and ping, to say at start where it is, and to learn where the
  * gateways are.
  * Threads: an hf_net_host belongs to one worker (each has its copy). Memory: plain struct; frames are
- * the caller's. Errors: verdicts (outcome.def). Specs: RFC 826, 5227, 792, 1122 3.2.2.6, 3810, 4443 4,
+ * the caller's. Errors: verdicts (outcome.def). Specs: RFC 826, 5227, 792, 1122 3.2.2.6, 2710, 3810, 4443 4,
  * 4861 7, 4862 5.4. */
 #ifndef HF_NET_REPLY_H
 #define HF_NET_REPLY_H
@@ -29,6 +29,7 @@ struct hf_net_host {
 	const struct hf_net_addr *addr;
 	uint32_t addr_cnt;
 	struct hf_net_gateway gateway[2]; /* hf_net_gateway_of */
+	uint32_t report; /* bit i: hf_net_report is owed for address number i, if it is below 32 */
 };
 
 static inline uint32_t hf_net_family(const struct hf_addr *a)
@@ -42,7 +43,8 @@ HF_MUST_CHECK enum hf_net_verdict hf_net_accept(
 	const struct hf_net_host *h, const struct hf_packet *p);
 
 /* Deals with an accepted ARP, neighbour discovery, query or echo packet. out is an empty frame, or NULL when
- * the port has none. The reply, if one was owed, is in out with its length; else out->len is 0. */
+ * the port has none. The reply, if one was owed, is in out with its length; else out->len is 0. A query of the
+ * first version is owed a frame for each address: see h->report. */
 HF_MUST_CHECK enum hf_net_verdict hf_net_reply(
 	struct hf_net_host *h, const struct hf_packet *p, struct hf_frame *out);
 
@@ -54,6 +56,8 @@ void hf_net_announce(const struct hf_net_host *h, uint32_t i, struct hf_frame *o
 /* Tells switches and routers which groups of neighbour discovery are listened to in the VLAN of address
  * number i (RFC 3810 5.2), or those would not let them through. */
 void hf_net_join(const struct hf_net_host *h, uint32_t i, struct hf_frame *out);
+/* The same in the first version: the group of address number i alone (RFC 2710 4). */
+void hf_net_report(const struct hf_net_host *h, uint32_t i, struct hf_frame *out);
 /* Asks whether another has our IPv6 address number i (RFC 4862 5.4.2); if so, his answer is a conflict. */
 void hf_net_probe(const struct hf_net_host *h, uint32_t i, struct hf_frame *out);
 

@@ -510,6 +510,9 @@ static void announce(struct hf_worker *w, struct hf_worker_port *p)
 {
 	bool asked = false;
 
+	for (; p->host.report; p->host.report &= p->host.report - 1)
+		if (!say(p, (uint32_t)__builtin_ctz(p->host.report), hf_net_report))
+			break;
 	if (w->now < p->announce_at)
 		return;
 	p->announce_at = w->now + HF_NS_S;

@@ -118,9 +118,15 @@ static void answer(const struct hf_packet *p, unsigned choice)
 	v = hf_net_reply(&host, p, choice & NO_TX_FRAME ? NULL : &out);
 	HF_ASSERT(v != HF_NET_OK && v < HF_NET_VERDICT_CNT);
 	HF_ASSERT((v == HF_NET_ARP_REPLIED || v == HF_NET_ND_REPLIED || v == HF_NET_MLD_REPLIED ||
-			  v == HF_NET_ECHO_REPLIED) == (out.len > 0));
+			  v == HF_NET_ECHO_REPLIED) == (out.len > 0 || host.report != 0));
 	if (out.len)
 		check_reply(p, &out);
+	if (host.report) {
+		HF_ASSERT(
+			p->kind == HF_PACKET_GROUPS && p->groups_1 && host.report == 1 && !out.len);
+		hf_net_report(&host, 0, &out);
+		HF_ASSERT(out.len == hf_wire_eth_len(p->vlan) + 40 + 8 + 24);
+	}
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)

@@ -8,14 +8,14 @@ static struct rig rig;
 
 /* What has been said since the last look. */
 static struct said {
-	uint32_t arp, arp_for, report, probe, advertisement, nd_for, other;
+	uint32_t arp, arp_for, report, report_1, probe, advertisement, nd_for, other;
 	struct hf_packet tcp; /* the last segment */
 	uint8_t tcp_bytes[PACKET_CAP];
 } said;
 
-static bool is_report(const uint8_t *b, uint16_t vlan)
+static uint8_t report_type(const uint8_t *b, uint16_t vlan)
 {
-	return b[hf_wire_eth_len(vlan) + HF_IP6_HDR_LEN + 8] == 143;
+	return b[hf_wire_eth_len(vlan) + HF_IP6_HDR_LEN + 8];
 }
 
 static void sort(const uint8_t *bytes, size_t len)
@@ -28,8 +28,8 @@ static void sort(const uint8_t *bytes, size_t len)
 	case HF_NET_OK:
 		break;
 	case HF_NET_IP_SOURCE:
-		assert_true(is_report(bytes, p.vlan));
-		said.report++;
+		said.report += report_type(bytes, p.vlan) == 143;
+		said.report_1 += report_type(bytes, p.vlan) == 131;
 		return;
 	default:
 		said.other++;
@@ -126,6 +126,37 @@ static void a_port_says_who_it_is(void **state)
 	end();
 }
 
+/* A router of the old kind is told of each address of its VLAN. */
+static void an_old_router_asks_for_listeners(void **state)
+{
+	static const uint8_t other6[16] = {0xfd, [15] = 3}, query[20],
+			     all_nodes[16] = {0xff, 2, [15] = 1};
+	static const uint8_t from[16] = {0xfe, 0x80, [15] = 1}, to[6] = {0x33, 0x33, 0, 0, 0, 1};
+	struct hf_worker_port_cfg side = {.addr_cnt = 4};
+	struct packet p;
+	(void)state;
+	side.addr[0].ip = hf_addr_v4(PACKET_OUR_IP);
+	side.addr[1].ip = v6(packet_our_ip6);
+	side.addr[2] = (struct hf_net_addr){v6(router6), 12};
+	side.addr[3].ip = v6(other6);
+	begin(&side);
+	run(5 * HF_NS_S);
+	packet_icmp(&p, 130, 0,
+		&(struct packet_spec){.v6 = true,
+			.eth_dst = to,
+			.src6 = from,
+			.dst6 = all_nodes,
+			.hops = 1,
+			.payload = query,
+			.payload_len = sizeof(query)});
+	give(&p);
+	assert_int_equal(said.report_1, 2);
+	assert_int_equal(said.report + said.other, 0);
+	run(HF_NS_S);
+	assert_int_equal(said.report_1, 0);
+	end();
+}
+
 /* An answer to our probe is a conflict, and control is told. */
 static void who_has_our_address_is_told_of(void **state)
 {
@@ -211,6 +242,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_port_says_who_it_is),
+		cmocka_unit_test(an_old_router_asks_for_listeners),
 		cmocka_unit_test(who_has_our_address_is_told_of),
 		cmocka_unit_test(routers_are_found),
 	};

@@ -374,7 +374,7 @@ static void listeners_are_told(void **state)
 	assert_int_equal(f->out.len, 110);
 	assert_memory_equal(f->out.data + 22, f->addr[0].ip.b, 16);
 	assert_int_equal(f->out.data[69], 2);
-	s.hops = 2; /* from afar, or by nobody on this link, or of the first version */
+	s.hops = 2; /* from afar, or by nobody on this link, or of no version */
 	packet_icmp(&f->in, 130, 0, &s);
 	assert_int_equal(through(f, &f->out), HF_NET_ICMP_IGNORED);
 	s.hops = 1;
@@ -382,14 +382,52 @@ static void listeners_are_told(void **state)
 	packet_icmp(&f->in, 130, 0, &s);
 	assert_int_equal(through(f, &f->out), HF_NET_ICMP_IGNORED);
 	s.src6 = router;
-	s.payload_len = 20;
+	s.payload_len = 16;
 	packet_icmp(&f->in, 130, 0, &s);
 	assert_int_equal(through(f, &f->out), HF_NET_ICMP_IGNORED);
+	s.payload_len = 22;
+	packet_icmp(&f->in, 130, 0, &s);
+	assert_int_equal(through(f, &f->out), HF_NET_ICMP_IGNORED);
+	assert_int_equal(f->host.report, 0);
 	s.payload_len = 24;
 	f->addr[0].ip = f->addr[1].ip =
 		hf_addr_v4(PACKET_OUR_IP); /* who has no IPv6 has no groups */
 	packet_icmp(&f->in, 130, 0, &s);
 	assert_int_equal(through(f, &f->out), HF_NET_ICMP_IGNORED);
+}
+
+/* A query of the first version is owed a report of each address, in a frame of its own: RFC 2710 3, byte by
+ * byte. */
+static void listeners_are_told_in_the_first_version(void **state)
+{
+	struct fixture *f = *state;
+	static const uint8_t router[16] = {0xfe, 0x80, [15] = 1}, query[20];
+	struct packet_spec s = {.v6 = true,
+		.eth_dst = all_nodes_mac,
+		.src6 = router,
+		.dst6 = all_nodes,
+		.hops = 1,
+		.payload = query,
+		.payload_len = sizeof(query)};
+	uint8_t want[86] = {0x33, 0x33, 0xff, 0, 0, 1, 2, 0, 0, 0, 0, 1, 0x86, 0xdd, 0x60, 0, 0, 0,
+		0, 32, 0, 1};
+	speak_ipv6(f);
+	packet_icmp(&f->in, 130, 0, &s);
+	assert_int_equal(through(f, NULL), HF_NET_MLD_REPLIED); /* it needs no frame yet */
+	assert_int_equal(through(f, &f->out), HF_NET_MLD_REPLIED);
+	assert_int_equal(f->out.len, 0);
+	assert_int_equal(f->host.report, 2); /* of address number 1 */
+	memcpy(want,
+		(uint8_t[]){0x33, 0x33, our_group[12], our_group[13], our_group[14], our_group[15]},
+		6);
+	memcpy(want + 38, our_group, 16);
+	memcpy(want + 54, (uint8_t[]){58, 0, 5, 2, 0, 0, 1, 0, 131, 0}, 10);
+	memcpy(want + 70, our_group, 16);
+	hf_net_report(&f->host, 1, &f->out);
+	assert_int_equal(f->out.len, sizeof(want));
+	memcpy(want + 64, f->out.data + 64, 2);
+	assert_memory_equal(f->out.data, want, sizeof(want));
+	assert_int_equal(packet_csum(packet_csum(58 + 24, want + 22, 32), want + 62, 24), 0xffff);
 }
 
 /* What we say is what we would understand. */
@@ -496,6 +534,7 @@ int main(void)
 		TEST(gateway_of_ipv6_is_learned),
 		TEST(echo6_comes_back_with_its_data),
 		TEST(listeners_are_told),
+		TEST(listeners_are_told_in_the_first_version),
 		TEST(questions_of_ipv6),
 		TEST(each_address_is_in_its_vlan),
 		TEST(headers_as_the_tests_write_them),

@@ -11,9 +11,11 @@
 #include "lib/net/guard.h"
 
 #define WAYS 8u
-#define PREFIX4 24u            /* what the Internet routes by (RFC 7454 6.1.3) */
-#define PREFIX6 56u            /* what a home gets (RFC 6177 2) */
-#define BURST_NS HF_NS_S       /* what a second allows may come at once */
+#define PREFIX4 24u      /* what the Internet routes by (RFC 7454 6.1.3) */
+#define PREFIX6 56u      /* what a home gets (RFC 6177 2) */
+#define BURST_NS HF_NS_S /* what a second allows may come at once */
+#define QUARTERS \
+	4u /* one of strangers' time for their first SYNs, which a flood eats up, the others for those that return */
 #define DEBT_NS (10 * HF_NS_S) /* nobody owes more than this */
 #define KNOWN_S 600u           /* since a handshake: known */
 #define REFUSED_S 60u          /* since a refusal: worth to be remembered */
@@ -56,7 +58,8 @@ struct set {
 };
 
 struct budget {
-	hf_ns each; /* what one takes; 0: no bound */
+	hf_ns each;  /* what one takes; 0: no bound */
+	hf_ns burst; /* so much of it at once */
 	hf_ns full_at;
 };
 
@@ -119,9 +122,12 @@ struct hf_guard *hf_guard_init(
 static void share_out(struct hf_guard *g)
 {
 	uint64_t percent = g->rules.strangers_percent;
-	hf_ns each = percent ? g->price * 200 / percent : 0; /* of two budgets */
-	g->stranger.each = g->returned.each = each;
-	g->stats.strangers_rate = each ? 2 * HF_NS_S / each : 0;
+	hf_ns each = percent ? g->price * 100 / percent : 0;
+	g->stranger.each = each * QUARTERS;
+	g->stranger.burst = QUARTERS * BURST_NS;
+	g->returned.each = each * QUARTERS / (QUARTERS - 1);
+	g->returned.burst = BURST_NS;
+	g->stats.strangers_rate = each ? HF_NS_S / each : 0;
 }
 
 static uint32_t part(const struct hf_guard *g, uint32_t whole)
@@ -147,9 +153,9 @@ void hf_guard_price(struct hf_guard *g, hf_ns answer_ns)
 }
 
 /* ---- buckets ---- */
-static bool has_room(hf_ns full_at, hf_ns what, hf_ns now)
+static bool has_room(hf_ns full_at, hf_ns what, hf_ns burst, hf_ns now)
 {
-	return HF_MAX(full_at, now) + what <= now + BURST_NS;
+	return HF_MAX(full_at, now) + what <= now + burst;
 }
 
 static void take(hf_ns *full_at, hf_ns what, hf_ns now)
@@ -159,7 +165,7 @@ static void take(hf_ns *full_at, hf_ns what, hf_ns now)
 
 static bool draw(struct budget *b, hf_ns now)
 {
-	if (b->each && !has_room(b->full_at, b->each, now))
+	if (b->each && !has_room(b->full_at, b->each, b->burst, now))
 		return false;
 	take(&b->full_at, b->each, now);
 	return true;
@@ -317,9 +323,10 @@ static enum hf_guard_verdict within_limits(struct hf_guard *g, const struct entr
 {
 	if (g->half_open_max && e->half_open >= g->half_open_max)
 		return HF_GUARD_HALF_OPEN;
-	if (g->handshakes_max && !has_room(e->opens_full_at, HF_NS_S / g->handshakes_max, now))
+	if (g->handshakes_max &&
+		!has_room(e->opens_full_at, HF_NS_S / g->handshakes_max, BURST_NS, now))
 		return HF_GUARD_HANDSHAKES;
-	if (g->cost_max && !has_room(e->cost_full_at, 0, now))
+	if (g->cost_max && !has_room(e->cost_full_at, 0, BURST_NS, now))
 		return HF_GUARD_COST;
 	return HF_GUARD_GO;
 }
@@ -423,7 +430,7 @@ bool hf_guard_opened(struct hf_guard *g, const struct hf_addr *src, hf_ns now)
 	p = g->handshakes_max ? place(g, src, REFUSED_S, now) : find(g, src);
 	if (p.entry && g->handshakes_max) {
 		hf_ns each = HF_NS_S / g->handshakes_max;
-		if (!has_room(p.entry->opens_full_at, each, now)) {
+		if (!has_room(p.entry->opens_full_at, each, BURST_NS, now)) {
 			count_refusal(g, src, p, HF_GUARD_HANDSHAKES, now);
 			return false;
 		}
@@ -471,7 +478,7 @@ bool hf_guard_hello(struct hf_guard *g, const struct hf_addr *src, hf_ns now)
 	if (g->cost_max == 0 || is_allowed(g, src))
 		return true;
 	p = find(g, src);
-	if (!p.entry || has_room(p.entry->cost_full_at, 0, now))
+	if (!p.entry || has_room(p.entry->cost_full_at, 0, BURST_NS, now))
 		return true;
 	g->stats.hellos_refused++;
 	p.entry->refused[HF_GUARD_COST]++;

@@ -6,8 +6,9 @@
  * does. So what is bounded is answers that nobody completes: hf_guard_syn takes a unit out of a budget
  * and hf_guard_opened brings it back. Three are drawn on, in this order:
  *   known     the prefix has completed a TLS handshake of late: its own, for some hundred SYNs
- *   stranger  one for all others: half of limits.strangers of the worker's time, by what an answer costs
- *   returned  the other half, for SYNs that come again as a client's do that gets no answer (RFC 6298 5):
+ *   stranger  one for all others: a quarter of limits.strangers of the worker's time, by what an answer
+ *             costs, with four seconds' worth at once; in a flood it goes for nothing
+ *   returned  the other three, for SYNs that come again as a client's do that gets no answer (RFC 6298 5):
  *             who sprays SYNs from addresses that he has not got does not
  * So a flood of strangers leaves known prefixes alone, and costs a new client a second.
  *

@@ -112,7 +112,9 @@ static struct generation *generation_new(struct subject *s)
 		.listener_cnt = 1,
 		.group_cnt = HF_ARRAY_LEN(groups),
 		.worker_cnt = s->worker_cnt,
-		.limits = limits};
+		.limits = limits,
+		.guard = {
+			.strangers_percent = 5}}; /* as the options have it: nobody shall notice */
 	struct hf_span chain = hf_span(s->chain, s->chain_len);
 	const struct hf_pk_key *key = &s->rsa.key;
 	size_t len = sizeof(struct generation) + hf_site_footprint(&spec) + chain.len + key->n.len +
@@ -548,6 +550,7 @@ static struct hf_worker_cfg roomy(void)
 		.link_chunk_cnt = 2048,
 		.half_open_cnt = 512,
 		.time_wait_cnt = 128,
+		.prefix_cnt = 64,
 		.session_cnt = 64,
 		.pk_job_cnt = 64,
 		.auth_job_cnt = 16,

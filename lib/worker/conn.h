@@ -110,7 +110,7 @@ struct hf_worker {
 	hf_ns now;
 	bool busy;
 	/* how much comes in, and where the turns' time goes */
-	hf_ns window_at;
+	hf_ns window_at, loaded_until;
 	uint64_t frames_before, frames_at;  /* of the window before; at the begin of this one */
 	uint64_t spent_at, gap[HF_GAP_CNT]; /* cycles, of the gap between two looks at the ports */
 	uint64_t cycles[HF_GAP_CNT], cycles_idle, cycles_busy; /* since the start */

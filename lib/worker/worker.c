@@ -24,6 +24,7 @@
 #define IDLE_WINDOW_NS HF_NS_MS
 /* A client or two by themselves wait for each answer, so there is nothing that could gather. */
 #define LOADED_CONNS 8u
+#define LOADED_NS (20 * HF_NS_MS) /* a core that is shared may be away for some of them */
 
 /* A frame on its way to the worker that owns its flow: copied, because a port's frames go back to
  * the queue they came from. Only ports that cannot steer pay this (design: 0 on RSS ports). */
@@ -749,7 +750,9 @@ struct hf_poll hf_worker_poll(struct hf_worker *w, hf_ns now)
 	w->stats.polls++;
 	w->stats.polls_busy += w->busy;
 	result.busy = w->busy || w->run.cnt;
-	result.loaded = !port_idle(w) && w->stats.conns >= LOADED_CONNS;
+	if (!port_idle(w) && w->stats.conns >= LOADED_CONNS)
+		w->loaded_until = w->now + LOADED_NS;
+	result.loaded = w->now < w->loaded_until;
 	result.next_due = next_due(w);
 	return result;
 }

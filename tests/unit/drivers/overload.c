@@ -425,8 +425,41 @@ static void several_at_once_are_a_load(void **state HF_UNUSED)
 	assert_false(rig.poll.loaded);
 	assert_true(connect_from(port));
 	assert_true(rig.poll.loaded);
+	pass(10 * HF_NS_MS);
+	assert_true(rig.poll.loaded);
 	pass(20 * HF_NS_MS);
 	assert_false(rig.poll.loaded);
+}
+
+/* What comes of a record waits for more; what ends with one is acknowledged by its answer, or a little later. */
+static void a_request_is_acknowledged_by_its_answer(void **state HF_UNUSED)
+{
+	uint8_t buf[200];
+	const uint64_t *out = &hf_tcp_stats(rig.w->tcp)->segments_out;
+	struct hf_writer w = hf_writer(buf, sizeof(buf));
+	uint64_t before;
+
+	assert_true(served(2000));
+	pass(SEC);
+	tls_client_seal(&client, &w, HF_TLS_CT_DATA, "question", 8);
+	before = *out;
+	say(2000, HF_TCP_ACK, buf, 10);
+	assert_int_equal(*out - before, 1);
+	say(2000, HF_TCP_ACK, buf + 10, w.len - 10);
+	assert_int_equal(*out - before, 1);
+	assert_int_equal(rig.w->stats.bytes_to_backend, 8);
+	rig.stream = (struct hf_link_stream){0};
+	assert_int_equal(rig_answer(&rig, 100), 100);
+	(void)rig_turn(&rig);
+	(void)rig_turn(&rig);
+	assert_int_equal(*out - before, 2);
+	w.len = 0;
+	tls_client_seal(&client, &w, HF_TLS_CT_DATA, "another one", 11);
+	say(2000, HF_TCP_ACK, buf, w.len);
+	assert_int_equal(*out - before, 2);
+	pass(10 * HF_NS_MS);
+	pass(10 * HF_NS_MS);
+	assert_int_equal(*out - before, 3);
 }
 
 static bool rung(hf_ns within)

@@ -221,7 +221,16 @@ static void absorb(struct hf_tcp *t, struct hf_tcp_conn *c)
 void hf_tcp_ack_now(struct hf_tcp *t, struct hf_tcp_conn *c)
 {
 	c->ack_now = true;
+	c->ack_quick = false;
 	hf_tcp_want_out(t, c);
+}
+
+void hf_tcp_ack_later(struct hf_tcp *t, struct hf_tcp_conn *c, hf_ns until)
+{
+	if (c->ack_later)
+		return;
+	c->ack_later = true;
+	hf_tcp_arm(t, c, HF_TCP_DUE_ACK, until);
 }
 
 /* RFC 5681 4.2: at once while there is or was a gap, and at least every second segment. At once,
@@ -229,11 +238,13 @@ void hf_tcp_ack_now(struct hf_tcp *t, struct hf_tcp_conn *c)
 static void ack_text(struct hf_tcp *t, struct hf_tcp_conn *c, bool gap, hf_ns now)
 {
 	c->unacked_cnt++;
-	if (gap || c->unacked_cnt >= HF_TCP_ACK_EVERY || c->info.bytes_in <= HF_TCP_QUICK_LEN) {
+	if (gap || c->unacked_cnt >= HF_TCP_ACK_EVERY) {
 		hf_tcp_ack_now(t, c);
-	} else if (!c->ack_later) {
-		c->ack_later = true;
-		hf_tcp_arm(t, c, HF_TCP_DUE_ACK, now + HF_TCP_ACK_DELAY);
+	} else if (c->info.bytes_in > HF_TCP_QUICK_LEN) {
+		hf_tcp_ack_later(t, c, now + HF_TCP_ACK_DELAY);
+	} else if (!c->ack_now) {
+		hf_tcp_ack_now(t, c);
+		c->ack_quick = true;
 	}
 }
 

@@ -217,6 +217,15 @@ void hf_tcp_rcv_credit(struct hf_tcp *t, uint32_t conn, size_t len, hf_ns now)
 		hf_tcp_rcv_look(t, c, now);
 }
 
+void hf_tcp_ack_may_wait(struct hf_tcp *t, uint32_t conn, hf_ns until)
+{
+	struct hf_tcp_conn *c = conn_at(t, conn);
+	if (!c->ack_quick)
+		return;
+	c->ack_now = c->ack_quick = false;
+	hf_tcp_ack_later(t, c, until);
+}
+
 struct hf_chain *hf_tcp_snd(struct hf_tcp *t, uint32_t conn)
 {
 	return &conn_at(t, conn)->snd;

@@ -162,6 +162,9 @@ bool hf_tcp_alive(const struct hf_tcp *t, uint32_t conn); /* slot in use */
  * hf_tcp_rcv_credit when they have been delivered onward: only that reopens the window. */
 struct hf_chain *hf_tcp_rcv(struct hf_tcp *t, uint32_t conn);
 void hf_tcp_rcv_credit(struct hf_tcp *t, uint32_t conn, size_t len, hf_ns now);
+/* The answer to what has come is being made and will acknowledge it: until then, a first small segment
+ * need not be acknowledged by itself. Before the turn's output. */
+void hf_tcp_ack_may_wait(struct hf_tcp *t, uint32_t conn, hf_ns until);
 
 /* The send queue: the user appends to the chain, at most hf_tcp_snd_room bytes, then pushes. Room is
  * cut to the queue's share of the chunk pool: none while the chain is empty means that the pool is,

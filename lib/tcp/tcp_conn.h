@@ -142,6 +142,7 @@ struct HF_ALIGNED(HF_CACHE_LINE) hf_tcp_conn {
 	bool partial_seen : 1;
 	bool persisting : 1; /* DUE_REXMIT probes a zero window */
 	bool ack_now : 1;
+	bool ack_quick : 1;  /* ack_now only because so little has come so far */
 	bool ack_later : 1;  /* DUE_ACK is a delayed ACK */
 	bool rexmit_now : 1; /* what was lost first, whatever the congestion window says */
 	bool tail_now : 1;   /* a probe of the flight's end */
@@ -386,6 +387,7 @@ enum hf_tcp_outcome hf_tcp_rcv_text(struct hf_tcp_in *in, struct hf_tcp_conn *c)
 /* The right edge to offer now: beyond rcv_edge only when it is worth telling. */
 uint32_t hf_tcp_rcv_offer(const struct hf_tcp *t, const struct hf_tcp_conn *c);
 void hf_tcp_ack_now(struct hf_tcp *t, struct hf_tcp_conn *c);
+void hf_tcp_ack_later(struct hf_tcp *t, struct hf_tcp_conn *c, hf_ns until);
 /* Tells the peer when the window has opened enough to be worth a segment; looks again later when
  * the pool is what keeps it closed. */
 void hf_tcp_rcv_look(struct hf_tcp *t, struct hf_tcp_conn *c, hf_ns now);

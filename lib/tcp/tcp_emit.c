@@ -352,7 +352,7 @@ static void said_ack(struct hf_tcp_conn *c, bool bare)
 		c->dup_owed--;
 	if (c->ack_later)
 		hf_tcp_disarm(c, HF_TCP_DUE_ACK);
-	c->ack_now = c->ack_later = false;
+	c->ack_now = c->ack_quick = c->ack_later = false;
 	c->unacked_cnt = 0;
 }
 

@@ -650,6 +650,16 @@ static void discard_input(struct hf_worker *w, uint32_t i)
 	hf_tcp_rcv_credit(w->tcp, i, len, w->now);
 }
 
+#define ANSWER_NS (5 * HF_NS_MS)
+
+/* A request is with the backend, and its answer will carry the acknowledgement. In a handshake a peer may be
+ * waiting for ours to say the rest (Nagle's algorithm, RFC 9293 3.7.4), and after one to say his first
+ * word; behind a whole record he rarely is, so that the answer is waited for, but for a little only. */
+static bool answers(const struct hf_conn *c, const struct hf_tls_io *io)
+{
+	return c->stream == HF_STREAM_OPEN && c->awaits && io->in->len == 0 && !c->link.rx_closed;
+}
+
 /* Hands TCP what the turn made of its chains. */
 static void settle(struct hf_worker *w, uint32_t i, const struct hf_tls_io *io, size_t out_before)
 {
@@ -663,6 +673,8 @@ static void settle(struct hf_worker *w, uint32_t i, const struct hf_tls_io *io, 
 		discard_input(w, i);
 	if (io->out->len != out_before)
 		hf_tcp_push(w->tcp, i, w->now);
+	else if (answers(c, io))
+		hf_tcp_ack_may_wait(w->tcp, i, w->now + ANSWER_NS);
 	if (c->closing && !c->fin_sent && hf_tls_flushed(&c->tls)) {
 		c->fin_sent = true;
 		c->active_at = w->now;

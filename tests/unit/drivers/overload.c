@@ -525,6 +525,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			a_backend_leaves_many_behind, set_up_many, tear_down),
 		OVERLOAD(a_turn_takes_a_bounded_number_of_frames),
+		OVERLOAD(a_request_is_acknowledged_by_its_answer),
 		OVERLOAD(who_is_patient_is_woken_less),
 		OVERLOAD(several_at_once_are_a_load),
 		OVERLOAD(the_table_of_pools_names_real_counters),

@@ -32,6 +32,33 @@ RIG_TEST(first_bytes_are_acknowledged_at_once)
 	}
 }
 
+/* One small segment waits for the answer that is being made, so long; two do not, nor what was asked for
+ * otherwise. */
+RIG_TEST(first_bytes_may_wait_for_their_answer)
+{
+	rig_open(r);
+	IN(DATA, "A", .seq = 1, .ack = 1, .len = 1000);
+	hf_tcp_ack_may_wait(r->t, r->conn, r->now + 5 * MS);
+	SILENT();
+	rig_write(r, 100);
+	OUT("AP", .seq = 1, .ack = 1001, .len = 100);
+	IN(DATA, "A", .seq = 1001, .ack = 101, .len = 1000);
+	hf_tcp_ack_may_wait(r->t, r->conn, r->now + 5 * MS);
+	rig_wait(r, 4 * MS);
+	SILENT();
+	rig_wait(r, 2 * MS);
+	OUT("A", .seq = 101, .ack = 2001);
+	IN(DATA, "A", .seq = 2001, .ack = 101, .len = 1000);
+	hf_tcp_ack_may_wait(r->t, r->conn, r->now + 5 * MS);
+	IN(DATA, "A", .seq = 3001, .ack = 101, .len = 1000);
+	hf_tcp_ack_may_wait(r->t, r->conn, r->now + 5 * MS);
+	OUT("A", .seq = 101, .ack = 4001);
+	IN(OLD, "A", .seq = 3001, .ack = 101, .len = 1000);
+	hf_tcp_ack_may_wait(r->t, r->conn, r->now + 5 * MS);
+	OUT("A", .seq = 101, .ack = 4001);
+	SILENT();
+}
+
 /* Past the handshake. */
 static void settle_opened(struct rig *r)
 {
@@ -517,6 +544,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(first_bytes_are_acknowledged_at_once),
+		cmocka_unit_test(first_bytes_may_wait_for_their_answer),
 		cmocka_unit_test(later_every_second_segment_or_40_ms),
 		cmocka_unit_test(data_carries_the_acknowledgement),
 		cmocka_unit_test(old_bytes_are_acknowledged_again),

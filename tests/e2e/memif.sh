@@ -1,7 +1,8 @@
 #!/bin/bash
 # The appliance over memif, DPDK's shared memory between two processes, with hfbench at the other end and its
 # own small TCP: the same kinds of client as over a cable, whole replies, both families, both ways to close.
-# The client may have to send nothing again: shared memory loses nothing.
+# No segment may be
+# missing: shared memory loses nothing. (What is acknowledged late, on a machine with much to do, is said again.)
 . "$(dirname "$0")/e2e.bash"
 
 json=
@@ -24,12 +25,12 @@ full() { # MIX SUITE
 		holds "m['cipher'] == '$2' and m['handshakes'] == 8 and m['resumed'] == 0 and m['verified'] >= 1"
 }
 resumed() {
-	four resumed --mix resumed -n 400 -c 40 --close rst && holds "m['resumed'] == 360 and m['resent'] == m['gaps'] == 0"
+	four resumed --mix resumed -n 400 -c 40 --close rst && holds "m['resumed'] == 360 and m['gaps'] == 0"
 }
-closed_in_peace() { four fin --mix modern -n 300 -c 30 --close fin && holds "m['handshakes'] == 300 and not m['resent']"; }
+closed_in_peace() { four fin --mix modern -n 300 -c 30 --close fin && holds "m['handshakes'] == 300 and m['gaps'] == 0"; }
 bulk() { # FAMILY CIPHER
 	"$1" bulk --mix bulk -c 4 --requests 5 -n 4 --cipher "$2" &&
-		holds "m['replies'] == 20 and m['reply_bytes'] == 20 << 20 and m['cipher'] == '$2' and m['resent'] == m['gaps'] == 0"
+		holds "m['replies'] == 20 and m['reply_bytes'] == 20 << 20 and m['cipher'] == '$2' and m['gaps'] == 0"
 }
 open_loop() { four open --mix resumed --request / -r 200 -d 2 && holds "m['started'] > 300 and m['replies'] > 100 and m['missed'] < 20"; }
 refused() {

@@ -234,6 +234,8 @@ $(foreach f,$(fuzz_name),$(B)/fuzz_$(f)): $(B)/fuzz_%: $(B)/tests/fuzz/fuzz_%.o 
 		$(call obj,$(wildcard tests/doubles/*.c)) $(support) $(fuzz_libs)
 	$(link) -fsanitize=fuzzer -lIPSec_MB -lcrypto -lyaml -lcmocka -lpthread
 
+$(B)/replay_wire $(B)/fuzz_wire: $(call obj,bench/hfbench/wire_port.c)
+
 # hfbench's parser has nothing of the appliance with it.
 fuzz_bench := $(call obj,bench/hfbench/tls.c bench/hfbench/crypt.c tests/fuzz/fuzz_hfbench.c) $(support)
 $(B)/replay_hfbench: $(fuzz_bench) $(B)/tests/fuzz/replay_main.o

@@ -172,16 +172,20 @@ static uint32_t number(const uint8_t **at, size_t *left, size_t len)
 
 static void step(struct bench_wire *c, uint8_t op, const uint8_t **at, size_t *left)
 {
-	uint32_t a;
+	int16_t seq, ack;
+	uint16_t window;
+	uint8_t flags;
 	switch (op % 7) {
 	case 0:
 		if (!w.open)
 			w.open = c->cls->open(c, 0) == 0;
 		break;
 	case 1:
-		a = number(at, left, 1);
-		segment((uint8_t)a, (int16_t)number(at, left, 2), (int16_t)number(at, left, 2),
-			(uint16_t)number(at, left, 2), number(at, left, 2) % 1461);
+		flags = (uint8_t)number(at, left, 1);
+		seq = (int16_t)number(at, left, 2);
+		ack = (int16_t)number(at, left, 2);
+		window = (uint16_t)number(at, left, 2);
+		segment(flags, seq, ack, window, number(at, left, 2) % 1461);
 		break;
 	case 2:
 		if (w.open)

@@ -1,4 +1,5 @@
 """bench_parts.py BIN -- the parts of bench.py and report.py that need no server, against results made up here."""
+import argparse
 import os
 import re
 import subprocess
@@ -97,6 +98,26 @@ def report_of_made_up_results():
     case.update(clients=2, latency={"a": {"300": {"got": 8}}})
     assert "a serves 80 % of its peak" in report.report(results, [])
     assert "rsa_ifma 2048 12" in text and "No batch kernel ran" not in text
+
+
+def predictions_are_made_anew():
+    """Before each round that counts, with everybody stopped; what the report compares is the workers' CPU, not the relay's."""
+    told, order = iter([110, 130, 121]), []
+    kept = bench.only, bench.predict, bench.window
+    bench.only = lambda servers, server: order.append(server.name if server else "nobody")
+    bench.predict = lambda case: order.append("predict") or next(told)
+    bench.window = lambda server, case, args: w(50 if server.name == "handfast" else 20, rate=100, cpu=2, worker_cpu=1)
+    try:
+        servers = [argparse.Namespace(name=n) for n in ("handfast", "a")]
+        case = bench.Case("ticket", "t", "m", "c", predicted=("www", "resumed"))
+        result = bench.run_case(case, servers, argparse.Namespace(seconds=1, rounds=(3, 3), no_latency=True))
+    finally:
+        bench.only, bench.predict, bench.window = kept
+    assert order == ["handfast", "a"] + 3 * ["nobody", "predict", "handfast", "a"], order
+    assert result["predicted"] == [110, 130, 121] and result["settled"], result
+    result["latency"] = {"handfast": {"50": {"headroom": 0.5, "spare": 0.48}, "90": {"headroom": 0.1, "spare": None}}}
+    text = report.part_capacity({"cases": {"ticket": result}})
+    assert "| ticket | 121 | 100 | +21 % (+10 to +30) | 50 % (48 %) | - |" in text, text
 
 
 for name, test in list(globals().items()):

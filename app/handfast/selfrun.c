@@ -128,7 +128,7 @@ static int make_site(struct run *r)
 		.group = group,
 		.group_cnt = 1,
 		.worker_cnt = 1,
-		.limits = {HF_NS_S, HF_NS_S, HF_NS_S, HF_NS_S, HF_NS_S}};
+		.limits = {HF_NS_S, HF_NS_S, HF_NS_S, HF_NS_S, HF_NS_S, HF_NS_S}};
 	r->key = (struct hf_pk_key){.type = HF_PK_RSA, .bits = 2048, .prime_cnt = 2};
 	r->cert = (struct hf_tls_cert){.list = {r->chain, sizeof(r->chain)}, .key = &r->key};
 	r->shown = &r->cert;

@@ -347,7 +347,8 @@ static int lay_out(struct hf_loaded_site *s, const struct hf_config *cfg, uint64
 			.handshake_ns = cfg->timeouts.handshake_ns,
 			.record_ns = RECORD_NS,
 			.idle_ns = cfg->timeouts.idle_ns,
-			.backend_ns = BACKEND_NS},
+			.backend_ns = BACKEND_NS,
+			.slow_reader_ns = cfg->timeouts.slow_reader_ns},
 		.guard = limits(s, cfg),
 	};
 	preferences(s, cfg, &spec);

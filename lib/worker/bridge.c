@@ -47,17 +47,26 @@ static bool lingers(const struct hf_conn *c)
 	return c->closing || (c->tls.standing & HF_TLS_PEER_CLOSED);
 }
 
+/* Who takes a byte now and then holds a whole queue, and is not idle. */
+static hf_ns reader_due(const struct hf_worker *w, const struct hf_conn *c)
+{
+	hf_ns most = w->site->limits.slow_reader_ns;
+
+	return c->owed_since && most ? c->owed_since + most : HF_NS_NEVER;
+}
+
 static hf_ns deadline_of(const struct hf_worker *w, const struct hf_conn *c)
 {
 	const struct hf_site_limits *l = &w->site->limits;
 	hf_ns due;
 
 	if (lingers(c))
-		return c->active_at + c->linger_ns;
+		return HF_MIN(c->active_at + c->linger_ns, reader_due(w, c));
 	if (!c->established)
 		return c->tls.opened_at +
 		       (c->tls.suite ? l->handshake_ns : HF_MIN(l->hello_ns, l->handshake_ns));
 	due = c->active_at + (c->stream == HF_STREAM_WANTED ? l->backend_ns : l->idle_ns);
+	due = HF_MIN(due, reader_due(w, c));
 	return c->record_since ? HF_MIN(due, c->record_since + l->record_ns) : due;
 }
 
@@ -607,6 +616,21 @@ static void note_record(
 	}
 }
 
+/* What waits for the client, and since when it has taken too little of it. */
+static void note_reader(struct hf_worker *w, uint32_t i)
+{
+	struct hf_conn *c = &w->conn[i];
+	uint64_t taken = hf_tcp_info(w->tcp, i)->bytes_out;
+
+	if (c->tcp_over || hf_tcp_snd(w->tcp, i)->len == 0) {
+		c->owed_since = 0;
+	} else if (!c->owed_since || taken - c->owed_from >= HF_SITE_READ_LEAST) {
+		c->owed_since = w->now;
+		c->owed_from = taken;
+		deadline_arm(w, c);
+	}
+}
+
 /* Who has closed, and what follows from it. */
 static void close_steps(struct hf_worker *w, uint32_t i, unsigned set)
 {
@@ -708,6 +732,7 @@ static unsigned advance(struct hf_worker *w, uint32_t i)
 	note_record(w, c, &io, set);
 	close_steps(w, i, set);
 	settle(w, i, &io, out_before);
+	note_reader(w, i);
 	return set;
 }
 
@@ -851,7 +876,10 @@ void hf_bridge_deadline(struct hf_worker *w, uint32_t i)
 		hf_wheel_arm(&w->wheel, &c->timer, due);
 		return;
 	}
-	if (lingers(c)) {
+	if ((c->established || lingers(c)) && reader_due(w, c) <= w->now) {
+		w->stats.timeout_slow_reader++;
+		conn_abort(w, i, HF_LINK_RESET_TIMEOUT);
+	} else if (lingers(c)) {
 		w->stats.timeout_linger++;
 		conn_abort(w, i, HF_LINK_RESET_TIMEOUT);
 	} else if (!c->established) {

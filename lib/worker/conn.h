@@ -31,6 +31,8 @@ struct hf_conn {
 	hf_ns linger_ns;                   /* of its listener */
 	hf_ns active_at;    /* last byte of application data either way, or last stage change */
 	hf_ns record_since; /* when the record that is now incomplete began; 0: none is */
+	hf_ns owed_since; /* bytes wait for the client, who took its last few then; 0: none wait */
+	uint64_t owed_from; /* how many it had acknowledged by then */
 	hf_ns stage_at;     /* last step of the handshake, or end of it by failure */
 	hf_ns credit_at;    /* when its backend was last granted some, or asked to give it back */
 	uint32_t stage_next, stage_prev; /* bridge.c: in the order of stage_at */

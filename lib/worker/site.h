@@ -13,6 +13,8 @@
 #include "lib/tcp/tcp.h"
 #include "lib/tls/tls.h"
 
+#define HF_SITE_READ_LEAST 4096u
+
 /* How long a client may take. */
 struct hf_site_limits {
 	hf_ns hello_ns;     /* from the third ACK to the whole ClientHello */
@@ -20,6 +22,8 @@ struct hf_site_limits {
 	hf_ns record_ns;    /* an incomplete record may wait this long */
 	hf_ns idle_ns;      /* no byte of application data either way */
 	hf_ns backend_ns;   /* a stream waits this long for a backend endpoint to appear */
+	/* To acknowledge HF_SITE_READ_LEAST bytes of those that wait for it, or all; 0: as long as it likes */
+	hf_ns slow_reader_ns;
 };
 
 struct hf_site_listener_spec {

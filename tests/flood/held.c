@@ -33,7 +33,7 @@ static void start(uint32_t slots, uint32_t chunks)
 		.frame_cnt = 64,
 		.cycles = clock_ns,
 		.cycles_per_us = 1000,
-		.limits = {600 * SEC, 600 * SEC, 600 * SEC, 600 * SEC, 600 * SEC},
+		.limits = {600 * SEC, 600 * SEC, 600 * SEC, 600 * SEC, 600 * SEC, 0},
 		.segment = hear};
 	memset(peer, 0, sizeof(peer));
 	peer_ip = 0;

@@ -442,7 +442,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		.stream_max = 1,
 		.pk_engine = &pk_double,
 		.sym_driver = &sym_double,
-		.limits = {10 * HF_NS_S, 20 * HF_NS_S, 10 * HF_NS_S, 30 * HF_NS_S, 5 * HF_NS_S},
+		.limits = {10 * HF_NS_S, 20 * HF_NS_S, 10 * HF_NS_S, 30 * HF_NS_S, 5 * HF_NS_S,
+			25 * HF_NS_S},
 		.reflect = true,
 		.segment = segment_out};
 	addresses(&rig.side);

@@ -390,7 +390,7 @@ static void set_up(uint32_t cnt)
 		.time_wait_cnt = 16384,
 		.frame_cnt = 4096,
 		.keepalive_ns = KEEPALIVE_NS,
-		.limits = {60 * HF_NS_S, 60 * HF_NS_S, 60 * HF_NS_S, IDLE_NS, 60 * HF_NS_S}};
+		.limits = {60 * HF_NS_S, 60 * HF_NS_S, 60 * HF_NS_S, IDLE_NS, 60 * HF_NS_S, 0}};
 	rig_init(&rig);
 	rig_settle(&rig);
 }

@@ -92,6 +92,7 @@ static const struct hf_site_limits limits = {
 	.record_ns = 1200 * HF_NS_S, /* these two are beyond every client's patience */
 	.idle_ns = 1200 * HF_NS_S,
 	.backend_ns = 120 * HF_NS_S,
+	.slow_reader_ns = 1200 * HF_NS_S,
 };
 
 static const uint16_t groups[] = {29, 23};
@@ -429,7 +430,8 @@ static uint32_t appliance_reasons(
 {
 	static const char *const name[] = {"half_expired", "half_evicted", "end_rto", "end_probe",
 		"end_close_time", "timeout_handshake", "timeout_record", "timeout_idle",
-		"timeout_linger", "timeout_backend", "evicted", "evicted_handshakes"};
+		"timeout_linger", "timeout_slow_reader", "timeout_backend", "evicted",
+		"evicted_handshakes"};
 	static_assert(HF_ARRAY_LEN(name) <= SUBJECT_REASON_MAX, "the caller has room for all");
 	for (uint32_t i = 0; i < HF_ARRAY_LEN(name); i++)
 		v[i] = (struct subject_reason){name[i], 0};
@@ -440,14 +442,14 @@ static uint32_t appliance_reasons(
 		const uint64_t cnt[HF_ARRAY_LEN(name)] = {tcp->half_expired, tcp->half_evicted,
 			tcp->end[HF_TCP_END_RTO], tcp->end[HF_TCP_END_PROBE],
 			tcp->end[HF_TCP_END_CLOSE_TIME], w->timeout_handshake, w->timeout_record,
-			w->timeout_idle, w->timeout_linger, w->timeout_backend, w->evicted,
-			w->evicted_handshakes};
+			w->timeout_idle, w->timeout_linger, w->timeout_slow_reader,
+			w->timeout_backend, w->evicted, w->evicted_handshakes};
 		for (uint32_t k = 0; k < HF_ARRAY_LEN(name); k++)
 			v[k].cnt += cnt[k];
 		HF_ASSERT(tcp->end[HF_TCP_END_ABORTED] <=
 			  w->evicted + w->evicted_handshakes + w->timeout_linger +
-				  w->timeout_backend + w->truncated + w->streams_reset_in +
-				  w->streams_lost);
+				  w->timeout_slow_reader + w->timeout_backend + w->truncated +
+				  w->streams_reset_in + w->streams_lost);
 		for (uint32_t r = 0; r < HF_TLS_RESUME_CNT; r++)
 			HF_ASSERT(session_may_miss(r) || tls->resume[r] == 0);
 		for (uint32_t r = 0; r < HF_TLS_REASON_CNT; r++)

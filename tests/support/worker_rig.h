@@ -179,7 +179,7 @@ static inline void rig_site(struct rig *r)
 
 	if (!r->limits.hello_ns)
 		spec.limits = (struct hf_site_limits){
-			60 * HF_NS_S, 60 * HF_NS_S, 60 * HF_NS_S, 600 * HF_NS_S, 60 * HF_NS_S};
+			60 * HF_NS_S, 60 * HF_NS_S, 60 * HF_NS_S, 600 * HF_NS_S, 60 * HF_NS_S, 0};
 	r->shown = &r->cert;
 	r->protocol.name = hf_span(r->alpn, strlen(r->alpn));
 	r->vhost = (struct hf_tls_vhost){

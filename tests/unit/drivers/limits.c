@@ -23,7 +23,7 @@ static void start(struct hf_guard_rules rules)
 		.half_open_cnt = 64,
 		.prefix_cnt = 64,
 		.guard = rules,
-		.limits = {10 * SEC, 20 * SEC, 10 * SEC, 120 * SEC, 5 * SEC},
+		.limits = {10 * SEC, 20 * SEC, 10 * SEC, 120 * SEC, 5 * SEC, 0},
 		.segment = hear};
 	memset(peer, 0, sizeof(peer));
 	peer_ip = 0;

@@ -15,7 +15,7 @@ static int set_up(void **state)
 		.conn_cnt = 64,
 		.hs_cnt = 16,
 		.half_open_cnt = 64,
-		.limits = {10 * SEC, 20 * SEC, 10 * SEC, 120 * SEC, 5 * SEC},
+		.limits = {10 * SEC, 20 * SEC, 10 * SEC, 120 * SEC, 5 * SEC, 60 * SEC},
 		.segment = hear};
 	memset(peer, 0, sizeof(peer));
 	rig_init(&rig);
@@ -127,6 +127,79 @@ static void the_end_has_its_time_too(void **state)
 	}
 	pass(SEC);
 	assert_int_equal(rig.w->stats.conns, 0);
+}
+
+/* ---- a queue that is full ---- */
+
+static uint64_t acknowledged(void)
+{
+	return hf_tcp_stats(rig.w->tcp)->bytes_out;
+}
+
+/* Acknowledges len bytes every second of an answer without end; for how many seconds it may. */
+static uint32_t reads(uint16_t port, uint32_t len, uint32_t most)
+{
+	uint32_t acked, s;
+
+	say(port, HF_TCP_ACK, NULL, 0);
+	(void)rig_answer(&rig, 100000); /* without credit it asks for some */
+	pass(SEC);
+	acked = peer[port].rcv_nxt;
+	for (s = 0; s < most && !peer[port].reset; s++) {
+		(void)rig_answer(&rig, 100000);
+		pass(SEC);
+		peer[port].rcv_nxt = acked += len;
+		say(port, HF_TCP_ACK, NULL, 0);
+	}
+	return s;
+}
+
+static void a_slow_reader_has_a_minute_for_4_kb(void **state)
+{
+	(void)state;
+	assert_true(served(2000));
+	assert_in_range(reads(2000, 20, 600), 59, 63);
+	assert_int_equal(rig.w->stats.timeout_slow_reader, 1);
+	assert_int_equal(rig.w->stats.timeout_idle, 0);
+	pass(SEC);
+	rig_backend_take(&rig);
+	pass(SEC);
+	assert_int_equal(rig.w->stats.conns, 0);
+	assert_int_equal(rig.w->bufs.chunk.used, 0);
+}
+
+static void a_steady_reader_has_all_the_time(void **state)
+{
+	uint64_t before;
+
+	(void)state;
+	assert_true(served(2000));
+	before = acknowledged();
+	assert_int_equal(reads(2000, 100, 300), 300);
+	assert_int_equal(rig.w->stats.timeout_slow_reader, 0);
+	assert_in_range(acknowledged() - before, 30000, 31000);
+}
+
+/* A backend that has said all frees nobody from reading it: here linger begins anew with each byte. */
+static void a_slow_reader_of_the_rest(void **state)
+{
+	uint64_t before;
+
+	(void)state;
+	assert_true(served(2000));
+	assert_int_equal(reads(2000, 20, 20), 20);
+	assert_int_equal(hf_link_half_close(&rig.ours, &rig.stream), 0);
+	hf_link_publish(&rig.ours);
+	before = acknowledged();
+	for (uint32_t s = 0, acked = peer[2000].rcv_nxt; s < 100 && !peer[2000].reset; s++) {
+		pass(SEC);
+		peer[2000].rcv_nxt = acked += 20;
+		say(2000, HF_TCP_ACK, NULL, 0);
+	}
+	assert_true(peer[2000].reset);
+	assert_in_range(acknowledged() - before, 600, 1000);
+	assert_int_equal(rig.w->stats.timeout_slow_reader, 1);
+	assert_int_equal(rig.w->stats.timeout_linger, 0);
 }
 
 /* ---- too many ---- */
@@ -515,6 +588,9 @@ int main(void)
 		OVERLOAD(a_record_has_ten),
 		OVERLOAD(a_stream_of_records_has_all_the_time),
 		OVERLOAD(the_end_has_its_time_too),
+		OVERLOAD(a_slow_reader_has_a_minute_for_4_kb),
+		OVERLOAD(a_steady_reader_has_all_the_time),
+		OVERLOAD(a_slow_reader_of_the_rest),
 		OVERLOAD(held_half_hellos),
 		OVERLOAD(held_handshakes),
 		OVERLOAD(full_of_friends),

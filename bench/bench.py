@@ -40,6 +40,7 @@ class Case:
     options: tuple = ()
     clients: int = 64
     latency: bool = True
+    closing: str = "rst"  # the server's last word ends the case; "answered": the client's does, and must be heard
     rsa: bool = False  # a full handshake with an RSA private key: has a bound
     predicted: tuple = ()  # certificate and kind in the line of `handfast --plan`
     overload: bool = False  # also at three times the peak
@@ -53,9 +54,10 @@ CASES = [
     Case("ecdhe-rsa", "full handshake, ECDHE on X25519, RSA-2048 signature", "modern", RSA, rsa=True,
          predicted=("www", "ECDHE"), overload=True),
     Case("ecdhe-ecdsa", "full handshake, ECDHE on X25519, ECDSA P-256 signature", "modern", ECDSA, predicted=("ecdsa", "ECDHE")),
-    Case("ticket", "resumption by ticket", "resumed", RSA, predicted=("www", "resumed"), overload=True),
+    Case("ticket", "resumption by ticket", "resumed", RSA, predicted=("www", "resumed"), overload=True,
+         closing="answered"),
     Case("alone", "full handshakes one at a time, ECDHE on X25519, RSA-2048 signature", "modern", RSA, clients=1, latency=False),
-    Case("id", "resumption by session id", "modern", RSA, options=("--resume", "id")),
+    Case("id", "resumption by session id", "modern", RSA, options=("--resume", "id"), closing="answered"),
     Case("request", "a request on each new connection, full handshake (ECDHE, ECDSA)", "modern", ECDSA, "replies",
          ("--request", "/")),
     Case("request-ticket", "a request on each new connection, resumed by ticket", "resumed", RSA, "replies",
@@ -250,7 +252,7 @@ def interrupts_thread(core):
 
 def hfbench(server, case, args):
     path = os.path.join(os.environ["FARM_DIR"], "window.json")
-    command = [os.environ["FARM_BIN"] + "/hfbench", "-q", "--mix", case.mix, "--cipher", case.cipher, "--close", "rst",
+    command = [os.environ["FARM_BIN"] + "/hfbench", "-q", "--mix", case.mix, "--cipher", case.cipher, "--close", case.closing,
                "--sni", os.environ["FARM_SNI"], "--ca", os.environ["FARM_CA"], "--json", path,
                "--cpu-of", ",".join(map(str, server.pids + interrupts_thread(int(os.environ["SERVER_CORE"])))), *case.options, *args, server.at(case)]
     out = in_client(command, timeout=300)

@@ -19,7 +19,7 @@ def window(case, seconds):
     before = stats()
     out = subprocess.run(["taskset", "-c", os.environ["CLIENT_CORE"], os.environ["FARM_BIN"] + "/hfbench", "-q",
                           "--port", os.environ["BENCH_DEVICE"], "--from", os.environ["BENCH_FROM"], "--mix", case.mix,
-                          "--cipher", case.cipher, "--close", "rst", "--sni", os.environ["FARM_SNI"], "--ca",
+                          "--cipher", case.cipher, "--close", case.closing, "--sni", os.environ["FARM_SNI"], "--ca",
                           os.environ["FARM_CA"], "--json", path, "--cpu-of", os.environ["BENCH_APPLIANCE"], *case.options, "-c", str(case.clients),
                           "-d", str(seconds), os.environ["BENCH_TO"]], capture_output=True, text=True)
     if out.returncode == 2:

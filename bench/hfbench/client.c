@@ -179,11 +179,12 @@ static bool slot_flush(struct slot *s)
 }
 
 /* In peace: close_notify and FIN, then read until the server's FIN, because closing with unread
- * bytes makes the kernel send RST (RFC 9293 3.10.4 allows it, Linux does). */
+ * bytes makes the kernel send RST (RFC 9293 3.10.4 allows it, Linux does). Or close_notify, and RST
+ * when the server has answered it: it has read then all that it was sent. */
 static bool begin_close(struct slot *s)
 {
 	s->phase = PHASE_CLOSE;
-	if (s->client->opt->close_rst) {
+	if (s->client->opt->close == CLOSE_RST) {
 		slot_end(s, false);
 		return false;
 	}
@@ -193,7 +194,8 @@ static bool begin_close(struct slot *s)
 	}
 	if (!slot_flush(s))
 		return false;
-	s->client->wire->cls->end(s->client->wire, s->conn);
+	if (s->client->opt->close == CLOSE_FIN)
+		s->client->wire->cls->end(s->client->wire, s->conn);
 	return true;
 }
 
@@ -355,7 +357,7 @@ static bool slot_take(struct slot *s, uint8_t *p, size_t len)
 static void slot_eof(struct slot *s)
 {
 	if (s->phase == PHASE_CLOSE)
-		slot_end(s, true);
+		slot_end(s, s->client->opt->close == CLOSE_FIN);
 	else
 		slot_fail(s, CAUSE_EOF);
 }
@@ -392,6 +394,10 @@ static void slot_step(struct slot *s, const struct bench_event *ev)
 		}
 		if (got == 0) {
 			slot_eof(s);
+			return;
+		}
+		if (s->phase == PHASE_CLOSE && c->opt->close == CLOSE_ANSWERED) {
+			slot_end(s, false);
 			return;
 		}
 		if (!slot_take(s, c->rx, kept + (size_t)got))

@@ -29,6 +29,10 @@
 #define HFBENCH_ASK_NS (5 * HF_NS_S) /* for who the server is, over a device */
 #define BENCH_UNLIMITED UINT32_MAX
 
+/* How a connection ends. ANSWERED: with close_notify, and RST once the server has answered it. */
+enum bench_close { CLOSE_FIN, CLOSE_RST, CLOSE_ANSWERED, CLOSE_CNT };
+extern const char *const bench_close_name[CLOSE_CNT];
+
 enum bench_resume { RESUME_NONE, RESUME_TICKET, RESUME_ID };
 
 /* One kind of client. */
@@ -58,7 +62,8 @@ struct bench_opt {
 	uint32_t requests; /* on each connection */
 	enum bench_resume resume;
 	uint32_t resume_percent; /* of the connections */
-	bool resume_given, stale, hold, close_rst, quiet;
+	bool resume_given, stale, hold, quiet;
+	enum bench_close close;
 	pid_t pid[HFBENCH_PIDS_MAX];
 	uint32_t pid_cnt;
 };

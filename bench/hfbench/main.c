@@ -40,7 +40,8 @@ static const char help[] =
 	"      --hold           keep each connection open, until the end\n"
 	"      --resume HOW     none, ticket or id (none); or ticket:50 for half of the "
 	"connections\n"
-	"      --close HOW      fin or rst (fin)\n"
+	"      --close HOW      fin; rst at once; or answered: close_notify, rst when it is\n"
+	"                       answered (fin)\n"
 	"      --cpu-of PID,..  CPU seconds of these processes, and handshakes per such second\n"
 	"      --json FILE      the report as JSON too (- for standard output)\n"
 	"  -q, --quiet          no progress\n"
@@ -204,7 +205,6 @@ static void parse_resume(struct bench_opt *o, char *text)
 
 static void take_option(struct bench_opt *o, int opt)
 {
-	static const char *const closing[] = {"fin", "rst"};
 	uint64_t n;
 	switch (opt) {
 	case 'm':
@@ -250,7 +250,7 @@ static void take_option(struct bench_opt *o, int opt)
 		parse_resume(o, optarg);
 		break;
 	case OPT_CLOSE:
-		o->close_rst = choice("close", optarg, closing, 2);
+		o->close = (enum bench_close)choice("close", optarg, bench_close_name, CLOSE_CNT);
 		break;
 	case OPT_CPU:
 		parse_pids(o, optarg);

@@ -7,6 +7,8 @@
 #include <unistd.h>
 #include "bench/hfbench/hfbench.h"
 
+const char *const bench_close_name[CLOSE_CNT] = {"fin", "rst", "answered"};
+
 static const char *const phase_text[PHASE_CNT] = {"connect", "handshake", "reply", "hold", "close"};
 static const char *const cause_text[CAUSE_CNT] = {
 #define X(name, text) text,
@@ -205,7 +207,7 @@ void bench_report_table(FILE *f, const struct bench_opt *o, const struct bench_t
 		o->resume == RESUME_NONE     ? ""
 		: o->resume == RESUME_TICKET ? ", resume by ticket"
 					     : ", resume by id",
-		o->close_rst ? "rst" : "fin", w->seconds);
+		bench_close_name[o->close], w->seconds);
 	fprintf(f, "cipher %s\n", t->cipher[0] ? t->cipher : "none agreed");
 	if (o->ca)
 		fprintf(f,
@@ -221,7 +223,7 @@ void bench_report_table(FILE *f, const struct bench_opt *o, const struct bench_t
 	if (o->request)
 		fprintf(f, "replies    %" PRIu64 "  %.1f/s  %.2f MB/s\n", t->replies,
 			per(t->replies, w->seconds), (double)t->reply_bytes / w->seconds / 1e6);
-	if (!o->close_rst)
+	if (o->close != CLOSE_RST)
 		fprintf(f, "closed by the server with RST after all was said %" PRIu64 "\n",
 			t->closed_by_rst);
 	fprintf(f, "unfinished at the end %" PRIu64 "\n", t->unfinished);
@@ -326,7 +328,7 @@ void bench_report_json(FILE *f, const struct bench_opt *o, const struct bench_ta
 	fprintf(f,
 		",\n  \"concurrent\": %u,\n  \"threads\": %u,\n  \"resume\": \"%s\",\n"
 		"  \"close\": \"%s\",\n  \"seconds\": %.4f,\n",
-		o->concurrent, o->threads, resume[o->resume], o->close_rst ? "rst" : "fin",
+		o->concurrent, o->threads, resume[o->resume], bench_close_name[o->close],
 		w->seconds);
 	fprintf(f,
 		"  \"started\": %" PRIu64 ",\n  \"handshakes\": %" PRIu64

@@ -27,6 +27,13 @@ resumed() {
 		bench by_id --mix modern --resume id -n 40 -c 4 && holds "m['resumed'] == 36" &&
 		[ "$(farm_stat tls resume_ID)" -ge 36 ]
 }
+# A resumed handshake ends with the client's word, and a reset right behind it would take it back.
+answered() {
+	local gone
+	gone=$(farm_stat tls handshake_GONE_AT_RESUMPTION)
+	bench answered --mix resumed -n 200 -c 20 --close answered && holds "m['resumed'] == 180 and m['close'] == 'answered'" &&
+		[ "$(farm_stat tls handshake_GONE_AT_RESUMPTION)" = "$gone" ]
+}
 half() {
 	bench half --mix browser-2026 -n 41 -c 1 &&
 		holds "m['resumed'] == 20 and m['replies'] == 41 and m['reply_ms']['p50'] >= m['handshake_ms']['p50']"
@@ -66,6 +73,7 @@ check "mix capture-rsa" full capture-rsa AES128-SHA
 check "mix capture-ecdhe" full capture-ecdhe ECDHE-RSA-AES128-GCM-SHA256
 check "mix modern" full modern ECDHE-RSA-AES128-GCM-SHA256
 check "mix resumed, and by id" resumed
+check "close answered: every handshake is one of the server's, too" answered
 check "mix browser-2026: half of it resumed" half
 check "mix storm: nobody's ticket is known" storm
 for cipher in ECDHE-RSA-AES128-GCM-SHA256 AES128-SHA AES256-SHA256 ECDHE-RSA-AES256-SHA384 \

@@ -25,7 +25,7 @@ full() { # MIX SUITE
 		holds "m['cipher'] == '$2' and m['handshakes'] == 8 and m['resumed'] == 0 and m['verified'] >= 1"
 }
 resumed() {
-	four resumed --mix resumed -n 400 -c 40 --close rst && holds "m['resumed'] == 360 and m['gaps'] == 0"
+	four resumed --mix resumed -n 400 -c 40 --close answered && holds "m['resumed'] == 360 and m['gaps'] == 0"
 }
 closed_in_peace() { four fin --mix modern -n 300 -c 30 --close fin && holds "m['handshakes'] == 300 and m['gaps'] == 0"; }
 bulk() { # FAMILY CIPHER

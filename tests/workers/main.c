@@ -128,7 +128,7 @@ static void client_make(struct lane *l, const char *mix, const char *cipher)
 		.concurrent = CLIENTS,
 		.threads = 1,
 		.timeout_ms = 10000,
-		.close_rst = true};
+		.close = CLOSE_RST};
 	bench_mix_apply(&l->opt);
 	l->warm_resumed = l->opt.resume == RESUME_NONE ? 0 : WARM_RESUMED;
 	HF_ASSERT(!bench_suites_parse(&l->opt.tls, l->opt.cipher));

@@ -383,7 +383,7 @@ farm_plan_pages() {
 farm_appliance() {
 	farm_start handfast "$FARM_BIN/handfast" "$FARM_DIR/handfast.yaml"
 	FARM_PID=$FARM_LAST
-	farm_wait 20 farm_up "$FARM_PID" "$FARM_STATS" && kill -0 "$FARM_PID" 2>/dev/null && return
+	farm_wait 60 farm_up "$FARM_PID" "$FARM_STATS" && kill -0 "$FARM_PID" 2>/dev/null && return
 	tail -n 20 "$FARM_DIR/handfast.log" >&2
 	farm_fail "the appliance did not come up"
 }

@@ -24,7 +24,8 @@ through af_packet, the peers use the kernel's TCP, which hands its bulk over in 
 carries. Interrupt work is done by the core that receives, by packet steering: on a veth alone the sender's core would
 pay for it. The client
 ({client}) shares the machine; where its core was full (see the split) rates are a lower bound, rates per CPU s are
-not. Handshake cases end by reset, so that the client's ports do not run out."""
+not. Connections end by reset, so that the client's ports do not run out; where a handshake ends with the client's
+word (ticket, id) not before the server has answered its close_notify."""
 
 
 def table(head, rows):

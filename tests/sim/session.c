@@ -239,6 +239,8 @@ struct session *session_connect(struct peer *host, hf_ns now, const struct sessi
 	HF_ASSERT(pcb != NULL);
 	adopt(s, pcb);
 	err = tcp_connect(pcb, &addr, plan->port, on_connected);
+	if (err == ERR_BUF) /* lwIP's dice said 65535, and the next port, which is none, is 0 */
+		err = tcp_connect(pcb, &addr, plan->port, on_connected);
 	HF_ASSERT(err == ERR_OK);
 	s->port = pcb->local_port;
 	return s;

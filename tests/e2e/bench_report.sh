@@ -54,7 +54,8 @@ report_tells() {
 		grep -q '^| us | ' "$work/small.md" &&
 		grep -q 'did not settle within 10 % in 1 rounds' "$work/small.md" && [ -s "$work/small_ratios.png" ]
 }
-# Over shared memory: a share of the time has a name, and no segment was missing.
+# Over shared memory: a share of the time has a name, and no segment was missing, save in bulk: the windows of sixteen
+# clients are larger than the ring, and when their core is away what does not fit is dropped and said again.
 memif() {
 	bench/memif.sh --out "$work/small.json" --case ticket,bulk-gcm --seconds 1 --rounds 1 >"$work/log" 2>&1 ||
 		{ cat "$work/log"; return 1; }
@@ -64,7 +65,7 @@ memif() {
 		assert set(r["cases"]) == {"ticket", "idle"}, r["cases"].keys()  # what was there stays
 		for name, case in r["memif"]["cases"].items():
 		    w, = case["windows"]
-		    assert w["wrong"] is None and not w["gaps"], (name, w)
+		    assert w["wrong"] is None and (name == "bulk-gcm" or not w["gaps"]), (name, w)
 		    assert 0 < w["keys_us"] < w["us"] == case["us"] and abs(sum(w["parts"].values()) - w["us"]) < 1e-6 * w["us"], (name, w)
 	END
 }

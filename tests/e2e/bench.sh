@@ -3,19 +3,11 @@
 # what it shall find out it finds out. Without figures: those are bench/bench.py's.
 . "$(dirname "$0")/e2e.bash"
 
-json=
 # bench NAME ARGUMENT...: its report is in $json afterwards.
 bench() {
 	json=$FARM_DIR/$1.json
 	farm_in_client "$FARM_BIN/hfbench" -q --timeout 60000 --sni "$FARM_SNI" --ca "$FARM_CA" --json "$json" \
 		"${@:2}" "$FARM_ADDRESS:$FARM_PORT" >"$FARM_DIR/$1.out"
-}
-
-# holds EXPRESSION: true of the last report, m.
-holds() {
-	python3 -c 'import json, sys
-m = json.load(open(sys.argv[1]))
-assert eval(sys.argv[2]), {k: v for k, v in m.items() if not k.endswith("buckets")}' "$json" "$1"
 }
 
 full() { # MIX SUITE

@@ -87,6 +87,14 @@ e2e_nss() {
 		certutil -A -d "sql:$1" -t C,, -n demo -i "$FARM_CA"
 }
 
+# holds EXPRESSION: true of the report m that hfbench wrote to $json.
+json=
+holds() {
+	python3 -c 'import json, sys
+m = json.load(open(sys.argv[1]))
+assert eval(sys.argv[2]), {k: v for k, v in m.items() if not k.endswith("buckets")}' "$json" "$1"
+}
+
 # PATH [CHROMIUM ARGUMENT...]: the document that headless Chromium makes of a page, in a home of its own.
 e2e_chromium() {
 	local path=$1 home=$FARM_DIR/chromium

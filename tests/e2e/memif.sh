@@ -1,11 +1,9 @@
 #!/bin/bash
 # The appliance over memif, DPDK's shared memory between two processes, with hfbench at the other end and its
-# own small TCP: the same kinds of client as over a cable, whole replies, both families, both ways to close.
-# No segment may be
-# missing: shared memory loses nothing. (What is acknowledged late, on a machine with much to do, is said again.)
+# own small TCP: the same kinds of client as over a cable, whole replies, both families, ways to close. No segment
+# may be missing: shared memory loses nothing. (What is acknowledged late, on a machine with much to do, is said again.)
 . "$(dirname "$0")/e2e.bash"
 
-json=
 # over ADDRESS FROM NAME ARGUMENT...: its report is in $json afterwards.
 over() {
 	json=$FARM_DIR/$3.json
@@ -15,11 +13,6 @@ over() {
 four() { over "$FARM_ADDRESS:$FARM_PORT" 10.9.0.2 "$@"; }
 six() { over "[$FARM_ADDRESS6]:$FARM_PORT" fd09::2 "$@"; }
 
-holds() {
-	python3 -c 'import json, sys
-m = json.load(open(sys.argv[1]))
-assert eval(sys.argv[2]), {k: v for k, v in m.items() if not k.endswith("buckets")}' "$json" "$1"
-}
 full() { # MIX SUITE
 	four "$1" --mix "$1" -n 8 -c 4 &&
 		holds "m['cipher'] == '$2' and m['handshakes'] == 8 and m['resumed'] == 0 and m['verified'] >= 1"

@@ -6,13 +6,16 @@
 # All have the same two certificates (RSA-2048, P-256), TLS 1.2, tickets and ids, and the same plaintext
 # web server behind them, which shares the client's core and is nobody's cost.
 # Then it runs the program given, with what it needs to know in BENCH_*.
-#   bench/farm.sh COMMAND...          SERVER_CORE=0 CLIENT_CORE=1
+# The appliance's port is AF_XDP where this kernel has it, else af_packet; BENCH_PORT says which.
+#   bench/farm.sh COMMAND...          SERVER_CORE=0 CLIENT_CORE=1 BENCH_PORT=af_xdp|af_packet
 set -uo pipefail
 . "$(dirname "$0")/../deploy/lib.sh"
 cd "$farm_root" || exit 1
 export SERVER_CORE=${SERVER_CORE:-0} CLIENT_CORE=${CLIENT_CORE:-1}
 [ "$(nproc)" -ge 2 ] || farm_fail "needs two cores, one for the servers and one for the client"
 ulimit -n "$(ulimit -Hn)"
+has_af_xdp() { python3 -c 'import socket; socket.socket(44, socket.SOCK_RAW)' 2>/dev/null; }
+export BENCH_PORT=${BENCH_PORT:-$(has_af_xdp && echo af_xdp || echo af_packet)}
 peer_address=10.9.1.1
 suites=ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:AES128-GCM-SHA256:AES128-SHA
 on_server=(taskset -c "$SERVER_CORE")
@@ -44,6 +47,15 @@ own_interrupts() {
 		printf -v mask %x $((1 << SERVER_CORE))
 		farm_in_appl sh -c "mount -t sysfs none /sys 2>/dev/null; echo $mask >/sys/class/net/$dev/queues/rx-0/rps_cpus"
 	done
+}
+
+# AF_XDP takes frames before that handing over. So its interface is polled by a thread of the kernel of its own,
+# on the servers' core and listed with the appliance's processes: its CPU time is the appliance's.
+own_receiver() {
+	local thread
+	farm_in_appl sh -c "mount -t sysfs none /sys 2>/dev/null; echo 1 >/sys/class/net/hf0/threaded" &&
+		thread=$(pgrep -n "^napi/hf0-") && taskset -c -p "$SERVER_CORE" "$thread" >/dev/null &&
+		receiver=$thread
 }
 
 # A client of many short connections needs its ports back.
@@ -210,7 +222,12 @@ peer_hitch() {
 }
 
 appliance() {
-	local pages
+	local pages receiver=
+	case $BENCH_PORT in
+	af_xdp) FARM_DEVICE=net_af_xdp0,iface=hf0,busy_budget=0 ;;
+	af_packet) FARM_DEVICE=net_af_packet0,iface=hf0 ;;
+	*) farm_fail "BENCH_PORT is af_xdp or af_packet, not $BENCH_PORT" ;;
+	esac
 	FARM_CERTIFICATES="www, ecdsa" FARM_WORKERS="1
   cores: [$SERVER_CORE]" farm_config
 	cat >>"$FARM_DIR/handfast.yaml" <<-END
@@ -225,13 +242,14 @@ appliance() {
 	pages=$(awk '/^huge pages/ {print $3}' "$FARM_DIR/plan")
 	farm_huge "$pages" || farm_say "without huge pages"
 	farm_appliance
+	[ "$BENCH_PORT" != af_xdp ] || own_receiver || farm_fail "the kernel polls hf0 in no thread of its own"
 	farm_relay
 	# The worker has its core already; everything else of both programs comes to it.
 	taskset -a -c -p "$SERVER_CORE" "$FARM_PID" >/dev/null
 	taskset -a -c -p "$SERVER_CORE" "$FARM_RELAY_PID" >/dev/null
 	farm_wait 15 farm_stat_is links endpoints 1 || farm_fail "the relay does not attach"
 	server handfast "$(git describe --always --dirty 2>/dev/null || echo unknown)" "$FARM_ADDRESS:$FARM_PORT" \
-		"$FARM_PID $FARM_RELAY_PID"
+		"$FARM_PID $FARM_RELAY_PID${receiver:+ $receiver}"
 	export BENCH_APPLIANCE=$FARM_PID BENCH_RELAY=$FARM_RELAY_PID
 }
 

@@ -20,9 +20,10 @@ whoever else ran, or nobody, its share by time is added. Ratios are formed withi
 of the middle half of them over the median, and rounds go on until it is within {spread:.0%} for every peer. Latencies
 are those of an open loop, counted from when a connection was meant to start, at half and at nine tenths of each
 server's own peak. The wire is a veth pair in one machine: the appliance reads and writes every frame of 1,500 bytes
-through af_packet, the peers use the kernel's TCP, which hands its bulk over in pieces of up to 64 KB that no cable
-carries. Interrupt work is done by the core that receives, by packet steering: on a veth alone the sender's core would
-pay for it. The client
+through AF_XDP or af_packet (each case says which), the peers use the kernel's TCP, which hands its bulk over in pieces
+of up to 64 KB that no cable carries. Interrupt work is done by the core that receives: on a veth alone the sender's core would pay for it. Packet
+steering sees to that, or with AF_XDP, which is before it, a thread of the kernel that polls the appliance's interface
+on the servers' core and counts as a process of the appliance. The client
 ({client}) shares the machine; where its core was full (see the split) rates are a lower bound, rates per CPU s are
 not. Connections end by reset, so that the client's ports do not run out; where a handshake ends with the client's
 word (ticket, id) not before the server has answered its close_notify."""
@@ -120,8 +121,9 @@ def part_case(name, case):
                          ["%.0f %%" % (100 * statistics.mean(w["cpu"] / w["seconds"] for w in last)),
                           figure(statistics.mean(w["client_us"] for w in last))])
     text = ["### %s: %s\n" % (name, case["title"]),
-            "Mix %s, %s, %d connections at a time, windows of %d s; measured %s at %s.\n" % (
-                case["mix"], case["cipher"], case["clients"], case["seconds"], case["at"], case.get("commit")),
+            "Mix %s, %s, %d connections at a time, windows of %d s; the appliance's port is %s; measured %s at %s.\n" % (
+                case["mix"], case["cipher"], case["clients"], case["seconds"], case.get("port", "af_packet"), case["at"],
+                case.get("commit")),
             table(["server", case["unit"] + "/s", "per CPU s", "appliance / it", "spread", "good windows", "most stolen"],
                   rows)]
     if not case["settled"]:

@@ -136,8 +136,9 @@ static enum level check_vfio(void)
 {
 	bool iommu = has_entries("/sys/class/iommu"), vfio = access("/dev/vfio/vfio", F_OK) == 0;
 	return report(iommu && vfio ? OK : WARN, "vfio",
-		!vfio ? "PCI devices need it: modprobe vfio-pci; af_packet and memif do not"
-		      : "boot with intel_iommu=on or amd_iommu=on; af_packet and memif need none",
+		!vfio ? "PCI devices need it: modprobe vfio-pci; af_xdp, af_packet and memif do not"
+		      : "boot with intel_iommu=on or amd_iommu=on; af_xdp, af_packet and memif "
+			"need none",
 		"IOMMU %s, /dev/vfio/vfio %s", iommu ? "on" : "off", vfio ? "there" : "absent");
 }
 
@@ -176,8 +177,8 @@ static enum level check_pci(void)
 		closedir(dir);
 	if (cnt)
 		return OK;
-	return report(
-		WARN, "nic", "net_af_packet serves any kernel interface", "no PCI network device");
+	return report(WARN, "nic", "net_af_xdp and net_af_packet serve the kernel's interfaces",
+		"no PCI network device");
 }
 
 static enum level check_interfaces(void)

@@ -19,7 +19,8 @@
 #include "lib/os/os.h"
 
 #define BURST 64u
-#define RING_LEN 1024u /* asked for; the device may want another */
+#define RING_LEN 1024u        /* asked for; the device may want another */
+#define AF_XDP_RING_LEN 2048u /* its driver fills so many whatever is asked for */
 #define CACHE_LEN 256u /* mbufs that an lcore keeps beside the pool: up to 1.5 times as many */
 #define VLAN_LEN 4u
 #define DEVICE_MAX 512u
@@ -270,6 +271,11 @@ static bool is_af_packet(const char *device)
 	return !strncmp(device, "net_af_packet", 13) || !strncmp(device, "eth_af_packet", 13);
 }
 
+static bool is_af_xdp(const char *device)
+{
+	return !strncmp(device, "net_af_xdp", 10);
+}
+
 static bool is_pci(const char *device)
 {
 	return isxdigit((unsigned char)device[0]) && memchr(device, ':', strcspn(device, ","));
@@ -296,9 +302,14 @@ static uint32_t frame_room(const struct hf_dpdk_port_cfg *cfg)
 	return RTE_PKTMBUF_HEADROOM + HF_ROUND_UP(room, HF_CACHE_LINE);
 }
 
+static uint32_t ring_len(const struct hf_dpdk_port_cfg *cfg)
+{
+	return is_af_xdp(cfg->device) ? AF_XDP_RING_LEN : RING_LEN;
+}
+
 uint32_t hf_dpdk_frame_cnt(const struct hf_dpdk_port_cfg *cfg)
 {
-	return 2 * RING_LEN + 2 * CACHE_LEN + cfg->held_cnt;
+	return 2 * ring_len(cfg) + 2 * CACHE_LEN + cfg->held_cnt;
 }
 
 size_t hf_dpdk_frame_bytes(const struct hf_dpdk_port_cfg *cfg)
@@ -420,21 +431,25 @@ void hf_dpdk_fini(void)
 
 /* ---- opening a port ---- */
 
+/* What a device string leaves unsaid of drivers over interfaces of the kernel. */
 static void device_complete(
 	char *out, size_t out_len, const struct hf_dpdk_port_cfg *cfg, uint32_t frame)
 {
 	uint32_t block = HF_MAX(frame, 65536u);
 	int len = snprintf(out, out_len, "%s", cfg->device);
 	struct {
+		bool (*of)(const char *device);
 		const char *key;
 		uint32_t value;
-	} add[] = {{"qpairs", cfg->queue_cnt}, {"framesz", frame}, {"blocksz", block},
-		{"framecnt", AF_PACKET_RING_BYTES / frame}, {"qdisc_bypass", 1}};
+	} add[] = {{is_af_packet, "qpairs", cfg->queue_cnt}, {is_af_packet, "framesz", frame},
+		{is_af_packet, "blocksz", block},
+		{is_af_packet, "framecnt", AF_PACKET_RING_BYTES / frame},
+		{is_af_packet, "qdisc_bypass", 1}, {is_af_xdp, "queue_count", cfg->queue_cnt}};
 	size_t i;
-	for (i = 0; i < HF_ARRAY_LEN(add) && is_af_packet(cfg->device); i++) {
+	for (i = 0; i < HF_ARRAY_LEN(add); i++) {
 		char key[32];
 		(void)snprintf(key, sizeof(key), ",%s=", add[i].key);
-		if (!strstr(cfg->device, key) && (size_t)len < out_len)
+		if (add[i].of(cfg->device) && !strstr(cfg->device, key) && (size_t)len < out_len)
 			len += snprintf(
 				out + len, out_len - (size_t)len, "%s%u", key, add[i].value);
 	}
@@ -476,7 +491,7 @@ static int check_limits(const struct hf_dpdk_port_cfg *cfg, const struct rte_eth
 
 static int queues_setup(struct dpdk_port *p, const struct hf_dpdk_port_cfg *cfg)
 {
-	uint16_t rx = RING_LEN, tx = RING_LEN;
+	uint16_t rx = (uint16_t)ring_len(cfg), tx = rx;
 	int err = rte_eth_dev_adjust_nb_rx_tx_desc(p->id, &rx, &tx);
 	uint32_t i, socket = (uint32_t)HF_MAX(rte_eth_dev_socket_id(p->id), 0);
 	char name[32];
@@ -484,7 +499,7 @@ static int queues_setup(struct dpdk_port *p, const struct hf_dpdk_port_cfg *cfg)
 		struct rte_mempool *pool;
 		(void)snprintf(name, sizeof(name), "port%u-queue%u", p->id, i);
 		pool = rte_pktmbuf_pool_create(name,
-			hf_dpdk_frame_cnt(cfg) - 2 * RING_LEN + rx + tx, CACHE_LEN, 0,
+			hf_dpdk_frame_cnt(cfg) - 2 * ring_len(cfg) + rx + tx, CACHE_LEN, 0,
 			(uint16_t)frame_room(cfg), SOCKET_ID_ANY);
 		p->queue[i].pool = pool;
 		if (!pool)

@@ -103,6 +103,7 @@ def report_of_made_up_results():
 def predictions_are_made_anew():
     """Before each round that counts, with everybody stopped; what the report compares is the workers' CPU, not the relay's."""
     told, order = iter([110, 130, 121]), []
+    os.environ["BENCH_PORT"] = "af_xdp"  # the farm says it
     kept = bench.only, bench.predict, bench.window
     bench.only = lambda servers, server: order.append(server.name if server else "nobody")
     bench.predict = lambda case: order.append("predict") or next(told)
@@ -114,7 +115,7 @@ def predictions_are_made_anew():
     finally:
         bench.only, bench.predict, bench.window = kept
     assert order == ["handfast", "a"] + 3 * ["nobody", "predict", "handfast", "a"], order
-    assert result["predicted"] == [110, 130, 121] and result["settled"], result
+    assert result["predicted"] == [110, 130, 121] and result["settled"] and result["port"] == "af_xdp", result
     result["latency"] = {"handfast": {"50": {"headroom": 0.5, "spare": 0.48}, "90": {"headroom": 0.1, "spare": None}}}
     text = report.part_capacity({"cases": {"ticket": result}})
     assert "| ticket | 121 | 100 | +21 % (+10 to +30) | 50 % (48 %) | - |" in text, text

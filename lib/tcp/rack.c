@@ -6,11 +6,12 @@
  * others three duplicate ACKs count (congestion.c). RFC 8985, 2883. */
 #include "lib/tcp/tcp_conn.h"
 
-#define DUP_THRESH 3u                  /* RFC 8985 4 */
-#define REO_PERSIST 16u                /* recoveries without a DSACK, RFC 8985 6.2 step 4 */
-#define PTO_UNKNOWN HF_NS_S            /* no round trip measured yet, RFC 8985 7.2 */
-#define PTO_MIN (2 * HF_NS_MS)         /* two ticks of the wheel */
-#define PEER_ACK_DELAY (40 * HF_NS_MS) /* of a lone segment: what Linux and we ourselves take */
+#define DUP_THRESH 3u          /* RFC 8985 4 */
+#define REO_PERSIST 16u        /* recoveries without a DSACK, RFC 8985 6.2 step 4 */
+#define PTO_UNKNOWN HF_NS_S    /* no round trip measured yet, RFC 8985 7.2 */
+#define PTO_MIN (2 * HF_NS_MS) /* two ticks of the wheel */
+#define PEER_ACK_DELAY \
+	(45 * HF_NS_MS) /* of a lone segment: Linux's 40, ours too, and a tick of its */
 
 /* RACK_sent_after of RFC 8985 6.2: sent later, or in the same turn and behind. */
 static bool sent_after(uint32_t at, uint32_t end, uint32_t other_at, uint32_t other_end)
@@ -119,9 +120,11 @@ void hf_tcp_rack_recovered(struct hf_tcp_conn *c)
 }
 
 /* ---- the tail ---- */
-/* RFC 8985 7.2, but counted from when the flight's end was sent and not from the ACK that told of its
- * other parts: that says nothing of the end being late. A probe never comes later than the
- * retransmission would. */
+/* RFC 8985 7.2, with two differences. The time is counted from when the flight's end was sent and not from
+ * the ACK that told of its other parts: that says nothing of the end being late. And a lone segment,
+ * whose ACK the peer may delay, waits until that is due, or for two round trips, whichever is longer, and
+ * not for the sum: of two round trips one is slack, which on a long path covers the delay. A probe never
+ * comes later than the retransmission would. */
 void hf_tcp_tail_arm(struct hf_tcp *t, struct hf_tcp_conn *c, hf_ns now)
 {
 	hf_ns pto = c->info.srtt_ns ? HF_MAX(2 * c->info.srtt_ns, PTO_MIN) : PTO_UNKNOWN;
@@ -131,7 +134,7 @@ void hf_tcp_tail_arm(struct hf_tcp *t, struct hf_tcp_conn *c, hf_ns now)
 		hf_tcp_sent_len(c, 0) != out)
 		return;
 	if (out <= c->info.mss)
-		pto += PEER_ACK_DELAY;
+		pto = HF_MAX(pto, c->info.srtt_ns + PEER_ACK_DELAY);
 	pto = HF_MAX(c->sent_at + pto, now + PTO_MIN);
 	hf_tcp_arm(t, c, HF_TCP_DUE_TAIL, HF_MIN(pto, c->due[HF_TCP_DUE_REXMIT]));
 }

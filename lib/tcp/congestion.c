@@ -48,10 +48,12 @@ void hf_tcp_cong_open(struct hf_tcp_conn *c, uint32_t syn_ack_lost_cnt)
 	c->full_at = c->snd_una;
 }
 
-/* New data went out. */
+/* New data went out. In slow start half a window on its way proves the path (RFC 7661 4.3): a peer whose
+ * window of reception only follows ours, as Linux's does, would stop it else. */
 void hf_tcp_cong_sent(struct hf_tcp_conn *c)
 {
-	if (hf_tcp_cong_room(c) < c->info.mss)
+	bool half = c->cwnd < c->ssthresh && flight_now(c) >= c->cwnd / 2;
+	if (half || hf_tcp_cong_room(c) < c->info.mss)
 		c->full_at = c->snd_nxt;
 }
 
@@ -117,15 +119,15 @@ static uint32_t cubic_growth(struct hf_tcp_conn *c, uint32_t len, hf_ns now)
  * not let be used says nothing about the path and does not grow (RFC 7661 1). It was used when what is
  * acknowledged was on its way as the window was full: peers may answer a burst by two ACKs at once,
  * and the second finds little in flight. */
-static void grow(struct hf_tcp_conn *c, uint32_t acked_len, uint32_t flight, hf_ns now)
+static void grow(struct hf_tcp_conn *c, uint32_t acked_len, hf_ns now)
 {
 	bool again = hf_seq_lt(c->snd_una, c->recover); /* after a timeout: RFC 3465 2.3 */
 	uint32_t len = again ? HF_MIN(acked_len, (uint32_t)c->info.mss) : acked_len;
 	bool used = hf_seq_lt(c->snd_una - acked_len, c->full_at);
+	if (!used)
+		return;
 	if (c->cwnd >= c->ssthresh)
-		len = used ? cubic_growth(c, acked_len, now) : 0;
-	else if (!used && flight < c->cwnd / 2)
-		len = 0;
+		len = cubic_growth(c, acked_len, now);
 	else
 		len = HF_MIN(len, c->ssthresh - c->cwnd);
 	c->cwnd = HF_MIN(c->cwnd + len, CWND_MAX);
@@ -153,11 +155,11 @@ static void deflate(struct hf_tcp_conn *c, uint32_t len)
 	c->dup_cnt = (uint8_t)(c->dup_cnt - HF_MIN((uint32_t)c->dup_cnt, cnt > 0 ? cnt - 1 : 0));
 }
 
-bool hf_tcp_cong_acked(struct hf_tcp_conn *c, uint32_t len, uint32_t flight, hf_ns now)
+bool hf_tcp_cong_acked(struct hf_tcp_conn *c, uint32_t len, hf_ns now)
 {
 	if (!c->recovering) {
 		c->dup_cnt = 0;
-		grow(c, len, flight, now);
+		grow(c, len, now);
 		return false;
 	}
 	if (!hf_seq_lt(c->snd_una, c->recover)) {
@@ -198,7 +200,8 @@ void hf_tcp_cong_timeout(struct hf_tcp_conn *c)
 	if (c->rexmit_cnt == 0) /* RFC 5681 3.1: held while the same segment times out again */
 		give_way(c);
 	c->cwnd = c->info.mss;
-	c->recover = c->snd_nxt; /* RFC 6582 3.2 (4) */
+	c->recover = c->full_at =
+		c->snd_nxt; /* RFC 6582 3.2 (4); all of so small a window is used */
 	c->recovering = false;
 	c->dup_cnt = 0;
 }

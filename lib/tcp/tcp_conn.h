@@ -183,7 +183,7 @@ struct HF_ALIGNED(HF_CACHE_LINE) hf_tcp_conn {
 	uint32_t rack_fack, dsack_round;
 	/* CUBIC, named as in RFC 9438, bytes */
 	uint32_t w_max, w_est, cwnd_prior, k_ms;
-	uint32_t full_at; /* snd_nxt when cwnd was last all in flight */
+	uint32_t full_at; /* snd_nxt when cwnd was last used, so that it may grow */
 	hf_ns epoch_at;   /* 0: begins with the next ACK */
 	/* timestamps, named as in RFC 7323 */
 	uint32_t ts_recent, last_ack_sent;
@@ -467,9 +467,8 @@ void hf_tcp_cong_open(struct hf_tcp_conn *c, uint32_t syn_ack_lost_cnt);
 void hf_tcp_cong_sent(struct hf_tcp_conn *c);
 /* What the window of congestion lets out now. */
 uint32_t hf_tcp_cong_room(const struct hf_tcp_conn *c);
-/* snd_una moved by len; flight is what was outstanding before. True: without SACK, a hole is next. */
-HF_MUST_CHECK bool hf_tcp_cong_acked(
-	struct hf_tcp_conn *c, uint32_t len, uint32_t flight, hf_ns now);
+/* snd_una moved by len. True: without SACK, a hole is next. */
+HF_MUST_CHECK bool hf_tcp_cong_acked(struct hf_tcp_conn *c, uint32_t len, hf_ns now);
 /* A duplicate ACK from a peer without SACK. True: it is the third, the segment at snd_una is lost. */
 HF_MUST_CHECK bool hf_tcp_cong_dup(struct hf_tcp_conn *c);
 /* Something is lost. True: recovery begins. */

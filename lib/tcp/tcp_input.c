@@ -130,7 +130,7 @@ static void fin_acked(struct hf_tcp_in *in, struct hf_tcp_conn *c)
 static void advance(struct hf_tcp_in *in, struct hf_tcp_conn *c)
 {
 	struct hf_tcp *t = in->t;
-	uint32_t len = in->p->ack - c->snd_una, flight = c->snd_nxt - c->snd_una;
+	uint32_t len = in->p->ack - c->snd_una;
 	uint32_t text_len = (uint32_t)HF_MIN((size_t)len, c->snd.len);
 	bool partial_before = !c->sack_ok && c->recovering && c->partial_seen;
 	hf_ns rtt = hf_tcp_sent_acked(t, c, in->p->ack, in->now);
@@ -150,7 +150,7 @@ static void advance(struct hf_tcp_in *in, struct hf_tcp_conn *c)
 	c->info.bytes_out += text_len;
 	t->stats.bytes_out += text_len;
 	c->tail_now = false;
-	c->rexmit_now = hf_tcp_cong_acked(c, len, flight, in->now);
+	c->rexmit_now = hf_tcp_cong_acked(c, len, in->now);
 	if (c->rexmit_now)
 		hf_tcp_sent_head_lost(t, c);
 	c->partial_seen = c->recovering;

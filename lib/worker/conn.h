@@ -95,6 +95,15 @@ struct hf_worker_port {
 	uint32_t announced;
 };
 
+#define HF_CROSS_FRAME_MAX 2044u
+
+/* A frame on its way to the worker that owns its flow: copied, because a port's frames go back to
+ * the queue they came from. Only ports that cannot steer pay this (design: 0 on RSS ports). */
+struct hf_cross_frame {
+	uint16_t len, port;
+	uint8_t data[HF_CROSS_FRAME_MAX];
+};
+
 /* price.c */
 #define HF_PRICE_ANSWER_OWN \
 	300u /* ns: a SYN to a SYN-ACK, but for the port's part (make bench-flood) */
@@ -192,6 +201,13 @@ void hf_bridge_reclaim(struct hf_worker *w);
 void hf_bridge_endpoint_down(struct hf_worker *w, uint32_t e);
 /* Goes on ending the streams of an endpoint that is down. */
 void hf_bridge_endpoint_end(struct hf_worker *w, uint32_t e);
+/* control.c */
+void hf_control_orders(struct hf_worker *w);
+/* Generations into which nothing of ours points any more are given back to control. */
+void hf_control_sites_release(struct hf_worker *w);
+void hf_worker_tell(struct hf_worker *w, struct hf_event *e); /* sets e->at */
+/* announce.c: what is due, if the port has frames for it */
+void hf_announce(struct hf_worker *w, struct hf_worker_port *p);
 /* price.c: what is measured, and who pays */
 void hf_price_frames(struct hf_worker *w); /* once a second */
 void hf_price_open(struct hf_worker *w, uint32_t i);
@@ -202,6 +218,5 @@ void hf_price_keys(struct hf_worker *w, const hf_ref *owner, uint32_t cnt, uint6
 void hf_price_check(struct hf_worker *w, hf_ref owner, uint64_t cycles);
 /* It ends, perhaps in the middle of a job. */
 void hf_price_gone(struct hf_worker *w, uint32_t i);
-void hf_worker_tell(struct hf_worker *w, struct hf_event *e); /* sets e->at */
 
 #endif

@@ -38,6 +38,8 @@
 struct dpdk_queue {
 	struct rte_mempool *pool;
 	uint64_t rx_split;
+	struct rte_mbuf *wait[BURST]; /* frames that the device had no room for, in order */
+	uint32_t wait_cnt;
 };
 
 struct dpdk_port {
@@ -108,6 +110,33 @@ static struct hf_frame view(struct rte_mbuf *m)
 		.priv = m};
 }
 
+/* As many as the device takes. Their lengths are gone with the mbufs, so they are summed before. */
+static uint32_t burst_out(struct dpdk_port *p, uint32_t queue, struct rte_mbuf **m, uint32_t cnt)
+{
+	struct hf_port_stats *s = &p->base.stats[queue];
+	uint32_t len[BURST], sent;
+	for (uint32_t i = 0; i < cnt; i++)
+		len[i] = m[i]->pkt_len;
+	sent = rte_eth_tx_burst(p->id, (uint16_t)queue, m, (uint16_t)cnt);
+	for (uint32_t i = 0; i < sent; i++)
+		s->tx_bytes += len[i];
+	s->tx_frames += sent;
+	return sent;
+}
+
+/* Sends what waits. True: nothing waits any more. */
+static bool wait_ends(struct dpdk_port *p, uint32_t queue)
+{
+	struct dpdk_queue *q = &p->queue[queue];
+	uint32_t sent;
+	if (HF_LIKELY(!q->wait_cnt))
+		return true;
+	sent = burst_out(p, queue, q->wait, q->wait_cnt);
+	q->wait_cnt -= sent;
+	memmove(q->wait, q->wait + sent, q->wait_cnt * sizeof(*q->wait));
+	return !q->wait_cnt;
+}
+
 static uint32_t dpdk_rx(struct hf_port *base, uint32_t queue, struct hf_frame *v, uint32_t cnt)
 {
 	struct dpdk_port *p = port_of(base);
@@ -115,6 +144,7 @@ static uint32_t dpdk_rx(struct hf_port *base, uint32_t queue, struct hf_frame *v
 	struct hf_port_stats *s = &base->stats[queue];
 	struct rte_mbuf *m[BURST];
 	uint32_t i, kept = 0, got;
+	(void)wait_ends(p, queue);
 	got = rte_eth_rx_burst(p->id, (uint16_t)queue, m, (uint16_t)HF_MIN(cnt, BURST));
 	for (i = 0; i < got; i++) {
 		if (HF_UNLIKELY(m[i]->nb_segs > 1) && rte_pktmbuf_linearize(m[i])) {
@@ -148,6 +178,10 @@ static uint32_t dpdk_tx_alloc(
 	struct dpdk_queue *q = &port_of(base)->queue[queue];
 	struct rte_mbuf *m[BURST];
 	uint32_t i, n = HF_MIN(cnt, BURST);
+	if (!wait_ends(port_of(base), queue)) {
+		base->stats[queue].tx_waits++;
+		return 0;
+	}
 	if (HF_UNLIKELY(
 		    rte_pktmbuf_alloc_bulk(q->pool, m, n))) { /* all or none: take what there is */
 		for (i = 0; i < n && (m[i] = rte_pktmbuf_alloc(q->pool)); i++)
@@ -160,11 +194,19 @@ static uint32_t dpdk_tx_alloc(
 	return n;
 }
 
+/* Behind what waits already. */
+static uint32_t wait_begin(struct dpdk_queue *q, struct rte_mbuf **m, uint32_t cnt)
+{
+	uint32_t n = HF_MIN(cnt, BURST - q->wait_cnt);
+	memcpy(q->wait + q->wait_cnt, m, n * sizeof(*m));
+	q->wait_cnt += n;
+	return n;
+}
+
 static uint32_t tx_some(struct dpdk_port *p, uint32_t queue, struct hf_frame *v, uint32_t cnt)
 {
-	struct hf_port_stats *s = &p->base.stats[queue];
 	struct rte_mbuf *m[BURST];
-	uint32_t i, sent, bytes = 0;
+	uint32_t i, taken = 0;
 	for (i = 0; i < cnt; i++) {
 		m[i] = v[i].priv;
 		if (v[i].len < HF_ETH_LEN_MIN) {
@@ -174,15 +216,14 @@ static uint32_t tx_some(struct dpdk_port *p, uint32_t queue, struct hf_frame *v,
 		m[i]->data_len = (uint16_t)v[i].len;
 		m[i]->pkt_len = v[i].len;
 	}
-	sent = rte_eth_tx_burst(p->id, (uint16_t)queue, m, (uint16_t)cnt);
-	for (i = 0; i < sent; i++)
-		bytes += v[i].len;
-	if (HF_UNLIKELY(sent < cnt))
-		rte_pktmbuf_free_bulk(m + sent, cnt - sent);
-	s->tx_frames += sent;
-	s->tx_bytes += bytes;
-	s->tx_dropped += cnt - sent;
-	return sent;
+	if (wait_ends(p, queue))
+		taken = burst_out(p, queue, m, cnt);
+	if (HF_UNLIKELY(taken < cnt)) {
+		taken += wait_begin(&p->queue[queue], m + taken, cnt - taken);
+		rte_pktmbuf_free_bulk(m + taken, cnt - taken);
+		p->base.stats[queue].tx_dropped += cnt - taken;
+	}
+	return taken;
 }
 
 static uint32_t dpdk_tx(struct hf_port *base, uint32_t queue, struct hf_frame *v, uint32_t cnt)
@@ -561,6 +602,8 @@ static void port_free(struct dpdk_port *p)
 static void dpdk_fini(struct hf_port *base)
 {
 	struct dpdk_port *p = port_of(base);
+	for (uint32_t i = 0; i < base->info.queue_cnt; i++)
+		rte_pktmbuf_free_bulk(p->queue[i].wait, p->queue[i].wait_cnt);
 	(void)rte_eth_promiscuous_disable(p->id); /* af_packet would leave its interface so */
 	(void)rte_eth_dev_stop(p->id);
 	(void)rte_eth_dev_close(p->id);

@@ -25,10 +25,12 @@ struct hf_port_class {
 	uint32_t (*rx)(struct hf_port *p, uint32_t queue, struct hf_frame *v, uint32_t cnt);
 	/* Gives frames back: received ones that are done with, or empty ones that stay unused. */
 	void (*rx_give)(struct hf_port *p, uint32_t queue, struct hf_frame *v, uint32_t cnt);
-	/* Empty frames to build into: data and cap set, len 0. Returns how many there were. */
+	/* Empty frames to build into: data and cap set, len 0. Returns how many there were: none
+	 * (tx_waits) while frames given to tx wait for room in the device. */
 	uint32_t (*tx_alloc)(struct hf_port *p, uint32_t queue, struct hf_frame *v, uint32_t cnt);
-	/* Sends. Takes all cnt frames, whatever happens; returns how many were queued, the rest is
-	 * freed and counted as tx_dropped. A frame shorter than the wire's minimum (HF_ETH_LEN_MIN)
+	/* Sends. Takes all cnt frames, whatever happens; returns how many were queued, by the device or
+	 * by the port, which keeps a burst for the next call of rx or tx_alloc where the device has no
+	 * room; the rest is freed and counted as tx_dropped. A frame shorter than the wire's minimum (HF_ETH_LEN_MIN)
 	 * is the port's to fill up with zeros, where its device does not. */
 	uint32_t (*tx)(struct hf_port *p, uint32_t queue, struct hf_frame *v, uint32_t cnt);
 	/* The queue to which the device steers a flow (as seen in received frames), or -1 when it

@@ -1,4 +1,4 @@
-/* bridge.c -- joins TCP, TLS and the backend's stream for one connection. Bytes go round two ways:
+/* bridge.c -- joins TCP, TLS and the backend's stream (stream.c) for one connection. Bytes go round two ways:
  *   client -> tcp rcv chain -> TLS record -> plaintext -> link ring          (give)
  *   client <- tcp snd chain <- TLS record <- from_link chain <- link ring    (fetch, seal)
  * hf_bridge_run moves what can move and stops where room, credit or a job is missing; whatever
@@ -10,24 +10,6 @@
  *   TLS failure               -> its alert, FIN; reset to the backend; input is discarded */
 #include "lib/base/secret.h"
 #include "lib/worker/conn.h"
-
-#define WINDOW_FIRST (8u * HF_CHUNK_DATA) /* credit of a fresh stream: most responses fit */
-#define WINDOW_MAX \
-	(128u * HF_CHUNK_DATA) /* of a busy one: twice a round trip at 1 Gbit/s, 1 ms \
-					   */
-
-#define RESERVE_LEAST 3u                 /* chunks: what reserve_for asks for one chunk of credit */
-#define RESERVE_SHORT_NS (10 * HF_NS_MS) /* a stream that waits says so again on the next turns */
-/* What an idle stream holds is reclaimed when half the pool is promised, sooner when some stream
- * waits; so many of those who hold something are looked at in a turn. */
-#define RECLAIM_IDLE_NS HF_NS_S
-#define RECLAIM_IDLE_SHORT_NS (10 * HF_NS_MS)
-#define RECLAIM_LOOKS 8u
-#define RECLAIM_AGAIN_NS HF_NS_S /* a backend whose ring is full does not answer */
-
-/* Of an endpoint that is gone, per turn: each is a reset to the client, and the end of a slot. */
-#define LOST_MAX 32u
-#define LOST_LOOKS 1024u
 
 static struct hf_tls_io io_of(struct hf_worker *w, uint32_t i)
 {
@@ -119,293 +101,6 @@ static void stage_look(struct hf_worker *w, struct hf_conn *c)
 		stage_enter(w, c);
 }
 
-/* ---- the stream towards the backend ---- */
-
-/* Link chunks must be there for all that the backend may send and all that it sent: one for the
- * chain's broken ends, and one per chunkful. */
-static uint32_t reserve_for(const struct hf_conn *c, uint32_t credit)
-{
-	if (credit + c->from_link.len == 0)
-		return 0;
-	return 2 + (uint32_t)((credit + c->from_link.len) / HF_CHUNK_DATA);
-}
-
-/* Who holds some is on a ring: among a million that hold nothing nobody would find him in time. */
-static void holder_enter(struct hf_worker *w, struct hf_conn *c)
-{
-	uint32_t i = (uint32_t)(c - w->conn);
-	struct hf_conn *next;
-
-	if (w->holder == HF_CONN_NONE) {
-		c->holder_next = c->holder_prev = w->holder = i;
-		return;
-	}
-	next = &w->conn[w->holder]; /* the last to be looked at */
-	c->holder_next = w->holder;
-	c->holder_prev = next->holder_prev;
-	w->conn[c->holder_prev].holder_next = i;
-	next->holder_prev = i;
-}
-
-static void holder_leave(struct hf_worker *w, struct hf_conn *c)
-{
-	uint32_t i = (uint32_t)(c - w->conn);
-
-	w->conn[c->holder_prev].holder_next = c->holder_next;
-	w->conn[c->holder_next].holder_prev = c->holder_prev;
-	if (w->holder == i)
-		w->holder = c->holder_next == i ? HF_CONN_NONE : c->holder_next;
-}
-
-static void reserve_set(struct hf_worker *w, struct hf_conn *c, uint32_t cnt)
-{
-	if (cnt && !c->reserved)
-		holder_enter(w, c);
-	if (!cnt && c->reserved)
-		holder_leave(w, c);
-	w->link_reserved += cnt - c->reserved;
-	c->reserved = cnt;
-}
-
-/* What was sealed or will never come frees its reserve. */
-static void reserve_trim(struct hf_worker *w, struct hf_conn *c)
-{
-	uint32_t need = reserve_for(c, c->link.rx_closed ? 0 : c->link.rx_credit);
-
-	if (need < c->reserved)
-		reserve_set(w, c, need);
-}
-
-static void stream_end(struct hf_worker *w, struct hf_conn *c)
-{
-	if (c->stream == HF_STREAM_OPEN) {
-		w->stats.streams--;
-		w->endpoint[c->endpoint].streams--;
-	}
-	c->stream = HF_STREAM_ENDED;
-	reserve_trim(w, c);
-}
-
-static struct hf_link *link_of(struct hf_worker *w, const struct hf_conn *c)
-{
-	return w->endpoint[c->endpoint].link;
-}
-
-static void link_news(struct hf_worker *w, const struct hf_conn *c)
-{
-	w->endpoint[c->endpoint].news = true;
-}
-
-/* Endpoints of a pool take turns. Returns HF_ENDPOINT_MAX when the pool has none. */
-static uint32_t endpoint_choose(struct hf_worker *w, uint32_t backend)
-{
-	for (uint32_t n = 0; n < w->endpoint_top; n++) {
-		uint32_t e = w->endpoint_next++ % w->endpoint_top;
-
-		if (w->endpoint[e].link && !w->endpoint[e].down &&
-			w->endpoint[e].backend == backend)
-			return e;
-	}
-	return HF_ENDPOINT_MAX;
-}
-
-/* What is known of who it is, if the host asks. */
-static void client_info(struct hf_link_info *info, const struct hf_tls_peer *peer)
-{
-	const struct hf_auth_client *who = peer->client;
-
-	if (peer->vhost && peer->vhost->auth)
-		info->client_verdict = who ? HF_LINK_CLIENT_VERIFIED : HF_LINK_CLIENT_NONE;
-	if (!who)
-		return;
-	info->client_subject = hf_span(who->subject, who->subject_len);
-	info->client_issuer = hf_span(who->issuer, who->issuer_len);
-	info->client_cn = hf_span(who->cn, who->cn_len);
-	info->client_sha256 = hf_span(who->fingerprint, sizeof(who->fingerprint));
-}
-
-#define STREAM_TLVS_MAX 1024u /* addresses, names, fingerprint */
-#define CLIENT_TLVS_MAX \
-	(HF_TLS_CLIENT_LEAF_MAX + 2 * HF_AUTH_DN_MAX + HF_AUTH_CN_MAX + 32u + 6u * 4u)
-static_assert(
-	STREAM_TLVS_MAX + CLIENT_TLVS_MAX <= HF_LINK_PAYLOAD_MAX - sizeof(struct hf_link_open),
-	"OPEN takes it");
-
-static size_t stream_info(
-	struct hf_worker *w, uint32_t i, const struct hf_tls_peer *peer, uint8_t *out, size_t cap)
-{
-	uint8_t cert[HF_TLS_CLIENT_LEAF_MAX];
-	const struct hf_tcp_info *t = hf_tcp_info(w->tcp, i);
-	struct hf_writer wr = hf_writer(out, cap);
-	struct hf_link_info info = {
-		.client = t->peer,
-		.local = t->local,
-		.client_port = t->peer_port,
-		.local_port = t->local_port,
-		.tls_version = peer->version,
-		.cipher = peer->suite,
-		.sni = peer->sni,
-		.alpn = peer->protocol ? peer->protocol->name : hf_span(NULL, 0),
-		.ja4 = peer->ja4,
-		.client_cert =
-			hf_span(cert, hf_tls_client_cert_copy(&w->conn[i].tls, cert, sizeof(cert))),
-	};
-
-	client_info(&info, peer);
-
-	memcpy(info.conn_id, w->boot_id, 8);
-	memcpy(info.conn_id + 8, &t->ref, 8);
-	hf_link_info_write(&wr, &info);
-	HF_ASSERT(!wr.overflow);
-	return wr.len;
-}
-
-/* Opens the stream, or leaves it wanted: no endpoint yet, or no room in its ring. The handshake part,
- * which holds the names, is given back once they are told. */
-static void stream_open(struct hf_worker *w, uint32_t i)
-{
-	struct hf_conn *c = &w->conn[i];
-	uint8_t tlvs[STREAM_TLVS_MAX + CLIENT_TLVS_MAX];
-	struct hf_tls_peer peer;
-	uint32_t e;
-	size_t len;
-
-	e = endpoint_choose(w, c->backend);
-	if (e == HF_ENDPOINT_MAX)
-		return;
-	hf_tls_peer(&c->tls, &peer);
-	len = stream_info(w, i, &peer, tlvs, sizeof(tlvs));
-	c->endpoint = (uint8_t)e;
-	if (hf_link_open(link_of(w, c), &c->link, c->ref, 0, hf_span(tlvs, len)) < 0)
-		return;
-	hf_tls_hs_release(&w->tls, &c->tls);
-	c->stream = HF_STREAM_OPEN;
-	c->active_at = w->now;
-	w->endpoint[e].streams++;
-	w->stats.streams++;
-	w->stats.streams_opened++;
-	link_news(w, c);
-	hf_trace(&w->trace, w->now, i, HF_TRACE_STREAM_OPEN, e, c->ref, 0);
-}
-
-/* Ends the stream by reset; said now or, when the ring is full, on a later turn. */
-static void stream_reset(struct hf_worker *w, struct hf_conn *c, enum hf_link_reset_reason why)
-{
-	if (c->stream == HF_STREAM_OPEN && !c->owe_reset) {
-		c->owe_reset = (uint8_t)why;
-		w->stats.streams_reset_out++;
-		hf_trace(&w->trace, w->now, (uint32_t)c->ref, HF_TRACE_STREAM_RESET, why, 0, 0);
-	}
-	if (c->stream == HF_STREAM_WANTED)
-		c->stream = HF_STREAM_ENDED;
-	hf_chain_clear(&w->link_bufs, &c->from_link);
-}
-
-static bool somebody_waits(const struct hf_worker *w)
-{
-	return w->reserve_short_at && w->now - w->reserve_short_at <= RESERVE_SHORT_NS;
-}
-
-static uint32_t window_wanted(const struct hf_conn *c)
-{
-	return c->window ? c->window : WINDOW_FIRST;
-}
-
-/* How much a stream may have outstanding and unsealed: its window, as far as the chunks that it holds
- * and those that are free can stand behind it. Windows grow only while a quarter of the pool stays
- * free for others' first ones. While a stream waits for its first credit, the others take nothing of what
- * comes free, save what they need to go on at all. */
-static uint32_t window_now(const struct hf_worker *w, const struct hf_conn *c)
-{
-	uint32_t least = c->reserved < RESERVE_LEAST ? RESERVE_LEAST - c->reserved : 0;
-	uint32_t all_free = w->cfg.link_chunk_cnt - w->link_reserved;
-	uint32_t free_cnt = somebody_waits(w) ? HF_MIN(least, all_free) : all_free;
-	uint32_t kept = HF_MIN(w->cfg.link_chunk_cnt / 4, free_cnt);
-	uint32_t growing = (c->reserved + free_cnt - kept) * HF_CHUNK_DATA;
-	uint32_t first =
-		HF_MIN((c->reserved + free_cnt) * HF_CHUNK_DATA, WINDOW_FIRST + 2 * HF_CHUNK_DATA);
-	uint32_t most = HF_MAX(growing, first); /* less what reserve_for adds */
-
-	return most <= 2 * HF_CHUNK_DATA ? 0 : HF_MIN(window_wanted(c), most - 2 * HF_CHUNK_DATA);
-}
-
-/* Says what is owed to the backend and tops up its credit. Returns false while the ring or the pool
- * has no room for it. */
-static bool stream_talk(struct hf_worker *w, struct hf_conn *c)
-{
-	struct hf_link *l = link_of(w, c);
-	uint32_t held, window;
-
-	if (c->owe_reset) {
-		if (hf_link_reset(l, &c->link, c->owe_reset) < 0)
-			return false;
-		c->owe_reset = 0;
-		link_news(w, c);
-		stream_end(w, c);
-		return true;
-	}
-	held = c->link.rx_credit + (uint32_t)c->from_link.len;
-	if (c->link.rx_closed || !c->awaits || held > c->window / 2)
-		return true;
-	window = window_now(w, c);
-	if (window < window_wanted(c)) {
-		w->stats.credit_short++;
-		c->window = HF_MAX(window, WINDOW_FIRST);
-		if (window < 2 * held ||
-			window < HF_CHUNK_DATA) { /* it goes on with what it holds */
-			w->reserve_short_at = held > 0 ? w->reserve_short_at : w->now;
-			return held > 0;
-		}
-	} else {
-		c->window = c->window ? HF_MIN(c->window * 2, WINDOW_MAX) : WINDOW_FIRST;
-	}
-	if (hf_link_credit(l, &c->link, window - held) < 0)
-		return false;
-	c->blocked = c->reclaimed = false;
-	c->credit_at = w->now;
-	reserve_set(w, c, HF_MAX(reserve_for(c, c->link.rx_credit), c->reserved));
-	link_news(w, c);
-	return true;
-}
-
-/* The backend has given back what it did not use. */
-static void returned(struct hf_worker *w, struct hf_conn *c)
-{
-	c->awaits = c->blocked; /* unless it had said meanwhile that it needs some */
-	c->reclaimed = false;
-	c->window = 0;
-	reserve_trim(w, c);
-}
-
-/* What was granted just now idles not yet, be it of a stream that has been still for long. */
-static bool idles(const struct hf_worker *w, const struct hf_conn *c, hf_ns since)
-{
-	return c->stream == HF_STREAM_OPEN && c->link.rx_credit > 0 && !c->link.rx_closed &&
-	       !c->owe_reset && c->from_link.len == 0 &&
-	       w->now - HF_MAX(c->active_at, c->credit_at) >
-		       (c->reclaimed ? RECLAIM_AGAIN_NS : since);
-}
-
-void hf_bridge_reclaim(struct hf_worker *w)
-{
-	bool waits = somebody_waits(w);
-
-	if (!waits && w->link_reserved <= w->cfg.link_chunk_cnt / 2)
-		return;
-	for (uint32_t n = 0; n < RECLAIM_LOOKS && w->holder != HF_CONN_NONE; n++) {
-		struct hf_conn *c = &w->conn[w->holder];
-
-		w->holder = c->holder_next;
-		if (!idles(w, c, waits ? RECLAIM_IDLE_SHORT_NS : RECLAIM_IDLE_NS) ||
-			hf_link_reclaim(link_of(w, c), &c->link) < 0)
-			continue;
-		c->reclaimed = true;
-		c->credit_at = w->now;
-		w->stats.credit_reclaimed++;
-		link_news(w, c);
-	}
-}
-
 /* ---- failing and ending ---- */
 
 /* With the hello, if it is still there. Who came and said nothing is counted, not told: that is what
@@ -432,12 +127,11 @@ static void tell_failure(struct hf_worker *w, uint32_t i)
 	hf_worker_tell(w, &e);
 }
 
-/* RST to the client, now; the slot stays until the backend was told. */
-static void conn_abort(struct hf_worker *w, uint32_t i, enum hf_link_reset_reason why)
+void hf_bridge_abort(struct hf_worker *w, uint32_t i, enum hf_link_reset_reason why)
 {
 	struct hf_conn *c = &w->conn[i];
 
-	stream_reset(w, c, why);
+	hf_stream_reset(w, c, why);
 	if (c->tcp_over)
 		return;
 	hf_tcp_abort(w->tcp, i, w->now);
@@ -457,7 +151,7 @@ static void conn_failed(struct hf_worker *w, uint32_t i)
 	stage_enter(w, c);
 	tell_failure(w, i);
 	hf_tls_hs_release(&w->tls, &c->tls);
-	stream_reset(w, c,
+	hf_stream_reset(w, c,
 		c->tls.reason == HF_TLS_R_STALLED ? HF_LINK_RESET_TIMEOUT : HF_LINK_RESET_PROTOCOL);
 	deadline_arm(w, c);
 }
@@ -485,11 +179,7 @@ static void conn_free(struct hf_worker *w, uint32_t i)
 	stage_leave(w, c);
 	hf_price_gone(w, i);
 	hf_tls_free(&w->tls, &c->tls);
-	hf_chain_clear(&w->link_bufs, &c->from_link);
-	if (c->stream == HF_STREAM_OPEN)
-		stream_end(w, c);
-	reserve_set(w, c, 0);
-	c->stream = HF_STREAM_ENDED; /* c->ref stays: late messages are recognised by it */
+	hf_stream_free(w, c);
 	hf_tcp_free(w->tcp, i);
 	w->stats.conns--;
 	w->stats.conns_freed++;
@@ -511,12 +201,13 @@ static bool give(struct hf_worker *w, struct hf_conn *c, struct hf_tls_io *io)
 	}
 	if (c->stream != HF_STREAM_OPEN)
 		return false;
-	while (plain.len && (len = hf_link_data(link_of(w, c), &c->link, plain.p, plain.len)) > 0) {
+	while (plain.len &&
+		(len = hf_link_data(hf_stream_link(w, c), &c->link, plain.p, plain.len)) > 0) {
 		hf_tls_plain_take(&w->tls, &c->tls, io, len);
 		c->awaits = true;
 		w->stats.bytes_to_backend += len;
 		c->active_at = w->now;
-		link_news(w, c);
+		hf_stream_news(w, c);
 		plain = hf_tls_plain(&c->tls);
 	}
 	return plain.len == 0;
@@ -552,7 +243,7 @@ static void seal(struct hf_worker *w, uint32_t i, struct hf_tls_io *io)
 		hf_tls_write_commit(&w->tls, &c->tls, len);
 		c->active_at = w->now;
 	}
-	reserve_trim(w, c);
+	hf_stream_trim(w, c);
 }
 
 static void keylog(struct hf_worker *w, const struct hf_tls_peer *peer)
@@ -595,7 +286,7 @@ static unsigned exchange(struct hf_worker *w, uint32_t i, struct hf_tls_io *io)
 		if (set & HF_TLS_ESTABLISHED)
 			established(w, c);
 		if (c->stream == HF_STREAM_WANTED)
-			stream_open(w, i);
+			hf_stream_open(w, i);
 		plain = hf_tls_plain(&c->tls).len != 0;
 	} while (plain && give(w, c, io));
 	seal(w, i, io);
@@ -642,11 +333,11 @@ static void close_steps(struct hf_worker *w, uint32_t i, unsigned set)
 	} else if ((set & HF_TLS_TRUNCATED) && drained && !c->owe_reset &&
 		   c->stream != HF_STREAM_ENDED) {
 		w->stats.truncated++;
-		conn_abort(w, i, HF_LINK_RESET_TRUNCATED);
+		hf_bridge_abort(w, i, HF_LINK_RESET_TRUNCATED);
 	} else if ((set & HF_TLS_PEER_CLOSED) && drained && c->stream == HF_STREAM_OPEN &&
 		   !c->owe_reset && !c->link.tx_closed) {
-		if (hf_link_half_close(link_of(w, c), &c->link) == 0) {
-			link_news(w, c);
+		if (hf_link_half_close(hf_stream_link(w, c), &c->link) == 0) {
+			hf_stream_news(w, c);
 			c->active_at = w->now;
 			deadline_arm(w, c);
 		} else {
@@ -660,7 +351,7 @@ static void close_steps(struct hf_worker *w, uint32_t i, unsigned set)
 	}
 	if (c->stream == HF_STREAM_OPEN && !c->owe_reset && hf_link_stream_over(&c->link) &&
 		!c->from_link.len)
-		stream_end(w, c);
+		hf_stream_end(w, c);
 }
 
 static void discard_input(struct hf_worker *w, uint32_t i)
@@ -748,7 +439,7 @@ static bool may_begin(struct hf_worker *w, uint32_t i)
 	c->failed = true;
 	tell_failure(w, i);
 	hf_tls_hs_release(&w->tls, &c->tls);
-	conn_abort(w, i, HF_LINK_RESET_LIMIT);
+	hf_bridge_abort(w, i, HF_LINK_RESET_LIMIT);
 	stage_leave(w, c);
 	return false;
 }
@@ -777,7 +468,7 @@ void hf_bridge_run(struct hf_worker *w, uint32_t i)
 	if (!hf_tcp_alive(w->tcp, i))
 		return;
 	set = c->aborted ? 0 : advance_for_its_price(w, i);
-	if (c->stream == HF_STREAM_OPEN && !stream_talk(w, c))
+	if (c->stream == HF_STREAM_OPEN && !hf_stream_talk(w, c))
 		hf_fifo_push(&w->wait, i);
 	if (c->tcp_over && (c->stream == HF_STREAM_ENDED || c->stream == HF_STREAM_NONE)) {
 		handshake_lost(w, i);
@@ -806,7 +497,7 @@ void hf_bridge_open(struct hf_worker *w, uint32_t i)
 		w->site->listener_cnt) { /* half-open since before a reload took it away */
 		w->stats.conns_refused_listener++;
 		c->refused = true;
-		conn_abort(w, i, HF_LINK_RESET_LIMIT);
+		hf_bridge_abort(w, i, HF_LINK_RESET_LIMIT);
 		return;
 	}
 	l = &w->site->listener[t->listener];
@@ -826,7 +517,7 @@ void hf_bridge_tcp(struct hf_worker *w, uint32_t i, uint32_t events)
 	if (events & HF_TCP_EV_CLOSED) {
 		c->tcp_over = true;
 		if (hf_tcp_info(w->tcp, i)->end != HF_TCP_END_FIN)
-			stream_reset(w, c, HF_LINK_RESET_CLIENT);
+			hf_stream_reset(w, c, HF_LINK_RESET_CLIENT);
 	}
 	if ((events & HF_TCP_EV_WRITABLE) && c->closing)
 		c->active_at = w->now;
@@ -878,10 +569,10 @@ void hf_bridge_deadline(struct hf_worker *w, uint32_t i)
 	}
 	if ((c->established || lingers(c)) && reader_due(w, c) <= w->now) {
 		w->stats.timeout_slow_reader++;
-		conn_abort(w, i, HF_LINK_RESET_TIMEOUT);
+		hf_bridge_abort(w, i, HF_LINK_RESET_TIMEOUT);
 	} else if (lingers(c)) {
 		w->stats.timeout_linger++;
-		conn_abort(w, i, HF_LINK_RESET_TIMEOUT);
+		hf_bridge_abort(w, i, HF_LINK_RESET_TIMEOUT);
 	} else if (!c->established) {
 		w->stats.timeout_handshake++;
 		hf_tls_fail(&w->tls, &c->tls, hf_tls_reason_late(&c->tls));
@@ -890,10 +581,10 @@ void hf_bridge_deadline(struct hf_worker *w, uint32_t i)
 		hf_tls_fail(&w->tls, &c->tls, HF_TLS_R_STALLED);
 	} else if (c->stream == HF_STREAM_WANTED) {
 		w->stats.timeout_backend++;
-		conn_abort(w, i, HF_LINK_RESET_LIMIT);
+		hf_bridge_abort(w, i, HF_LINK_RESET_LIMIT);
 	} else { /* idle: an orderly goodbye, then linger */
 		w->stats.timeout_idle++;
-		stream_reset(w, c, HF_LINK_RESET_TIMEOUT);
+		hf_stream_reset(w, c, HF_LINK_RESET_TIMEOUT);
 		hf_tls_close(&w->tls, &c->tls);
 		c->closing = true;
 		c->active_at = w->now;
@@ -930,184 +621,9 @@ bool hf_bridge_evict(struct hf_worker *w, bool handshake)
 		hf_tls_fail(&w->tls, &c->tls, HF_TLS_R_EVICTED);
 		c->failed = true;
 		hf_tls_hs_release(&w->tls, &c->tls);
-		conn_abort(w, i, HF_LINK_RESET_LIMIT);
+		hf_bridge_abort(w, i, HF_LINK_RESET_LIMIT);
 		stage_leave(w, c);
 		return true;
 	}
 	return false;
-}
-
-/* ---- what backends send ---- */
-
-/* The connection a message is for, NULL when its stream has ended meanwhile, or a violation: a
- * number that was never given out on this endpoint. */
-static int stream_find(struct hf_worker *w, uint32_t e, uint64_t id, struct hf_conn **out)
-{
-	uint32_t i = (uint32_t)id;
-	struct hf_conn *c;
-
-	*out = NULL;
-	if (i >= w->cfg.conn_cnt || id >> 32 == 0 || id > w->conn[i].ref)
-		return hf_link_fail(w->endpoint[e].link, HF_LINK_BAD_STREAM);
-	c = &w->conn[i];
-	if (id != c->ref || c->stream == HF_STREAM_ENDED)
-		return 0;
-	if (c->stream != HF_STREAM_OPEN || c->endpoint != e)
-		return hf_link_fail(w->endpoint[e].link, HF_LINK_BAD_STREAM);
-	*out = c;
-	return 0;
-}
-
-static void data_in(struct hf_worker *w, struct hf_conn *c, uint32_t len)
-{
-	struct hf_link *l = link_of(w, c);
-	uint8_t tmp[HF_CHUNK_DATA];
-	size_t n;
-
-	if (c->owe_reset || c->closing) { /* nobody is left to hear it */
-		hf_link_skip(l);
-		return;
-	}
-	for (; len; len -= (uint32_t)n) {
-		n = hf_link_read(l, &c->link, tmp, HF_MIN(len, (uint32_t)sizeof(tmp)));
-		n = hf_chain_append(&w->link_bufs, &c->from_link, tmp, n);
-		HF_ASSERT(n > 0); /* its chunks were reserved when the credit was granted */
-		w->stats.bytes_from_backend += n;
-	}
-	hf_wipe(tmp, sizeof(tmp));
-}
-
-static void message(struct hf_worker *w, struct hf_conn *c, const struct hf_link_msg *m)
-{
-	uint32_t i = (uint32_t)c->ref;
-
-	switch (m->type) {
-	case HF_LINK_DATA:
-		c->awaits = true;
-		data_in(w, c, m->len);
-		break;
-	case HF_LINK_BLOCKED:
-		c->awaits = c->blocked = true;
-		break;
-	case HF_LINK_RETURNED:
-		returned(w, c);
-		break;
-	case HF_LINK_RESET:
-		w->stats.streams_reset_in++;
-		stream_end(w, c);
-		hf_chain_clear(&w->link_bufs, &c->from_link);
-		c->owe_reset = 0;
-		reserve_trim(w, c);
-		conn_abort(w, i, HF_LINK_RESET_SERVER);
-		break;
-	default: /* CREDIT and HALF_CLOSE are noted in c->link; run sees them */
-		break;
-	}
-	hf_fifo_push(&w->run, i);
-}
-
-static int message_next(struct hf_worker *w, uint32_t e)
-{
-	struct hf_link *l = w->endpoint[e].link;
-	struct hf_link_msg m;
-	struct hf_conn *c;
-	int rc = hf_link_next(l, &m);
-
-	if (rc <= 0)
-		return rc;
-	if (stream_find(w, e, m.stream, &c) < 0)
-		return -1;
-	if (!c) {
-		w->stats.streams_late++;
-		hf_link_skip(l);
-		return 1;
-	}
-	if (hf_link_admit(l, &c->link, &m) < 0)
-		return -1;
-	message(w, c, &m);
-	return 1;
-}
-
-/* The endpoint will not be heard again. A stream on which it had said all is served to its end. */
-static void stream_lost(struct hf_worker *w, uint32_t i)
-{
-	struct hf_conn *c = &w->conn[i];
-
-	stream_end(w, c);
-	hf_fifo_push(&w->run, i);
-	if (c->link.rx_closed && !c->owe_reset) {
-		c->link.tx_closed = true;
-		return;
-	}
-	w->stats.streams_lost += !c->owe_reset;
-	c->owe_reset = 0;
-	hf_chain_clear(&w->link_bufs, &c->from_link);
-	reserve_trim(w, c);
-	conn_abort(w, i, HF_LINK_RESET_INTERNAL);
-}
-
-/* Its memory is looked at until the last one has ended: what is said to it meanwhile is not read. */
-void hf_bridge_endpoint_end(struct hf_worker *w, uint32_t e)
-{
-	struct hf_endpoint *ep = &w->endpoint[e];
-	uint32_t lost = 0;
-
-	w->busy = true;
-	for (uint32_t n = 0; n < LOST_LOOKS && lost < LOST_MAX && ep->streams; n++) {
-		uint32_t i = ep->lost_next++;
-		const struct hf_conn *c = &w->conn[i];
-
-		HF_ASSERT(i < w->cfg.conn_cnt);
-		if (hf_tcp_alive(w->tcp, i) && c->stream == HF_STREAM_OPEN && c->endpoint == e) {
-			stream_lost(w, i);
-			lost++;
-		}
-	}
-	if (ep->streams)
-		return;
-	ep->link = NULL;
-	hf_worker_tell(w, &(struct hf_event){.kind = HF_EVENT_ENDPOINT_FREE, .arg = e});
-}
-
-static void endpoint_lost(struct hf_worker *w, uint32_t e)
-{
-	w->endpoint[e].down = true;
-	w->endpoint[e].lost_next = 0;
-	w->stats.endpoints--;
-	w->busy = true; /* the next look at endpoints begins to end them */
-}
-
-/* What it said before it went away still counts, as far as it keeps to the rules. */
-void hf_bridge_endpoint_down(struct hf_worker *w, uint32_t e)
-{
-	uint32_t left;
-
-	if (!w->endpoint[e].link || w->endpoint[e].down)
-		return;
-	for (left = w->endpoint[e].link->rx_len / HF_LINK_ALIGN; left && message_next(w, e) > 0;)
-		left--;
-	endpoint_lost(w, e);
-}
-
-void hf_bridge_fetch(struct hf_worker *w, uint32_t e, uint32_t max)
-{
-	struct hf_endpoint *ep = &w->endpoint[e];
-	uint64_t enough = w->stats.bytes_from_backend + HF_TURN_LEN;
-	uint32_t n = 0;
-	int rc = 0;
-
-	while (n < max && w->stats.bytes_from_backend < enough && (rc = message_next(w, e)) > 0)
-		n++;
-	if (n) {
-		w->busy = true;
-		ep->news = true;
-		hf_link_release(ep->link);
-	}
-	if (rc < 0) {
-		w->stats.endpoints_cut++;
-		hf_worker_tell(w, &(struct hf_event){.kind = HF_EVENT_ENDPOINT_CUT,
-					  .arg = e,
-					  .why = (uint8_t)ep->link->violation});
-		endpoint_lost(w, e);
-	}
 }

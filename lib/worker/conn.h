@@ -27,7 +27,7 @@ struct hf_conn {
 	struct hf_link_stream link; /* credit both ways, and which halves are closed */
 	uint32_t window;            /* credit that we let be outstanding; grows with use */
 	uint32_t reserved;          /* link chunks set aside for link.rx_credit + from_link */
-	uint32_t holder_next, holder_prev; /* bridge.c: the ring of those with any */
+	uint32_t holder_next, holder_prev; /* stream.c: the ring of those with any */
 	hf_ns linger_ns;                   /* of its listener */
 	hf_ns active_at;    /* last byte of application data either way, or last stage change */
 	hf_ns record_since; /* when the record that is now incomplete began; 0: none is */
@@ -155,7 +155,7 @@ struct hf_worker {
 	uint32_t endpoint_next, link_reserved;
 	hf_ns reserve_short_at; /* a stream was last without credit for want of reserve; 0: never */
 	uint32_t
-		holder; /* who holds some, where hf_bridge_reclaim looks next; HF_CONN_NONE: nobody */
+		holder; /* who holds some, where hf_stream_reclaim looks next; HF_CONN_NONE: nobody */
 	uint8_t boot_id[8]; /* first half of every connection id told to backends */
 	struct hf_site *site;
 	_Atomic uint64_t tickets; /* generation of the ticket keys, for control */
@@ -194,13 +194,45 @@ HF_MUST_CHECK bool hf_bridge_evict(struct hf_worker *w, bool handshake);
 void hf_bridge_pk_done(struct hf_worker *w, struct hf_pk_job *job);
 void hf_bridge_sym_done(struct hf_worker *w, struct hf_sym_job *job);
 void hf_bridge_auth_done(struct hf_worker *w, struct hf_auth_job *job);
-/* One endpoint's messages, at most `max` and about HF_TURN_LEN; cuts it off when it breaks a rule. */
-void hf_bridge_fetch(struct hf_worker *w, uint32_t e, uint32_t max);
+/* RST to the client, now; the slot stays until the backend was told. */
+void hf_bridge_abort(struct hf_worker *w, uint32_t i, enum hf_link_reset_reason why);
+/* stream.c: one connection's stream towards its backend */
+static inline struct hf_link *hf_stream_link(struct hf_worker *w, const struct hf_conn *c)
+{
+	return w->endpoint[c->endpoint].link;
+}
+
+static inline void hf_stream_news(struct hf_worker *w, const struct hf_conn *c)
+{
+	w->endpoint[c->endpoint].news = true;
+}
+
+/* Opens it, or leaves it wanted: no endpoint yet, or no room in its ring. The handshake part, which
+ * holds the names, is given back once they are told. */
+void hf_stream_open(struct hf_worker *w, uint32_t i);
+/* Says what is owed to the backend and tops up its credit. False: the ring or the pool has no room. */
+HF_MUST_CHECK bool hf_stream_talk(struct hf_worker *w, struct hf_conn *c);
+/* What was sealed or will never come frees its reserve. */
+void hf_stream_trim(struct hf_worker *w, struct hf_conn *c);
+/* The backend has given back what it did not use. */
+void hf_stream_returned(struct hf_worker *w, struct hf_conn *c);
 /* Asks backends for what idle streams hold, if it may be needed; a few connections a turn. */
-void hf_bridge_reclaim(struct hf_worker *w);
-void hf_bridge_endpoint_down(struct hf_worker *w, uint32_t e);
+void hf_stream_reclaim(struct hf_worker *w);
+/* Ends it by reset; said now or, when the ring is full, on a later turn. */
+void hf_stream_reset(struct hf_worker *w, struct hf_conn *c, enum hf_link_reset_reason why);
+/* Both sides have said all. What the backend sent and is not sealed yet still is. */
+void hf_stream_end(struct hf_worker *w, struct hf_conn *c);
+/* The backend has ended it, or is gone: nothing is owed to it, and nothing of it goes out. */
+void hf_stream_cut(struct hf_worker *w, struct hf_conn *c);
+/* With its connection: it holds nothing any more. */
+void hf_stream_free(struct hf_worker *w, struct hf_conn *c);
+/* endpoint.c: one thread of a backend and its rings */
+void hf_endpoint_up(struct hf_worker *w, const struct hf_order *o);
+/* Its messages, at most `max` and about HF_TURN_LEN; cuts it off when it breaks a rule. */
+void hf_endpoint_fetch(struct hf_worker *w, uint32_t e, uint32_t max);
+void hf_endpoint_down(struct hf_worker *w, uint32_t e);
 /* Goes on ending the streams of an endpoint that is down. */
-void hf_bridge_endpoint_end(struct hf_worker *w, uint32_t e);
+void hf_endpoint_end(struct hf_worker *w, uint32_t e);
 /* control.c */
 void hf_control_orders(struct hf_worker *w);
 /* Generations into which nothing of ours points any more are given back to control. */

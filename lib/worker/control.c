@@ -71,16 +71,6 @@ void hf_control_sites_release(struct hf_worker *w)
 	}
 }
 
-static void endpoint_up(struct hf_worker *w, const struct hf_order *o)
-{
-	struct hf_endpoint *ep = &w->endpoint[o->arg];
-
-	HF_ASSERT(o->arg < HF_ENDPOINT_MAX && !ep->link);
-	*ep = (struct hf_endpoint){.link = o->link, .backend = o->backend};
-	w->endpoint_top = HF_MAX(w->endpoint_top, o->arg + 1);
-	w->stats.endpoints++;
-}
-
 void hf_control_orders(struct hf_worker *w)
 {
 	struct hf_order o;
@@ -92,10 +82,10 @@ void hf_control_orders(struct hf_worker *w)
 			site_take(w, o.site);
 			break;
 		case HF_ORDER_ENDPOINT_UP:
-			endpoint_up(w, &o);
+			hf_endpoint_up(w, &o);
 			break;
 		case HF_ORDER_ENDPOINT_DOWN:
-			hf_bridge_endpoint_down(w, o.arg);
+			hf_endpoint_down(w, o.arg);
 			break;
 		case HF_ORDER_DRAIN:
 			w->stats.draining = o.arg;

@@ -1,7 +1,8 @@
 /* worker.c -- the way of a packet, on one page: hf_worker_poll at the end of this file is the whole
  * loop. Each stage takes what the one before it left and leaves lists for the next; nothing calls
- * back up. What joins TCP, TLS and the backend for one connection is bridge.c; how a worker is made is
- * init.c, what control and it tell each other control.c, what others may see of it tables.c.
+ * back up. What joins TCP, TLS and the backend for one connection is bridge.c, its stream towards the
+ * backend stream.c, what backends say endpoint.c. How a worker is made is init.c, what control and it tell
+ * each other control.c, what a port says unasked announce.c, what others may see of it all tables.c.
  *
  * Back-pressure is by not asking: without a free tx frame nothing is emitted, without room towards
  * the backend plaintext stays in its record buffer, uncredited, and the TCP window closes. */
@@ -278,7 +279,7 @@ static void retry(struct hf_worker *w)
 {
 	for (uint32_t n = HF_MIN(w->wait.cnt, RETRY_MAX); n > 0; n--)
 		hf_bridge_run(w, hf_fifo_pop(&w->wait));
-	hf_bridge_reclaim(w);
+	hf_stream_reclaim(w);
 }
 
 static void fetch(struct hf_worker *w)
@@ -287,9 +288,9 @@ static void fetch(struct hf_worker *w)
 		if (!w->endpoint[e].link)
 			continue;
 		if (w->endpoint[e].down)
-			hf_bridge_endpoint_end(w, e);
+			hf_endpoint_end(w, e);
 		else
-			hf_bridge_fetch(w, e, FETCH_MAX);
+			hf_endpoint_fetch(w, e, FETCH_MAX);
 	}
 }
 

@@ -124,7 +124,19 @@ static uint32_t burst_out(struct dpdk_port *p, uint32_t queue, struct rte_mbuf *
 	return sent;
 }
 
-/* Sends what waits. True: nothing waits any more. */
+static bool link_is_up(const struct dpdk_port *p)
+{
+	struct rte_eth_link link = {.link_status = RTE_ETH_LINK_DOWN};
+	return !rte_eth_link_get_nowait(p->id, &link) && link.link_status == RTE_ETH_LINK_UP;
+}
+
+static void lose(struct dpdk_port *p, uint32_t queue, struct rte_mbuf **m, uint32_t cnt)
+{
+	rte_pktmbuf_free_bulk(m, cnt);
+	p->base.stats[queue].tx_dropped += cnt;
+}
+
+/* Sends what waits; without a link nothing waits. True: nothing does any more. */
 static bool wait_ends(struct dpdk_port *p, uint32_t queue)
 {
 	struct dpdk_queue *q = &p->queue[queue];
@@ -134,6 +146,10 @@ static bool wait_ends(struct dpdk_port *p, uint32_t queue)
 	sent = burst_out(p, queue, q->wait, q->wait_cnt);
 	q->wait_cnt -= sent;
 	memmove(q->wait, q->wait + sent, q->wait_cnt * sizeof(*q->wait));
+	if (q->wait_cnt && !link_is_up(p)) {
+		lose(p, queue, q->wait, q->wait_cnt);
+		q->wait_cnt = 0;
+	}
 	return !q->wait_cnt;
 }
 
@@ -195,9 +211,10 @@ static uint32_t dpdk_tx_alloc(
 }
 
 /* Behind what waits already. */
-static uint32_t wait_begin(struct dpdk_queue *q, struct rte_mbuf **m, uint32_t cnt)
+static uint32_t wait_begin(struct dpdk_port *p, uint32_t queue, struct rte_mbuf **m, uint32_t cnt)
 {
-	uint32_t n = HF_MIN(cnt, BURST - q->wait_cnt);
+	struct dpdk_queue *q = &p->queue[queue];
+	uint32_t n = link_is_up(p) ? HF_MIN(cnt, BURST - q->wait_cnt) : 0;
 	memcpy(q->wait + q->wait_cnt, m, n * sizeof(*m));
 	q->wait_cnt += n;
 	return n;
@@ -219,9 +236,8 @@ static uint32_t tx_some(struct dpdk_port *p, uint32_t queue, struct hf_frame *v,
 	if (wait_ends(p, queue))
 		taken = burst_out(p, queue, m, cnt);
 	if (HF_UNLIKELY(taken < cnt)) {
-		taken += wait_begin(&p->queue[queue], m + taken, cnt - taken);
-		rte_pktmbuf_free_bulk(m + taken, cnt - taken);
-		p->base.stats[queue].tx_dropped += cnt - taken;
+		taken += wait_begin(p, queue, m + taken, cnt - taken);
+		lose(p, queue, m + taken, cnt - taken);
 	}
 	return taken;
 }

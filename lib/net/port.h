@@ -29,9 +29,9 @@ struct hf_port_class {
 	 * (tx_waits) while frames given to tx wait for room in the device. */
 	uint32_t (*tx_alloc)(struct hf_port *p, uint32_t queue, struct hf_frame *v, uint32_t cnt);
 	/* Sends. Takes all cnt frames, whatever happens; returns how many were queued, by the device or
-	 * by the port, which keeps a burst for the next call of rx or tx_alloc where the device has no
-	 * room; the rest is freed and counted as tx_dropped. A frame shorter than the wire's minimum (HF_ETH_LEN_MIN)
-	 * is the port's to fill up with zeros, where its device does not. */
+	 * by the port, which keeps a burst for the next call of rx or tx_alloc where the device has a
+	 * link but no room; the rest is freed and counted as tx_dropped. A frame shorter than the wire's
+	 * minimum (HF_ETH_LEN_MIN) is the port's to fill up with zeros, where its device does not. */
 	uint32_t (*tx)(struct hf_port *p, uint32_t queue, struct hf_frame *v, uint32_t cnt);
 	/* The queue to which the device steers a flow (as seen in received frames), or -1 when it
 	 * cannot say: then workers steer by hf_flow_hash. NULL means -1 for every flow. */

@@ -217,6 +217,27 @@ static void what_cannot_wait_is_dropped_and_counted(void **state)
 	p->cls->fini(p); /* what waits is given back */
 }
 
+static void nothing_waits_for_a_link(void **state)
+{
+	char device[160];
+	struct hf_frame f[64];
+	struct hf_port *p;
+	uint32_t given = 0, n;
+	uint64_t idle;
+	(void)state;
+	(void)snprintf(device, sizeof(device),
+		"net_memif2,role=server,id=0,socket=handfast-test-%d-2", getpid());
+	p = open_port(device, 1);
+	assert_non_null(p);
+	idle = buffers_free(p);
+	n = numbered(p, f, &given);
+	assert_int_equal(n, 64);
+	assert_int_equal(p->cls->tx(p, 0, f, n), 0);
+	assert_int_equal(p->stats[0].tx_dropped, n);
+	assert_int_equal(buffers_free(p), idle);
+	p->cls->fini(p);
+}
+
 static void an_empty_pool_gives_what_it_has(void **state)
 {
 	struct hf_port *p = open_port("net_ring2", 1);
@@ -357,6 +378,7 @@ int main(void)
 		cmocka_unit_test(frames_come_back_as_sent),
 		cmocka_unit_test(a_full_device_makes_frames_wait),
 		cmocka_unit_test(what_cannot_wait_is_dropped_and_counted),
+		cmocka_unit_test(nothing_waits_for_a_link),
 		cmocka_unit_test(an_empty_pool_gives_what_it_has),
 		cmocka_unit_test(the_device_says_who_owns_a_flow),
 		cmocka_unit_test(what_is_wrong_is_said),

@@ -2,6 +2,7 @@
  * needs no running one: check, doctor, and the generated files.
  * Exit status: 0 done, 1 refused or not reachable, 2 not understood. */
 #include <errno.h>
+#include <getopt.h>
 #include <limits.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -203,8 +204,9 @@ static int run_doctor(const char *socket, int argc, char **argv)
 static int run_print_config(const char *socket, int argc, char **argv)
 {
 	(void)socket;
-	(void)argc;
 	(void)argv;
+	if (argc != 1)
+		return usage("print-config takes no argument");
 	hf_config_write_default(stdout);
 	return 0;
 }
@@ -212,8 +214,9 @@ static int run_print_config(const char *socket, int argc, char **argv)
 static int run_print_reference(const char *socket, int argc, char **argv)
 {
 	(void)socket;
-	(void)argc;
 	(void)argv;
+	if (argc != 1)
+		return usage("print-reference takes no argument");
 	hf_config_write_reference(stdout);
 	return 0;
 }
@@ -260,14 +263,17 @@ static int run_help(const char *socket, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+	static const struct option long_options[] = {
+		{"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
 	const char *socket = DEFAULT_SOCKET;
 	size_t i;
 	int opt;
-	while ((opt = getopt(argc, argv, "+s:h")) != -1) {
+	opterr = 0; /* one message is enough, and ours says what to do */
+	while ((opt = getopt_long(argc, argv, "+s:h", long_options, NULL)) != -1) {
 		if (opt == 'h')
 			return run_help(socket, 0, NULL);
 		if (opt == '?')
-			return usage("options are -s SOCKET and -h");
+			return usage("options before the command are -s SOCKET and -h");
 		socket = optarg;
 	}
 	argc -= optind;

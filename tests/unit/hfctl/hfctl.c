@@ -198,7 +198,14 @@ static void nonsense_is_status_2(void **state)
 	assert_int_equal(HFCTL("top", "-x")->status, 2);
 	assert_int_equal(HFCTL("top", "now")->status, 2);
 	assert_int_equal(HFCTL("check")->status, 2);
-	assert_int_equal(HFCTL("-x")->status, 2);
+	assert_int_equal(HFCTL("print-config", "x.yaml")->status, 2);
+	assert_int_equal(HFCTL("print-reference", "x.yaml")->status, 2);
+	/* one message, ours, wherever the option stands */
+	assert_string_equal(HFCTL("-x")->err,
+		"hfctl: options before the command are -s SOCKET and -h; see hfctl help\n");
+	assert_int_equal(HFCTL("--socket", "x")->status, 2);
+	assert_string_equal(HFCTL("cycles", "-5")->err,
+		"hfctl: cycles takes -n SECONDS, 1 to 3600; see hfctl help\n");
 }
 
 static void top_adds_workers_and_shows_rates(void **state)
@@ -303,6 +310,9 @@ static void help_is_given(void **state)
 	assert_int_equal(r->status, 0);
 	assert_non_null(strstr(r->out, "usage: hfctl"));
 	assert_non_null(strstr(r->out, "doctor"));
+	r = HFCTL("--help");
+	assert_int_equal(r->status, 0);
+	assert_non_null(strstr(r->out, "usage: hfctl"));
 }
 
 int main(void)

@@ -481,7 +481,7 @@ void hf_bridge_run(struct hf_worker *w, uint32_t i)
 
 /* ---- news from each side ---- */
 
-void hf_bridge_open(struct hf_worker *w, uint32_t i)
+static void conn_open(struct hf_worker *w, uint32_t i)
 {
 	struct hf_conn *c = &w->conn[i];
 	const struct hf_tcp_info *t = hf_tcp_info(w->tcp, i);
@@ -513,7 +513,7 @@ void hf_bridge_tcp(struct hf_worker *w, uint32_t i, uint32_t events)
 	struct hf_conn *c = &w->conn[i];
 
 	if (events & HF_TCP_EV_OPENED)
-		hf_bridge_open(w, i);
+		conn_open(w, i);
 	if (events & HF_TCP_EV_CLOSED) {
 		c->tcp_over = true;
 		if (hf_tcp_info(w->tcp, i)->end != HF_TCP_END_FIN)

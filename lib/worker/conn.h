@@ -6,7 +6,10 @@
  *   tcp slot        from HF_TCP_EV_OPENED to conn_free (tcp_over says that TCP is done with it)
  *   tls             from open to conn_free; its handshake part until the stream was opened
  *   stream          from the OPEN message until both halves closed, or a reset either way
- * conn_free happens once tcp is over and the stream has ended and been told so. */
+ * conn_free happens once tcp is over and the stream has ended and been told so.
+ *
+ * stream.c, bridge.c, endpoint.c, worker.c: each calls those before it, none those behind it. All of
+ * them may call hf_worker_tell and price.c. */
 #ifndef HF_WORKER_CONN_H
 #define HF_WORKER_CONN_H
 
@@ -184,7 +187,6 @@ static inline uint32_t hf_fifo_pop(struct hf_fifo *q)
 }
 
 /* bridge.c: everything that joins tcp, tls and link for one connection */
-void hf_bridge_open(struct hf_worker *w, uint32_t i);
 void hf_bridge_tcp(struct hf_worker *w, uint32_t i, uint32_t events);
 void hf_bridge_run(struct hf_worker *w, uint32_t i);
 void hf_bridge_deadline(struct hf_worker *w, uint32_t i);
@@ -196,6 +198,7 @@ void hf_bridge_sym_done(struct hf_worker *w, struct hf_sym_job *job);
 void hf_bridge_auth_done(struct hf_worker *w, struct hf_auth_job *job);
 /* RST to the client, now; the slot stays until the backend was told. */
 void hf_bridge_abort(struct hf_worker *w, uint32_t i, enum hf_link_reset_reason why);
+
 /* stream.c: one connection's stream towards its backend */
 static inline struct hf_link *hf_stream_link(struct hf_worker *w, const struct hf_conn *c)
 {
@@ -226,6 +229,7 @@ void hf_stream_end(struct hf_worker *w, struct hf_conn *c);
 void hf_stream_cut(struct hf_worker *w, struct hf_conn *c);
 /* With its connection: it holds nothing any more. */
 void hf_stream_free(struct hf_worker *w, struct hf_conn *c);
+
 /* endpoint.c: one thread of a backend and its rings */
 void hf_endpoint_up(struct hf_worker *w, const struct hf_order *o);
 /* Its messages, at most `max` and about HF_TURN_LEN; cuts it off when it breaks a rule. */
@@ -233,13 +237,16 @@ void hf_endpoint_fetch(struct hf_worker *w, uint32_t e, uint32_t max);
 void hf_endpoint_down(struct hf_worker *w, uint32_t e);
 /* Goes on ending the streams of an endpoint that is down. */
 void hf_endpoint_end(struct hf_worker *w, uint32_t e);
+
 /* control.c */
 void hf_control_orders(struct hf_worker *w);
 /* Generations into which nothing of ours points any more are given back to control. */
 void hf_control_sites_release(struct hf_worker *w);
 void hf_worker_tell(struct hf_worker *w, struct hf_event *e); /* sets e->at */
+
 /* announce.c: what is due, if the port has frames for it */
 void hf_announce(struct hf_worker *w, struct hf_worker_port *p);
+
 /* price.c: what is measured, and who pays */
 void hf_price_frames(struct hf_worker *w); /* once a second */
 void hf_price_open(struct hf_worker *w, uint32_t i);

@@ -4,10 +4,8 @@
 #include "lib/worker/conn.h"
 
 #define WINDOW_FIRST (8u * HF_CHUNK_DATA) /* credit of a fresh stream: most responses fit */
-#define WINDOW_MAX \
-	(128u * HF_CHUNK_DATA) /* of a busy one: twice a round trip at 1 Gbit/s, 1 ms \
-					   */
-
+/* of a busy one: twice a round trip at 1 Gbit/s, 1 ms */
+#define WINDOW_MAX (128u * HF_CHUNK_DATA)
 #define RESERVE_LEAST 3u                 /* chunks: what reserve_for asks for one chunk of credit */
 #define RESERVE_SHORT_NS (10 * HF_NS_MS) /* a stream that waits says so again on the next turns */
 /* What an idle stream holds is reclaimed when half the pool is promised, sooner when some stream
@@ -72,6 +70,8 @@ void hf_stream_trim(struct hf_worker *w, struct hf_conn *c)
 	if (need < c->reserved)
 		reserve_set(w, c, need);
 }
+
+/* ---- how it opens and ends ---- */
 
 void hf_stream_end(struct hf_worker *w, struct hf_conn *c)
 {
@@ -198,6 +198,8 @@ void hf_stream_reset(struct hf_worker *w, struct hf_conn *c, enum hf_link_reset_
 		c->stream = HF_STREAM_ENDED;
 	hf_chain_clear(&w->link_bufs, &c->from_link);
 }
+
+/* ---- the credit that it has ---- */
 
 static bool somebody_waits(const struct hf_worker *w)
 {

@@ -8,12 +8,12 @@
  * Specs: Montgomery 1985; IEEE 754-2019; Intel SDM volume 1, 11.6.4 (MXCSR). */
 #include <immintrin.h>
 #include "drivers/drivers.h"
+#include "drivers/pk/mxcsr_avx512f.h"
 #include "lib/base/secret.h"
 #include "lib/os/os.h"
 
 #define INLINE static inline __attribute__((always_inline))
 #define BELOW_ZERO 2
-#define MXCSR_PLAIN 0x1f80u /* all exceptions masked, round to nearest, subnormals kept */
 #define FMA(a, b, acc) _mm512_fmadd_pd(a, b, acc)
 #define ADD(a, b) _mm512_add_pd(a, b)
 #define SUB(a, b) _mm512_sub_pd(a, b)
@@ -211,20 +211,17 @@ static bool probe(void)
 
 static int init(void *ctx)
 {
-	uint32_t mxcsr = _mm_getcsr();
-	int error;
+	uint32_t mxcsr = hf_mxcsr_plain();
+	int error = hf_p256_init(ctx, &core);
 
-	_mm_setcsr(MXCSR_PLAIN);
-	error = hf_p256_init(ctx, &core);
 	_mm_setcsr(mxcsr);
 	return error;
 }
 
 static void ec(void *ctx, struct hf_ec_op *ops, uint32_t cnt)
 {
-	uint32_t mxcsr = _mm_getcsr();
+	uint32_t mxcsr = hf_mxcsr_plain();
 
-	_mm_setcsr(MXCSR_PLAIN);
 	hf_p256_ec(ctx, ops, cnt);
 	_mm_setcsr(mxcsr);
 }

@@ -20,6 +20,7 @@
  * Specs: Montgomery 1985; IEEE 754-2019; Intel SDM volume 1, 11.6.4 (MXCSR). */
 #include <immintrin.h>
 #include "drivers/drivers.h"
+#include "drivers/pk/mxcsr_avx512f.h"
 #include "drivers/pk/rsa_batch.h"
 #include "lib/base/secret.h"
 #include "lib/os/os.h"
@@ -34,7 +35,6 @@ typedef __m512d vec;
 #define DIGIT_BITS_SHORT 24u /* up to 44 digits: 88 products of 2^46 */
 #define DIGIT_BITS_LONG 23u  /* up to 180: 360 of 2^44 */
 #define STEP_PRODUCTS 40000u /* 12 us at 3.7 GHz */
-#define MXCSR_PLAIN 0x1f80u  /* all exceptions masked, round to nearest, subnormals kept */
 
 #define FMA(a, b, acc) _mm512_fmadd_pd(a, b, acc)
 
@@ -386,20 +386,17 @@ static int init(void *ctx)
 
 static bool prepare(void *ctx, const struct hf_pk_key *key, const uint8_t *seed)
 {
-	uint32_t mxcsr = _mm_getcsr();
-	bool more;
+	uint32_t mxcsr = hf_mxcsr_plain();
+	bool more = hf_rsa_batch_prepare(ctx, key, seed);
 
-	_mm_setcsr(MXCSR_PLAIN);
-	more = hf_rsa_batch_prepare(ctx, key, seed);
 	_mm_setcsr(mxcsr);
 	return more;
 }
 
 static uint32_t begin(void *ctx, struct hf_rsa_op *ops, uint32_t cnt)
 {
-	uint32_t mxcsr = _mm_getcsr();
+	uint32_t mxcsr = hf_mxcsr_plain();
 
-	_mm_setcsr(MXCSR_PLAIN);
 	cnt = hf_rsa_batch_begin(ctx, ops, cnt);
 	_mm_setcsr(mxcsr);
 	return cnt;
@@ -407,20 +404,17 @@ static uint32_t begin(void *ctx, struct hf_rsa_op *ops, uint32_t cnt)
 
 static bool step(void *ctx)
 {
-	uint32_t mxcsr = _mm_getcsr();
-	bool more;
+	uint32_t mxcsr = hf_mxcsr_plain();
+	bool more = hf_rsa_batch_step(ctx);
 
-	_mm_setcsr(MXCSR_PLAIN);
-	more = hf_rsa_batch_step(ctx);
 	_mm_setcsr(mxcsr);
 	return more;
 }
 
 static void end(void *ctx)
 {
-	uint32_t mxcsr = _mm_getcsr();
+	uint32_t mxcsr = hf_mxcsr_plain();
 
-	_mm_setcsr(MXCSR_PLAIN);
 	hf_rsa_batch_end(ctx);
 	_mm_setcsr(mxcsr);
 }

@@ -19,13 +19,13 @@
  * tests/emulated/x25519_bounds.c proves it, with intervals in place of numbers.
  * Specs: IEEE 754-2019; Intel SDM volume 1, 11.6.4 (MXCSR). */
 #include <immintrin.h>
+#include "drivers/pk/mxcsr_avx512f.h"
 #include "lib/base/base.h"
 
 typedef __m512d vec;
 
 #define INLINE static inline __attribute__((always_inline))
 #define LIMBS 6
-#define MXCSR_PLAIN 0x1f80u /* all exceptions masked, round to nearest, subnormals kept */
 #define FOLD (19 * 0x1p-255)
 #define A24 121665.0 /* RFC 7748 5 */
 
@@ -274,20 +274,17 @@ static bool probe(void)
 
 static int init(void *ctx)
 {
-	uint32_t mxcsr = _mm_getcsr();
-	int err;
+	uint32_t mxcsr = hf_mxcsr_plain();
+	int err = lanes_init(ctx);
 
-	_mm_setcsr(MXCSR_PLAIN);
-	err = lanes_init(ctx);
 	_mm_setcsr(mxcsr);
 	return err;
 }
 
 static void ec(void *ctx, struct hf_ec_op *ops, uint32_t cnt)
 {
-	uint32_t mxcsr = _mm_getcsr();
+	uint32_t mxcsr = hf_mxcsr_plain();
 
-	_mm_setcsr(MXCSR_PLAIN);
 	lanes_ec(ctx, ops, cnt);
 	_mm_setcsr(mxcsr);
 }

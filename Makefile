@@ -350,6 +350,15 @@ bench-workers: $(B)/bench-workers
 run:
 	$(Q)deploy/run.sh
 
+##  install        programs, options file (one that is there stays) and systemd unit, under DESTDIR; PREFIX=/usr/local
+PREFIX ?= /usr/local
+install: all
+	$(Q)install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/systemd/system $(DESTDIR)/etc/handfast
+	$(Q)install $(B)/handfast $(B)/hfctl $(B)/hfrelay $(DESTDIR)$(PREFIX)/bin
+	$(Q)[ -e $(DESTDIR)/etc/handfast/handfast.yaml ] || \
+		install -m 644 config/handfast.yaml $(DESTDIR)/etc/handfast
+	$(Q)sed 's|@BINDIR@|$(PREFIX)/bin|' deploy/handfast.service >$(DESTDIR)$(PREFIX)/lib/systemd/system/handfast.service
+
 ##  clean          remove build/
 clean:
 	$(Q)rm -rf build
@@ -368,6 +377,6 @@ help:
 	@echo "make targets (SAN=1 builds with ASan and UBSan into build/san, V=1 shows commands):"; \
 	grep -hE '^##' $(MAKEFILE_LIST) | sed 's/^##//'
 
-.PHONY: all objects unit secrets check test timing diff-rsa diff-x25519 diff-p256 sim fuzz bench bench-quick bench-pk bench-sym bench-flood bench-workers run clean config-files format help
+.PHONY: all objects unit secrets check test timing diff-rsa diff-x25519 diff-p256 sim fuzz bench bench-quick bench-pk bench-sym bench-flood bench-workers run install clean config-files format help
 
 -include $(shell find $(B) -name '*.d' -not -path '$(B)/san/*' -not -path '$(B)/fuzz/*' 2>/dev/null)

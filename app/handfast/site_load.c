@@ -24,9 +24,11 @@ static const void *file_meant(const struct hf_config_certificate *c, const char 
 {
 	const char *const *const file[] = {&c->key, &c->ocsp, &c->client_ca};
 
-	for (size_t i = 0; i < HF_ARRAY_LEN(file); i++)
-		if (*file[i] && strncmp(error, *file[i], strlen(*file[i])) == 0)
+	for (size_t i = 0; i < HF_ARRAY_LEN(file); i++) {
+		size_t len = *file[i] ? strlen(*file[i]) : 0;
+		if (len && strncmp(error, *file[i], len) == 0 && error[len] == ':')
 			return file[i];
+	}
 	return &c->chain;
 }
 

@@ -36,6 +36,7 @@ farm_begin
 farm_config
 farm_certificate other other.test || farm_fail "no second certificate"
 echo "not a certificate" >"$FARM_DIR/text.pem"
+cp "$FARM_DIR/text.pem" "$FARM_DIR/www.key.pem"
 
 check "the right file passes" farm_in_appl "$FARM_BIN/handfast" --check "$FARM_DIR/handfast.yaml"
 check "its plan is printed" farm_in_appl "$FARM_BIN/handfast" --plan "$FARM_DIR/handfast.yaml"
@@ -46,6 +47,7 @@ wrong "port 70000" ':70000' '70000' 's/:443$/:70000/'
 wrong "missing key file" 'key: gone' 'gone.key' 's/key: www.key/key: gone.key/'
 wrong "key of another certificate" 'key: other' 'does not belong' 's/key: www.key/key: other.key/'
 wrong "chain that is no PEM file" 'chain: text' 'text.pem' 's/chain: www.pem/chain: text.pem/'
+wrong "chain whose name begins with the key's" 'chain: www' 'www.key.pem' 's/chain: www.pem/chain: www.key.pem/'
 wrong "interface that does not exist" 'device:' 'nowhere0' 's/iface=hf0/iface=nowhere0/'
 wrong "overlapping listeners" 'address: .*:443 # 2' '10.9.0.1:443' \
 	's/^certificates:$/  - {name: two, certificates: [www], backend: web,\n    address: 10.9.0.1:443 # 2\n    }\n&/'

@@ -5,7 +5,7 @@
 # after each other; the share is what counts. Attacks come from the client's namespace and core, so the
 # handshakes are with RSA: those cost a server so much that the client's core has room for both.
 #   bench/attack.sh [SECONDS [ROUNDS]]   3 a run, 3 rounds of 7 attacks on 2 servers: six minutes
-#   SERVER_CORE=0 CLIENT_CORE=1 ATTACKS="syn40 syn100 new40 hold drip rst data"
+#   SERVER_CORE=0 CLIENT_CORE=1 ATTACKS="rst data drip hold syn40 syn100 new40"
 # Writes a table to standard output: medians of the rounds, and each round's share. Clients have been there
 # before the attack, as most of a site's have: the appliance knows their prefix (lib/net/guard.h). Those of
 # new40, 50 a second, have not: each comes from an address of its own; what is told is how many get in, and
@@ -76,8 +76,9 @@ echo -15 2>/dev/null >/proc/$$/autogroup
 
 ip -n "$client" route add local 11.0.0.0/8 dev lo
 before=$(memory)
-for round in $(seq "$rounds"); do
-	for what in ${ATTACKS:-syn40 syn100 new40 hold drip rst data}; do
+# Floods of SYNs come last: nginx's kernel repeats its SYN-ACKs to nobody for a minute afterwards, on the core of both.
+for what in ${ATTACKS:-rst data drip hold syn40 syn100 new40}; do
+	for round in $(seq "$rounds"); do
 		for name in handfast nginx; do
 			calm=$(rate "$what" $name)
 			attack "$what" $name
@@ -88,7 +89,7 @@ for round in $(seq "$rounds"); do
 			wait $attacker
 			echo "$what $name $calm $under $(tail -n 1 "$tmp/attack.log")" >>"$tmp/rows"
 		done
-		echo "round $round: $what" >&2
+		echo "$what: round $round of $rounds" >&2
 	done
 done
 python3 - "$tmp/rows" <<-'END'

@@ -619,7 +619,8 @@ static void dpdk_fini(struct hf_port *base)
 {
 	struct dpdk_port *p = port_of(base);
 	for (uint32_t i = 0; i < base->info.queue_cnt; i++)
-		rte_pktmbuf_free_bulk(p->queue[i].wait, p->queue[i].wait_cnt);
+		if (!wait_ends(p, i)) /* the last words of a connection may be among it */
+			lose(p, i, p->queue[i].wait, p->queue[i].wait_cnt);
 	(void)rte_eth_promiscuous_disable(p->id); /* af_packet would leave its interface so */
 	(void)rte_eth_dev_stop(p->id);
 	(void)rte_eth_dev_close(p->id);

@@ -21,8 +21,8 @@ of the middle half of them over the median, and rounds go on until it is within 
 are those of an open loop, counted from when a connection was meant to start, at half and at nine tenths of each
 server's own peak. The wire is a veth pair in one machine: the appliance reads and writes every frame of 1,500 bytes
 through AF_XDP or af_packet (each case says which), the peers use the kernel's TCP, which hands its bulk over in pieces
-of up to 64 KB that no cable carries. Interrupt work is done by the core that receives: on a veth alone the sender's core would pay for it. Packet
-steering sees to that, or with AF_XDP, which is before it, a thread of the kernel that polls the appliance's interface
+of up to 64 KB that no cable carries. Interrupt work is done by the core that receives: on a veth alone the sender's
+core would pay for it. Packet steering sees to that, or with AF_XDP, which is before it, a thread of the kernel that polls the appliance's interface
 on the servers' core and counts as a process of the appliance. The client
 ({client}) shares the machine; where its core was full (see the split) rates are a lower bound, rates per CPU s are
 not. Connections end by reset, so that the client's ports do not run out; where a handshake ends with the client's

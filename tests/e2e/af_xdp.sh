@@ -6,13 +6,7 @@
 FARM_IPV6=1
 FARM_DEVICE=net_af_xdp0,iface=hf0,busy_budget=0 # a veth has no queue that could be polled by the reader
 
-to6() {
-	local FARM_TO="[$FARM_ADDRESS6]"
-	"$@"
-}
-upload() {
-	farm_curl /upload/up -T "$FARM_DIR/files/10m" && cmp "$FARM_DIR/upload/up" "$FARM_DIR/files/10m"
-}
+to6() { e2e_to "[$FARM_ADDRESS6]" "$@"; }
 crowd() { # COUNT CONCURRENT
 	json=$FARM_DIR/load.json
 	farm_in_client "$FARM_BIN/hfbench" -q -n "$1" -c "$2" --request /files/10k --sni "$FARM_SNI" \
@@ -31,7 +25,6 @@ print({k: rows[m][k] for m in ("device", "port") for k in rows[m]})
 assert rows["device"]["rx_no_buffer"] == rows["port"]["tx_dropped"] == rows["port"]["tx_empty"] == 0
 assert rows["device"]["buffers_free"] > 1000'
 }
-ping_client() { farm_in_client ping -n -q -W 1 "$@" | grep ' 0% packet loss'; }
 killed_and_again() {
 	kill -KILL "$FARM_PID" && farm_wait 5 farm_all_gone "$FARM_PID" || return
 	farm_appliance
@@ -46,11 +39,11 @@ check "a page over IPv4" farm_curl /
 check "a page over IPv6" to6 farm_curl /
 check "10 MB down over IPv4" e2e_same 10m
 check "10 MB down over IPv6" to6 e2e_same 10m
-check "10 MB up over IPv4" upload
-check "10 MB up over IPv6" to6 upload
+check "10 MB up over IPv4" e2e_upload 10m
+check "10 MB up over IPv6" to6 e2e_upload 10m
 check "1,000 new connections, 50 at a time" crowd 1000 50
-check "ping, as long as a frame" ping_client -4 -c 2 -i 0.2 -s 1472 "$FARM_ADDRESS"
-check "ping over IPv6, as long as a frame" ping_client -6 -c 2 -i 0.2 -s 1452 "$FARM_ADDRESS6"
+check "ping, as long as a frame" e2e_ping -4 -c 2 -i 0.2 -s 1472 "$FARM_ADDRESS"
+check "ping over IPv6, as long as a frame" e2e_ping -6 -c 2 -i 0.2 -s 1452 "$FARM_ADDRESS6"
 check "no buffer was missed, no frame dropped" nothing_lost
 check "after a kill -9 the next one serves" killed_and_again
 check "10 MB down from that one" e2e_same 10m

@@ -3,10 +3,6 @@
 # in a row, and beside a hundred clients that never read. Afterwards nothing is held any more.
 . "$(dirname "$0")/e2e.bash"
 
-upload() {
-	farm_curl /upload/up -T "$FARM_DIR/files/10m" && cmp "$FARM_DIR/upload/up" "$FARM_DIR/files/10m"
-}
-
 parallel() {
 	local out=$FARM_DIR/parallel n before
 	mkdir -p "$out"
@@ -76,7 +72,7 @@ check "100 KB" e2e_same 100k
 check "10 MB" e2e_same 10m
 check "256 MB" e2e_same 256m
 check "10 MB, slow reader" e2e_same 10m --limit-rate 4M
-check "upload of 10 MB" upload
+check "upload of 10 MB" e2e_upload 10m
 check "200 parallel connections" parallel
 check "2,000 connections in sequence" load 2000 1
 check "100 clients that never read beside 100 that do" beside_non_readers

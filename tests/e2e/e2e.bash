@@ -74,6 +74,21 @@ e2e_same() {
 	farm_curl "/files/$name" "$@" | cmp - "$FARM_DIR/files/$name"
 }
 
+# e2e_upload NAME: of such a file, stored as it was sent.
+e2e_upload() {
+	farm_curl /upload/up -T "$FARM_DIR/files/$1" && cmp "$FARM_DIR/upload/up" "$FARM_DIR/files/$1"
+}
+
+# e2e_to ADDRESS COMMAND...: what the command asks for is asked of that address.
+e2e_to() {
+	local FARM_TO=$1
+	shift
+	"$@"
+}
+
+# e2e_ping PING ARGUMENT...: from the client, nothing lost.
+e2e_ping() { farm_in_client ping -n -q -W 1 "$@" | grep ' 0% packet loss'; }
+
 # Every gauge there is, but those that only ever rise, and the sessions of clients that may come back.
 e2e_gauges() {
 	"$FARM_BIN/hfctl" -s "$FARM_STATS" stats --prometheus | awk '

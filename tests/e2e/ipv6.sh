@@ -6,17 +6,8 @@
 FARM_IPV6=1
 FARM_WORKERS=2
 
-# ADDRESS COMMAND...: the farm's helpers, with clients sent there.
-to() {
-	local FARM_TO=$1
-	shift
-	"$@"
-}
 comes_from() { # TO FROM
-	to "$1" farm_curl / | grep "you came from $2\$"
-}
-upload() {
-	farm_curl /upload/up -T "$FARM_DIR/files/10m" && cmp "$FARM_DIR/upload/up" "$FARM_DIR/files/10m"
+	e2e_to "$1" farm_curl / | grep "you came from $2\$"
 }
 parallel() {
 	local out=$FARM_DIR/parallel n
@@ -35,7 +26,6 @@ opened = {s["labels"]["worker"]: s["rows"]["conns_opened"]
 print(opened)
 assert len(opened) == 2 and all(opened.values())'
 }
-ping_client() { farm_in_client ping -n -q -W 1 "$@" | grep ' 0% packet loss'; }
 at_least() { # MODULE ROW N
 	local value
 	value=$(farm_stat "$1" "$2") && echo "$1.$2 is $value" && [ "$value" -ge "$3" ]
@@ -57,7 +47,7 @@ dad_failed() { ip -n "$FARM_CLIENT" -6 addr show dev hf1 dadfailed | grep -w "$F
 fragments() {
 	local before
 	before=$(farm_stat net ip_fragment) || return
-	ping_client -6 -c 2 -i 0.2 -s 3000 "$FARM_ADDRESS6" && { echo "answered"; return 1; }
+	e2e_ping -6 -c 2 -i 0.2 -s 3000 "$FARM_ADDRESS6" && { echo "answered"; return 1; }
 	echo "$(($(farm_stat net ip_fragment) - before)) fragments"
 	[ $(($(farm_stat net ip_fragment) - before)) -ge 6 ] # two messages in three each
 }
@@ -77,11 +67,11 @@ check "a page over IPv4, beside it" comes_from "$FARM_ADDRESS" 10.9.0.2
 check "a page over IPv6, its client named to the web server" comes_from "[$FARM_ADDRESS6]" fd09::2
 FARM_TO="[$FARM_ADDRESS6]"
 check "10 MB down over IPv6" e2e_same 10m
-check "10 MB up over IPv6" upload
+check "10 MB up over IPv6" e2e_upload 10m
 check "100 downloads over IPv6, 50 at a time" parallel
 check "both workers had connections" both_work
-check "ping over IPv6" ping_client -6 -c 5 -i 0.2 "$FARM_ADDRESS6"
-check "ping over IPv6, as long as a frame" ping_client -6 -c 2 -i 0.2 -s 1452 "$FARM_ADDRESS6"
+check "ping over IPv6" e2e_ping -6 -c 5 -i 0.2 "$FARM_ADDRESS6"
+check "ping over IPv6, as long as a frame" e2e_ping -6 -c 2 -i 0.2 -s 1452 "$FARM_ADDRESS6"
 check "solicitations were answered" at_least net nd_replied 1
 check "an address that is taken cannot be taken" address_is_taken
 check "fragments are dropped and counted" fragments

@@ -16,15 +16,6 @@ no_page() { # TO
 	local FARM_TO=$1
 	! farm_curl / --max-time 2
 }
-down() {
-	local FARM_TO=$1
-	e2e_same 10m
-}
-up() {
-	local FARM_TO=$1
-	farm_curl /upload/up -T "$FARM_DIR/files/10m" && cmp "$FARM_DIR/upload/up" "$FARM_DIR/files/10m"
-}
-ping_client() { farm_in_client ping -n -q -W 1 "$@" | grep ' 0% packet loss'; }
 move_to() { # a cable in another VLAN, or in none
 	FARM_WIRE=$1
 	farm_cable && ip -n "$FARM_CLIENT" neigh flush dev hf1
@@ -35,11 +26,11 @@ e2e_up
 e2e_file 10m 10485760
 check "a page in VLAN 12 over IPv4" page "$FARM_ADDRESS" 10.9.0.2
 check "a page in VLAN 12 over IPv6" page "[$FARM_ADDRESS6]" fd09::2
-check "10 MB down over IPv4" down "$FARM_ADDRESS"
-check "10 MB down over IPv6" down "[$FARM_ADDRESS6]"
-check "10 MB up over IPv6" up "[$FARM_ADDRESS6]"
-check "ping, as long as a frame" ping_client -4 -c 2 -i 0.2 -s 1472 "$FARM_ADDRESS"
-check "ping over IPv6, as long as a frame" ping_client -6 -c 2 -i 0.2 -s 1452 "$FARM_ADDRESS6"
+check "10 MB down over IPv4" e2e_to "$FARM_ADDRESS" e2e_same 10m
+check "10 MB down over IPv6" e2e_to "[$FARM_ADDRESS6]" e2e_same 10m
+check "10 MB up over IPv6" e2e_to "[$FARM_ADDRESS6]" e2e_upload 10m
+check "ping, as long as a frame" e2e_ping -4 -c 2 -i 0.2 -s 1472 "$FARM_ADDRESS"
+check "ping over IPv6, as long as a frame" e2e_ping -6 -c 2 -i 0.2 -s 1452 "$FARM_ADDRESS6"
 check "what is in VLAN 13 is not here" no_page 10.9.0.3
 check "what is in none is not here" no_page 10.9.0.4
 move_to vlan=13

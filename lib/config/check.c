@@ -466,6 +466,40 @@ void hf_config_check_rules(struct hf_config *cfg, struct hf_config_errors *errs)
 
 /* ---- this machine ---- */
 
+/* After process.run_as this process is another user's than the one who started it. */
+struct hf_config_remedy hf_config_open_remedy(int error, const char *missing)
+{
+	struct hf_config_remedy r;
+	struct passwd pw, *got = NULL;
+	char buf[4096], number[16];
+	uid_t uid = geteuid();
+	switch (error) {
+	case ENOENT:
+		snprintf(r.s, sizeof(r.s), "%s", missing);
+		break;
+	case ENOTDIR:
+		snprintf(r.s, sizeof(r.s), "correct the path: a folder in it is a file");
+		break;
+	case ENAMETOOLONG:
+		snprintf(r.s, sizeof(r.s),
+			"shorten the path: a name in it has at most 255 bytes, all of it 4095");
+		break;
+	case ELOOP:
+		snprintf(r.s, sizeof(r.s), "correct the path: its links lead in a circle");
+		break;
+	case EACCES:
+	case EPERM:
+		snprintf(number, sizeof(number), "%u", (unsigned)uid);
+		(void)getpwuid_r(uid, &pw, buf, sizeof(buf), &got);
+		snprintf(r.s, sizeof(r.s), "let user %.63s read it and enter its folders",
+			got ? got->pw_name : number);
+		break;
+	default:
+		snprintf(r.s, sizeof(r.s), "name a file that can be read");
+	}
+	return r;
+}
+
 static void file_is_readable(struct check *c, const char *const *path)
 {
 	struct stat st;
@@ -474,10 +508,10 @@ static void file_is_readable(struct check *c, const char *const *path)
 		return;
 	fd = open(*path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0) {
+		int error = errno;
 		ERROR(c, path,
-			errno == ENOENT ? "put the file there, or correct the path"
-					: "let the user that starts handfast read it",
-			"%.160s: %s", *path, strerror(errno));
+			hf_config_open_remedy(error, "put the file there, or correct the path").s,
+			"%.160s: %s", *path, strerror(error));
 		return;
 	}
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))

@@ -221,7 +221,9 @@ static uint8_t *read_file(const char *path, size_t *len, struct hf_config_errors
 	uint8_t *bytes;
 	FILE *f = fopen(path, "rbe");
 	if (!f) {
-		file_error(errs, strerror(errno), "name a file that can be read");
+		int error = errno;
+		file_error(errs, strerror(error),
+			hf_config_open_remedy(error, "put the file there, or name another").s);
 		return NULL;
 	}
 	bytes = malloc(FILE_MAX + 1);

@@ -128,6 +128,11 @@ void hf_config_hint_offer(struct hf_config_hint *h, const char *candidate);
 /* Rules that need more than one option; they overlook what has been refused already. */
 void hf_config_check_rules(struct hf_config *cfg, struct hf_config_errors *errs);
 void hf_config_machine_rules(struct hf_config *cfg, struct hf_config_errors *errs);
+/* What to do about a file that cannot be opened, by errno; missing: when it is not there. */
+struct hf_config_remedy {
+	char s[HF_CONFIG_REMEDY_LEN];
+};
+struct hf_config_remedy hf_config_open_remedy(int error, const char *missing);
 /* Reads the bytes into out, which must be freed whatever happens. False when the reading ended
  * before the file did, so that rules about the whole would mislead. */
 bool hf_config_parse(

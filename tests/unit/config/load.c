@@ -231,13 +231,19 @@ static void bad_files_are_told_why(void **state)
 static void files_that_cannot_be_read(void **state)
 {
 	struct hf_config cfg;
-	char big[] = "/tmp/hf_config_XXXXXX";
+	char big[] = "/tmp/hf_config_XXXXXX", name[300] = "";
 	int fd = mkstemp(big);
 	(void)state;
 	assert_int_equal(hf_config_load("tests/absent.yaml", &cfg, &errs), -1);
 	assert_string_equal(errs.e[0].reason, "No such file or directory");
 	assert_int_equal(hf_config_load("tests", &cfg, &errs), -1);
 	assert_string_equal(errs.e[0].reason, "Is a directory");
+	memset(name, 'x', sizeof(name) - 1);
+	assert_int_equal(hf_config_load(name, &cfg, &errs), -1);
+	assert_string_equal(errs.e[0].reason, "File name too long");
+	assert_non_null(strstr(errs.e[0].remedy, "at most 255 bytes"));
+	assert_int_equal(hf_config_load("Makefile/x.yaml", &cfg, &errs), -1);
+	assert_non_null(strstr(errs.e[0].remedy, "a folder in it is a file"));
 	assert_true(fd >= 0);
 	assert_int_equal(ftruncate(fd, (1 << 20) + 1), 0);
 	assert_int_equal(hf_config_load(big, &cfg, &errs), -1);

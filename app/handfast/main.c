@@ -287,6 +287,22 @@ static int drop_root(struct hf_app *app)
 	return 0;
 }
 
+/* A reload reads as this user what root has read at the start: better told now than when it is needed. */
+static void rehearse_reload(struct hf_app *app)
+{
+	struct hf_config_errors errs;
+	struct hf_config next;
+	if (!app->cfg.process.run_as.name)
+		return;
+	if (hf_config_load(app->config_path, &next, &errs) == 0) {
+		hf_config_free(&next);
+		return;
+	}
+	hf_log(HF_LOG_WARN, "main",
+		"as user %s a reload would be refused, for:", app->cfg.process.run_as.name);
+	hf_config_errors_print(&errs, stderr);
+}
+
 static int launch(struct hf_app *app)
 {
 	uint32_t i;
@@ -332,8 +348,10 @@ static int serve(struct hf_app *app)
 	hf_config_errors_print(&errs, stderr);
 	failed = failed || workers(app) || hf_serve_open(app) || hf_telemetry_init(app) ||
 		 drop_root(app) || launch(app);
-	if (!failed)
+	if (!failed) {
+		rehearse_reload(app);
 		hf_serve_run(app);
+	}
 	shut_down(app);
 	return failed;
 }

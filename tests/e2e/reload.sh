@@ -125,6 +125,35 @@ wrong_file() {
 	[ "$(serial)" = "$before" ]
 }
 
+# Sockets are made once, while there is root to make them wherever they are wanted.
+another_socket() {
+	local edit path out
+	cp "$FARM_DIR/handfast.yaml" "$FARM_DIR/right.yaml"
+	while read -r path edit; do
+		sed -E "$edit" "$FARM_DIR/right.yaml" >"$FARM_DIR/handfast.yaml"
+		out=$(hfctl reload 2>&1) && { echo "$path: status 0"; return 1; }
+		grep -q "handfast.yaml:[0-9]*:[0-9]*: $path: .*; restart handfast" <<<"$out" ||
+			{ echo "$path: $out"; return 1; }
+	done <<-END
+		stats.socket s/control.sock/other.sock/
+		backends\\[0].socket s/web.sock/other.sock/
+		backends\\[1] s/^workers:/  - {name: two, socket: two.sock, uid: nobody}\\n&/
+	END
+	cp "$FARM_DIR/right.yaml" "$FARM_DIR/handfast.yaml"
+	[ ! -e "$FARM_DIR/other.sock" ] && [ ! -e "$FARM_DIR/two.sock" ] && hfctl reload && farm_curl /
+}
+
+# What only root may read is told by name, with who must be able to: by a reload, and at the start.
+unreadable() { # FILE
+	local want="$1: Permission denied; let user $FARM_USER read it" out
+	chown root "$FARM_DIR/$1" && chmod 600 "$FARM_DIR/$1" || return
+	out=$(hfctl reload 2>&1)
+	chown "$FARM_USER" "$FARM_DIR/$1"
+	grep -q "$want" <<<"$out" && hfctl reload && return
+	echo "$out"
+	return 1
+}
+
 not_root() {
 	local uid
 	uid=$(awk '/^Uid:/ {print $2, $3, $4}' "/proc/$FARM_PID/status")
@@ -155,6 +184,22 @@ terminate() {
 	[ ! -e "$FARM_STATS" ] && [ ! -e "$FARM_DIR/web.sock" ] || { echo "left a socket"; return 1; }
 }
 
+# In a folder of root's, with a key of root's: that is told, and the sockets left do not stop the next start.
+roots_folder() {
+	chown root "$FARM_DIR" "$FARM_DIR/www.key" && : >"$FARM_DIR/handfast.log" || return
+	farm_appliance
+	farm_wait 10 grep -q "www.key: Permission denied; let user $FARM_USER read it" "$FARM_DIR/handfast.log" ||
+		{ echo "no word of the key: $(tail -n 1 "$FARM_DIR/handfast.log")"; return 1; }
+	farm_wait 15 farm_curl / || { echo "no page comes"; return 1; }
+	farm_stop "$FARM_PID"
+	[ -S "$FARM_STATS" ] && [ -S "$FARM_DIR/web.sock" ] || { echo "no socket is left"; return 1; }
+	chown "$FARM_USER" "$FARM_DIR/www.key" && : >"$FARM_DIR/handfast.log" || return
+	farm_start handfast "$FARM_BIN/handfast" "$FARM_DIR/handfast.yaml"
+	FARM_PID=$FARM_LAST
+	farm_wait 30 hfctl reload && farm_wait 15 farm_curl / || { tail -n 1 "$FARM_DIR/handfast.log"; return 1; }
+	! grep -q 'would be refused' "$FARM_DIR/handfast.log" || { echo "a false word of the key"; return 1; }
+}
+
 e2e_up
 e2e_file 10k 10240
 e2e_file 40m 41943040
@@ -167,7 +212,11 @@ check "${RELOADS:-10} new certificates under load: no failure, no reset, memory 
 	certificates_under_load "${RELOADS:-10}"
 check "20 reloads by SIGHUP under load" reload_under_load
 check "a wrong file is refused, the old one serves" wrong_file
+check "another socket needs a restart, which the refusal says" another_socket
+check "a reload names the key that its user may not read" unreadable www.key
+check "and the options file" unreadable handfast.yaml
 check "hfctl drain: what is under way finishes, nothing new begins, until drain off" drain
 check "idle afterwards" e2e_idle_soon
 check "SIGTERM: what is under way finishes, nothing new begins, no socket is left" terminate
+check "a key that the user may not read is told at the start; sockets left behind do no harm" roots_folder
 finish

@@ -30,6 +30,13 @@ struct engine {
 	struct hf_pk_engine_stats ec_stats[HF_EC_KIND_CNT][HF_GROUP_CNT];
 };
 
+/* Operations on curves, the one that is nearest to its handshake's end first: a secret before a signature
+ * before a new key pair. In the order of their coming, those who come to a busy port would be begun while those
+ * for whom RSA was computed already wait behind them: half-done work would pile up, and few be served. */
+#define CURVE_STEPS 3u
+static const uint8_t curve_step[HF_PK_OP_CNT] = {
+	[HF_PK_ECDH_DERIVE] = 0, [HF_PK_ECDSA_SIGN] = 1, [HF_PK_ECDH_KEYGEN] = 2};
+
 /* Keys of about one size: their queue, and what of it is being computed. */
 struct class
 {
@@ -43,7 +50,7 @@ struct class
 
 struct hf_pk {
 	struct hf_pool jobs;
-	struct list curves, done;
+	struct list curve[CURVE_STEPS], done;
 	bool curves_last; /* whose turn it was: with both waiting they alternate */
 	struct hf_pk_pairs pairs[HF_GROUP_CNT];
 	struct hf_rand *rand; /* they are made of it; NULL: none are made */
@@ -307,7 +314,8 @@ static void complete(struct hf_pk *pk, struct hf_pk_job *job)
 
 static struct list *queue_of(struct hf_pk *pk, const struct hf_pk_job *job)
 {
-	return hf_pk_is_ec(job) ? &pk->curves : &pk->class[hf_pk_class(job->key)].queue;
+	return hf_pk_is_ec(job) ? &pk->curve[curve_step[job->op]]
+				: &pk->class[hf_pk_class(job->key)].queue;
 }
 
 static void enqueue(struct hf_pk *pk, struct hf_pk_job *job, bool first)
@@ -578,18 +586,27 @@ static bool takes_ec(const struct engine *e, const struct hf_ec_op *op)
 	return !e->ref.off && class->ec && class->takes_ec(e->ref.ctx[0], op->kind, op->group);
 }
 
-/* Lists waiting jobs like the first one, whose operation is want, in order; fills ops. */
-static uint32_t gather_curves(const struct hf_pk *pk, const struct hf_ec_op *want,
+/* Whose turn it is; NULL: none waits. */
+static struct hf_pk_job *first_curve(const struct hf_pk *pk)
+{
+	struct hf_pk_job *job = NULL;
+
+	for (uint32_t step = 0; !job && step < CURVE_STEPS; step++)
+		job = pk->curve[step].head;
+	return job;
+}
+
+/* Lists what waits behind job, the first of its queue, and is like it: its operation is want. In order;
+ * fills ops. */
+static uint32_t gather_curves(struct hf_pk_job *job, const struct hf_ec_op *want,
 	struct hf_pk_job **jobs, struct hf_ec_op *ops)
 {
-	struct hf_pk_job *job = pk->curves.head;
 	const uint8_t engine = job->engine;
 	uint32_t cnt = 0;
 
 	for (; job && cnt < HF_PK_QUANTUM_MAX; job = job->next) {
 		hf_pk_ec_op(job, &ops[cnt]);
-		if (ops[cnt].kind == want->kind && ops[cnt].group == want->group &&
-			job->engine == engine)
+		if (ops[cnt].group == want->group && job->engine == engine)
 			jobs[cnt++] = job;
 	}
 	return cnt;
@@ -657,15 +674,15 @@ static void compute_curves(struct hf_pk *pk, uint32_t i, struct hf_pk_job **jobs
 		answer_curve(pk, i, jobs[j], &ops[j]);
 }
 
-static void run_curves(struct hf_pk *pk, hf_ns now)
+static void run_curves(struct hf_pk *pk, struct hf_pk_job *first, hf_ns now)
 {
-	struct hf_pk_job *jobs[HF_PK_QUANTUM_MAX], *first = pk->curves.head;
+	struct hf_pk_job *jobs[HF_PK_QUANTUM_MAX];
 	struct hf_ec_op ops[HF_PK_QUANTUM_MAX], want;
 	uint32_t cnt, i;
 
 	pk->last = HF_PK_SLICE_CURVES;
 	hf_pk_ec_op(first, &want);
-	cnt = gather_curves(pk, &want, jobs, ops);
+	cnt = gather_curves(first, &want, jobs, ops);
 	i = ec_engine(pk, first->engine, &want, cnt);
 	if (i < pk->engine_cnt) {
 		cnt = HF_MIN(cnt, pk->engine[i].ref.engine->ec_quantum);
@@ -826,9 +843,10 @@ static void work_rsa(struct hf_pk *pk, bool port_idle, hf_ns now)
 static bool work_curves(struct hf_pk *pk, hf_ns now)
 {
 	enum hf_group low = pairs_wanted(pk, HF_PK_PAIRS_LOW, now);
+	struct hf_pk_job *first = first_curve(pk);
 
-	if (pk->curves.head)
-		run_curves(pk, now);
+	if (first)
+		run_curves(pk, first, now);
 	else if (low < HF_GROUP_CNT)
 		make_pairs(pk, low, now);
 	else
@@ -858,7 +876,7 @@ bool hf_pk_work(struct hf_pk *pk, bool port_idle, hf_ns now)
 		work_rsa(pk, port_idle, now);
 	else if (!pk->curves_last && port_idle)
 		work_ahead(pk, now);
-	return pk->curves.head || any_work(pk) ||
+	return first_curve(pk) || any_work(pk) ||
 	       pairs_wanted(pk, HF_PK_PAIRS_LOW, now) < HF_GROUP_CNT;
 }
 

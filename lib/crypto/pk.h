@@ -6,8 +6,9 @@
  * so that a batch of small keys and one of large keys advance side by side, slice by slice, and
  * deficit round robin says whose slice is next. Whatever has gathered when a class is free is its
  * next batch, if it is worth one: from min_fill on, or at any fill while the port is busy.
- * Operations on curves have a queue of their own. Their batches last microseconds, so they go first,
- * in one piece: from ec_min_fill waiting operations of one kind and group on, fewer one by one.
+ * Operations on curves have queues of their own, one for each kind: what ends a handshake goes before what
+ * begins one. Their batches last microseconds, so they go first, in one piece: from ec_min_fill waiting
+ * operations of one kind and group on, fewer one by one.
  *
  * This layer does once what every kernel needs: range checks, padding in constant time (RFC 5246
  * 7.4.7.1 for premaster secrets; PKCS#1 v1.5 and PSS encodings, RFC 8017), wiping. Engines

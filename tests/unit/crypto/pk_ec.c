@@ -288,17 +288,41 @@ static void like_waits_for_like(void **state)
 	assert_int_equal(lanes.op_cnt, 2);
 	is_done(job[0], HF_PK_OK);
 	is_done(job[6], HF_PK_OK);
+	assert_true(hf_pk_work(pk, true, 0)); /* 3 and 9: derive on X25519 */
+	assert_int_equal(lanes.op_cnt, 2);
+	is_done(job[3], HF_PK_OK);
+	is_done(job[9], HF_PK_OK);
 	assert_true(hf_pk_work(pk, true, 0)); /* 1, 5, 7, 11: X25519 pairs */
 	assert_int_equal(lanes.op_cnt, 4);
 	for (uint32_t i = 1; i < 12; i += i % 6 == 1 ? 4 : 2)
 		is_done(job[i], HF_PK_OK);
-	assert_true(hf_pk_work(pk, true, 0));
 	assert_false(hf_pk_work(pk, true, 0));
 	assert_int_equal(lanes.calls, 4);
-	for (uint32_t i = 0; i < 6; i++)
+	for (uint32_t i = 0; i < 4; i++)
 		hf_pk_give(pk, hf_pk_done(pk));
 	assert_int_equal(hf_pk_stats(pk)->curve_ops, 12);
 	assert_int_equal(hf_pk_stats(pk)->curve_batches, 4);
+}
+
+/* Who comes later does not wait, if it is the last that his handshake needs. */
+static void what_ends_a_handshake_goes_first(void **state)
+{
+	static const struct hf_pk_key key = {.id = 8, .type = HF_PK_EC_P256};
+	struct hf_pk_job *pair = submit(HF_PK_ECDH_KEYGEN, HF_GROUP_P256), *derive,
+			 *sign = take(HF_PK_ECDSA_SIGN, 0);
+
+	(void)state;
+	sign->key = &key;
+	sign->hash = HF_SHA256;
+	sign->in_len = 32;
+	hf_pk_submit(pk, sign, 0);
+	derive = submit(HF_PK_ECDH_DERIVE, HF_GROUP_P256);
+	assert_true(hf_pk_work(pk, true, 0));
+	is_done(derive, HF_PK_OK);
+	assert_true(hf_pk_work(pk, true, 0));
+	is_done(sign, HF_PK_OK);
+	assert_false(hf_pk_work(pk, true, 0));
+	is_done(pair, HF_PK_OK);
 }
 
 static void a_batch_is_no_more_than_the_lanes(void **state)
@@ -682,6 +706,7 @@ int main(void)
 		TEST(what_the_engine_refuses_is_refused),
 		TEST(a_secret_of_zeros_is_refused),
 		TEST(like_waits_for_like),
+		TEST(what_ends_a_handshake_goes_first),
 		TEST(a_batch_is_no_more_than_the_lanes),
 		cmocka_unit_test_setup_teardown(few_are_computed_one_by_one, begin_choosy, end),
 		cmocka_unit_test_setup_teardown(few_are_a_batch_where_they_must, begin_choosy, end),

@@ -803,6 +803,23 @@ static void peer_goes_away(void **state)
 	expect_end(HF_TLS_R_GONE_IN_HELLO, false);
 }
 
+/* It has not seen our certificate yet, and so did not leave because of it. */
+static void peer_does_not_wait(void **state)
+{
+	uint64_t before;
+
+	(void)state;
+	use_ecdhe(NULL);
+	rig_open(&rig);
+	feed_hello(&plain_hello);
+	rig_run(&rig); /* the key pair is being made */
+	before = rig.x.stats.reason[HF_TLS_R_GONE_WAITING];
+	rig_close(&rig);
+	assert_int_equal(rig.x.stats.reason[HF_TLS_R_GONE_WAITING], before + 1);
+	seen[HF_TLS_R_GONE_WAITING] = true;
+	use_rsa(NULL);
+}
+
 static void worker_gives_up(void **state)
 {
 	static const enum hf_tls_reason why[] = {HF_TLS_R_TIMED_OUT, HF_TLS_R_HELLO_LATE,
@@ -1931,6 +1948,7 @@ int main(void)
 		cmocka_unit_test(empty_data_is_tolerated),
 		cmocka_unit_test(plaintext_beyond_the_limit),
 		WITH_EACH_KEY_EXCHANGE(peer_goes_away),
+		cmocka_unit_test(peer_does_not_wait),
 		WITH_EACH_KEY_EXCHANGE(worker_gives_up),
 		cmocka_unit_test(resumptions_that_end_it),
 		cmocka_unit_test(deadlines_name_the_late),

@@ -10,7 +10,6 @@
 #include "lib/tls/ja4.h"
 
 #define HELLO_MAX (4u + 16384u)
-#define DAY_S 86400
 
 /* ---- a hello in words ---- */
 
@@ -138,8 +137,8 @@ static void cert_text(const struct asked *a, const struct hf_tls_cert *cert)
 	const struct hf_pki_cert *c = &a->site->cert[i];
 	int64_t left = c->not_after_s - (int64_t)(hf_os_wall_ns() / HF_NS_S);
 
-	fprintf(a->out, "  certificate  %s: %s, %lld days left\n", named[i].name, c->subject,
-		(long long)(left / DAY_S));
+	fprintf(a->out, "  certificate  %s: %s, %s%s\n", named[i].name, c->subject,
+		hf_os_time_text(left < 0 ? -left : left).s, left < 0 ? " over" : " left");
 }
 
 static void client_text(const struct asked *a, const struct hf_tls_client_auth *auth)

@@ -84,9 +84,8 @@ static void cert_watch(struct hf_host_cert *c, int64_t now_s, bool tell)
 			"certificate %s is over: clients refuse it; renew it and hfctl reload",
 			c->name);
 	else if (left < HF_MIN((int64_t)SOON_S, c->life_s / 5)) /* short-lived ones: a fifth */
-		hf_log(HF_LOG_WARN, "site",
-			"certificate %s ends in %lld hours; renew it and hfctl reload", c->name,
-			(long long)left / HOUR_S);
+		hf_log(HF_LOG_WARN, "site", "certificate %s ends in %s; renew it and hfctl reload",
+			c->name, hf_os_time_text(left).s);
 }
 
 void hf_hosts_watch(struct hf_hosts *h, uint64_t wall_s)

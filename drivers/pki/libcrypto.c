@@ -21,6 +21,7 @@
 #include "drivers/pki/auth.h"
 #include "drivers/pki/report.h"
 #include "lib/crypto/pki.h"
+#include "lib/os/os.h"
 
 #define STATUS_CLOCK_S 300 /* the responder's clock may be ahead of ours so far */
 
@@ -377,11 +378,11 @@ static void check_dates(struct load *l, uint32_t i)
 
 	if (l->src->now_s < from)
 		hf_pki_warn(l->report,
-			"%s: certificate %u is not valid yet, only in %lld hours; check the clock",
-			l->src->cert_file, i + 1, (long long)(from - l->src->now_s) / 3600);
+			"%s: certificate %u is not valid yet, only in %s; check the clock",
+			l->src->cert_file, i + 1, hf_os_time_text(from - l->src->now_s).s);
 	if (l->src->now_s > to)
-		hf_pki_warn(l->report, "%s: certificate %u expired %lld days ago; renew it",
-			l->src->cert_file, i + 1, (long long)(l->src->now_s - to) / 86400);
+		hf_pki_warn(l->report, "%s: certificate %u expired %s ago; renew it",
+			l->src->cert_file, i + 1, hf_os_time_text(l->src->now_s - to).s);
 }
 
 /* RFC 5246 7.4.2: each certificate MUST certify the one before it; the root may be left out. */
@@ -480,15 +481,14 @@ static void check_status_time(
 
 	if (from && l->src->now_s + STATUS_CLOCK_S < seconds(from))
 		hf_pki_warn(l->report,
-			"%s: is not valid yet, only in %lld minutes, and is not stapled; check the "
+			"%s: is not valid yet, only in %s, and is not stapled; check the "
 			"clock",
-			path, (long long)(seconds(from) - l->src->now_s) / 60);
+			path, hf_os_time_text(seconds(from) - l->src->now_s).s);
 	else if (to && l->src->now_s > seconds(to))
 		hf_pki_warn(l->report,
-			"%s: its time was over %lld hours ago, and it is not stapled; fetch a new "
-			"one, "
+			"%s: its time was over %s ago, and it is not stapled; fetch a new one, "
 			"then reload",
-			path, (long long)(l->src->now_s - seconds(to)) / 3600);
+			path, hf_os_time_text(l->src->now_s - seconds(to)).s);
 	else
 		return;
 	OCSP_RESPONSE_free(l->status);

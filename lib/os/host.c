@@ -5,6 +5,7 @@
 #include <grp.h>
 #include <pthread.h>
 #include <sched.h>
+#include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/resource.h>
@@ -27,6 +28,17 @@ uint64_t hf_os_now_ns(void)
 uint64_t hf_os_wall_ns(void)
 {
 	return clock_ns(CLOCK_REALTIME);
+}
+
+/* Days from two on: nobody renews by the hour what lasts longer. */
+struct hf_os_time_text hf_os_time_text(int64_t seconds)
+{
+	struct hf_os_time_text t;
+	long long n = seconds < 0 ? 0 : seconds;
+	const char *unit = n < 7200 ? "minute" : n < 172800 ? "hour" : "day";
+	n /= n < 7200 ? 60 : n < 172800 ? 3600 : 86400;
+	(void)snprintf(t.s, sizeof(t.s), "%lld %s%s", n, unit, n == 1 ? "" : "s");
+	return t;
 }
 
 void hf_os_sleep_ns(uint64_t ns)

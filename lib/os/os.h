@@ -37,6 +37,11 @@ void hf_os_cpu_brand(char brand[49]);
 uint64_t hf_os_now_ns(void);
 /* Since 1970. */
 uint64_t hf_os_wall_ns(void);
+struct hf_os_time_text {
+	char s[32];
+};
+/* How long, in minutes, hours or days, whole ones: "1 minute", "47 hours", "29 days". */
+struct hf_os_time_text hf_os_time_text(int64_t seconds);
 static inline uint64_t hf_os_cycles(void)
 {
 	return __builtin_ia32_rdtsc();

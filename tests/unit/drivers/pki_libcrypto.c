@@ -480,10 +480,12 @@ static void what_clients_may_refuse(void **state)
 	(void)state;
 	w.to = -3600;
 	w.from = -2 * DAY;
-	doubtful("a", w, "expired 0 days ago");
+	doubtful("a", w, "certificate 1 expired 60 minutes ago; renew it");
+	w.to = -DAY - 3600;
+	doubtful("a", w, "certificate 1 expired 25 hours ago; renew it");
 	w = good;
 	w.from = 7200;
-	doubtful("a", w, "only in 2 hours");
+	doubtful("a", w, "only in 2 hours; check the clock");
 	w = good;
 	w.san = "email:root@example.org";
 	doubtful("a", w, "names no DNS name");

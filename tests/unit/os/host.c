@@ -312,10 +312,24 @@ static void addresses_in_words(void **state)
 		"[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535");
 }
 
+static void times_in_words(void **state)
+{
+	static const struct {
+		int64_t seconds;
+		const char *text;
+	} t[] = {{-5, "0 minutes"}, {59, "0 minutes"}, {60, "1 minute"}, {7199, "119 minutes"},
+		{7200, "2 hours"}, {172799, "47 hours"}, {172800, "2 days"},
+		{INT64_MAX, "106751991167300 days"}};
+	(void)state;
+	for (size_t i = 0; i < HF_ARRAY_LEN(t); i++)
+		assert_string_equal(hf_os_time_text(t[i].seconds).s, t[i].text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(addresses_in_words),
+		cmocka_unit_test(times_in_words),
 		cmocka_unit_test(tiers_agree_with_the_kernel),
 		cmocka_unit_test(environment_hides_tiers),
 		cmocka_unit_test(clocks_run_forward),

@@ -109,8 +109,9 @@ static int next_cert(struct load *l, BIO *bio)
 	}
 	X509_free(x);
 	if (ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE)
-		return hf_pki_fail(l->report, "%s: certificate %u cannot be read: %s", l->file,
-			cnt + 1, hf_pki_reason());
+		return hf_pki_fail(l->report,
+			"%s: certificate %u is damaged: %s; put a whole copy there", l->file,
+			cnt + 1, hf_pki_damage().s);
 	if (cnt == 0)
 		return hf_pki_fail(l->report,
 			"%s: no certificate (-----BEGIN CERTIFICATE-----) in it: expected PEM text",

@@ -139,8 +139,9 @@ static int next_cert(struct load *l, BIO *bio, const struct file *f)
 	}
 	X509_free(x);
 	if (ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE)
-		return hf_pki_fail(l->report, "%s: certificate %u cannot be read: %s", path,
-			l->cert_cnt + 1, hf_pki_reason());
+		return hf_pki_fail(l->report,
+			"%s: certificate %u is damaged: %s; put a whole copy there", path,
+			l->cert_cnt + 1, hf_pki_damage().s);
 	if (l->cert_cnt == 0)
 		return hf_pki_fail(l->report,
 			"%s: no certificate (-----BEGIN CERTIFICATE-----) in it: %s", path,
@@ -175,6 +176,31 @@ static int refuse_passphrase(char *buf, int size, int writing, void *asked)
 	return -1;
 }
 
+/* Decoders try everything and say little; the block alone shows more. */
+static struct hf_pki_damage key_damage(const struct file *f)
+{
+	BIO *bio = BIO_new_mem_buf(f->p, (int)f->len);
+	char *name = NULL, *header = NULL;
+	uint8_t *data = NULL;
+	long len = 0;
+	unsigned long why = ERR_peek_last_error();
+
+	ERR_clear_error();
+	while (bio && PEM_read_bio(bio, &name, &header, &data, &len) == 1) {
+		bool key = strstr(name, "PRIVATE KEY");
+
+		OPENSSL_free(name);
+		OPENSSL_free(header);
+		OPENSSL_clear_free(data, (size_t)len);
+		if (!key)
+			continue;
+		ERR_raise(ERR_GET_LIB(why), ERR_GET_REASON(why)); /* as the decoder had it */
+		break;
+	}
+	BIO_free(bio);
+	return hf_pki_damage();
+}
+
 static int read_key(struct load *l)
 {
 	const char *path = l->src->key_file;
@@ -203,8 +229,9 @@ static int read_key(struct load *l)
 			"%s: no private key (-----BEGIN PRIVATE KEY-----) in it: %s", path,
 			what_else(&f));
 	else
-		error = hf_pki_fail(
-			l->report, "%s: the private key cannot be read: %s", path, hf_pki_reason());
+		error = hf_pki_fail(l->report,
+			"%s: the private key is damaged: %s; put a whole copy there", path,
+			key_damage(&f).s);
 	wipe_file(&f);
 	if (!error && f.mode & (S_IRGRP | S_IWGRP | S_IROTH | S_IWOTH))
 		hf_pki_warn(l->report,

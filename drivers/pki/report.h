@@ -12,5 +12,10 @@ HF_PRINTF(2, 3) int hf_pki_fail(struct hf_pki_report *r, const char *fmt, ...);
 HF_PRINTF(2, 3) void hf_pki_warn(struct hf_pki_report *r, const char *fmt, ...);
 /* libcrypto's word for what went wrong last. */
 const char *hf_pki_reason(void);
+/* What is wrong with the PEM block that libcrypto has just refused. */
+struct hf_pki_damage {
+	char s[128];
+};
+struct hf_pki_damage hf_pki_damage(void);
 
 #endif

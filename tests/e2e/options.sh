@@ -37,6 +37,7 @@ farm_config
 farm_certificate other other.test || farm_fail "no second certificate"
 echo "not a certificate" >"$FARM_DIR/text.pem"
 cp "$FARM_DIR/text.pem" "$FARM_DIR/www.key.pem"
+head -c -40 "$FARM_DIR/www.pem" >"$FARM_DIR/cut.pem"
 
 check "the right file passes" farm_in_appl "$FARM_BIN/handfast" --check "$FARM_DIR/handfast.yaml"
 check "its plan is printed" farm_in_appl "$FARM_BIN/handfast" --plan "$FARM_DIR/handfast.yaml"
@@ -48,6 +49,8 @@ wrong "missing key file" 'key: gone' 'gone.key' 's/key: www.key/key: gone.key/'
 wrong "key of another certificate" 'key: other' 'does not belong' 's/key: www.key/key: other.key/'
 wrong "chain that is no PEM file" 'chain: text' 'text.pem' 's/chain: www.pem/chain: text.pem/'
 wrong "chain whose name begins with the key's" 'chain: www' 'www.key.pem' 's/chain: www.pem/chain: www.key.pem/'
+wrong "chain that was cut off" 'chain: cut' 'cut.pem: certificate 2 is damaged: .*END line.*copy there' 's/chain: www.pem/chain: cut.pem/'
+wrong "name that is too long" 'chain: xxx' 'File name too long' "s/chain: www.pem/chain: $(printf 'x%.0s' {1..256})/"
 wrong "interface that does not exist" 'device:' 'nowhere0' 's/iface=hf0/iface=nowhere0/'
 wrong "overlapping listeners" 'address: .*:443 # 2' '10.9.0.1:443' \
 	's/^certificates:$/  - {name: two, certificates: [www], backend: web,\n    address: 10.9.0.1:443 # 2\n    }\n&/'

@@ -408,7 +408,7 @@ static void files_that_do_not_serve(void **state)
 	refused(write_file("empty.pem", "", 0), "no certificate");
 	refused(write_file("text.pem", "hello\n", 6), "no certificate");
 	refused(write_file("bad.pem", garbage, sizeof(garbage) - 1),
-		"certificate 1 cannot be read");
+		"certificate 1 is damaged: what is inside is not whole");
 	for (size_t i = 0; i < HF_ARRAY_LEN(many); i++)
 		many[i] = root;
 	refused(write_certs(many, HF_ARRAY_LEN(many)), "more than 256");

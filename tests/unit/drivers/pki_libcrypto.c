@@ -404,12 +404,39 @@ static void files_that_are_broken(void **state)
 
 	(void)state;
 	fclose(f);
+	refused(write_text("bad.pem", text, len - 10, 0600), key_pem,
+		"bad.pem: certificate 2 is damaged",
+		"-----END line is missing or wrong, as in a file cut off; put a whole copy there");
 	second[100] = '!';
-	refused(write_text("bad.pem", text, len, 0600), key_pem, "bad.pem", "certificate 2");
-	memset(second + 100, 'A', 200);
-	refused(write_text("bad.pem", text, len, 0600), key_pem, "bad.pem", "certificate 2");
+	refused(write_text("bad.pem", text, len, 0600), key_pem,
+		"bad.pem: certificate 2 is damaged", "something else than base64");
+	second[100] = 'A';
+	memset(second + 28, 'A', 60); /* the first line of base64 */
+	refused(write_text("bad.pem", text, len, 0600), key_pem,
+		"bad.pem: certificate 2 is damaged", "what is inside is not whole");
 	memset(text, 'x', sizeof(text));
 	refused(write_text("big.pem", text, sizeof(text), 0600), key_pem, "big.pem", "larger");
+}
+
+static void keys_that_are_broken(void **state)
+{
+	static const char place[] = "bad.pem: the private key is damaged";
+	char text[4096];
+	FILE *f = fopen(key_pem, "r");
+	size_t len = fread(text, 1, sizeof(text), f);
+
+	(void)state;
+	fclose(f);
+	refused(chain_pem, write_text("bad.pem", text, len / 2, 0600), place,
+		"-----END line is missing or wrong, as in a file cut off; put a whole copy there");
+	refused(chain_pem, write_text("bad.pem", text + 3, len - 3, 0600), place,
+		"-----BEGIN line is not whole");
+	text[100] = '!';
+	refused(chain_pem, write_text("bad.pem", text, len, 0600), place, "else than base64");
+	text[100] = 'A';
+	memset(text + 28, 'A', 60); /* the first line of base64 */
+	refused(chain_pem, write_text("bad.pem", text, len, 0600), place,
+		"what is inside is not whole");
 }
 
 static void keys_that_do_not_serve(void **state)
@@ -650,6 +677,7 @@ int main(void)
 		cmocka_unit_test(an_area_holds_several),
 		cmocka_unit_test(files_that_are_none),
 		cmocka_unit_test(files_that_are_broken),
+		cmocka_unit_test(keys_that_are_broken),
 		cmocka_unit_test(keys_that_do_not_serve),
 		cmocka_unit_test(a_key_that_contradicts_itself),
 		cmocka_unit_test(what_clients_may_refuse),

@@ -10,6 +10,8 @@
 #include <unistd.h>
 #include "app/handfast/control.h"
 
+#define HELP_COL 36 /* of 80 */
+
 struct client {
 	int fd; /* -1: the seat is free */
 	uint64_t deadline_ns;
@@ -135,17 +137,17 @@ static void run_help(struct hf_control *c, const char *arg, FILE *out);
 /* clang-format off */
 #define OP(name) offsetof(struct hf_control_ops, name)
 static const struct command commands[] = {
-	{"stats",    "[text|full|json|prometheus]", "counters; text adds the workers up",  run_stats, 0},
-	{"conns",    "",         "open connections",                                       run_conns, OP(conns)},
-	{"failures", "",         "the last handshakes and connections that failed, and why", run_failures, OP(failures)},
-	{"offenders", "",        "prefixes of clients that take most, or are at a limit",  run_offenders, OP(offenders)},
-	{"trace",    "[WORKER]", "the flight recorder's last events",                      run_trace, OP(trace)},
-	{"explain",  "HELLO [LISTENER]", "what a ClientHello (hexadecimal, or #FAILURE) would get, and why", run_explain, OP(explain)},
-	{"plan",     "",         "cores, queues and memory in use",                        run_plan, OP(plan)},
-	{"version",  "",         "the running program's version",                          run_version, 0},
-	{"drain",    "[on|off]", "take no new connections; off: take them again",          run_drain, OP(drain)},
-	{"reload",   "",         "read the options file again",                            run_reload, OP(reload)},
-	{"help",     "",         "this list",                                              run_help, 0},
+	{"stats",     "[text|full|json|prometheus]", "counters; text adds the workers up",         run_stats, 0},
+	{"conns",     "",                            "open connections",                           run_conns, OP(conns)},
+	{"failures",  "",                            "the last handshakes that failed, and why",   run_failures, OP(failures)},
+	{"offenders", "",                            "prefixes that take most, or meet a limit",   run_offenders, OP(offenders)},
+	{"trace",     "[WORKER]",                    "the flight recorder's last events",          run_trace, OP(trace)},
+	{"explain",   "HELLO|#FAILURE [LISTENER]",   "what a ClientHello (hexadecimal) would get", run_explain, OP(explain)},
+	{"plan",      "",                            "cores, queues and memory in use",            run_plan, OP(plan)},
+	{"version",   "",                            "the running program's version",              run_version, 0},
+	{"drain",     "[on|off]",                    "take no new connections; off: take them",    run_drain, OP(drain)},
+	{"reload",    "",                            "read the options file again",                run_reload, OP(reload)},
+	{"help",      "",                            "this list",                                  run_help, 0},
 };
 /* clang-format on */
 
@@ -162,9 +164,10 @@ static void run_help(struct hf_control *c, const char *arg, FILE *out)
 	size_t i;
 	(void)arg;
 	for (i = 0; i < HF_ARRAY_LEN(commands); i++)
-		if (lent(c, &commands[i]))
-			fprintf(out, "%-10s%-30s%s\n", commands[i].name, commands[i].args,
-				commands[i].help);
+		if (lent(c, &commands[i])) {
+			int len = fprintf(out, "%s %s", commands[i].name, commands[i].args);
+			fprintf(out, "%*s%s\n", HELP_COL - len, "", commands[i].help);
+		}
 }
 
 static const struct command *find_command(struct hf_control *c, const char *name, FILE *out)

@@ -25,8 +25,7 @@
 static const char help[] =
 	"usage: handfast FILE             serve what the options file says\n"
 	"       handfast --check FILE     validate it; 0 when it could be served\n"
-	"       handfast --plan FILE      cores, queues and memory it would take, and what it "
-	"would bear\n"
+	"       handfast --plan FILE      cores, queues, memory, and what it would bear\n"
 	"       handfast --print-config   an options file with every option in it\n"
 	"       handfast --print-reference  the options, in Markdown\n"
 	"       handfast --version | --help\n";

@@ -165,7 +165,8 @@ static bool read_file(const char *path, struct hf_writer *w)
 	size_t len;
 
 	if (!f) {
-		fprintf(stderr, "hfctl: %s: %s\n", path, strerror(errno));
+		fprintf(stderr, "hfctl: %s: %s; run as a user that may read it\n", path,
+			strerror(errno));
 		return false;
 	}
 	len = fread(bytes, 1, sizeof(bytes), f);

@@ -13,6 +13,7 @@
 
 #define DEFAULT_SOCKET "/run/handfast/control.sock"
 #define ANSWER_MS 30000
+#define HELP_COL 40 /* of 80 */
 
 /* ---- the socket ---- */
 
@@ -21,8 +22,9 @@ static int connect_to(const char *socket)
 	int fd = hf_os_unix_connect(socket, SOCK_STREAM);
 	if (fd < 0)
 		fprintf(stderr, "hfctl: %s: %s; %s\n", socket, strerror(errno),
-			errno == EACCES ? "run as a user that may use it"
-					: "is handfast running? -s names another socket");
+			errno == EACCES         ? "run as a user that may use it"
+			: errno == ENAMETOOLONG ? "the path of a socket has 1 to 107 bytes"
+						: "is handfast running? -s names another socket");
 	return fd;
 }
 
@@ -230,23 +232,23 @@ static const struct command {
 	const char *name, *args, *help;
 	int (*run)(const char *socket, int argc, char **argv);
 } commands[] = {
-	{"stats",    "[--json|--prometheus|--full]", "counters", run_stats},
-	{"top",      "[-n SECONDS] [-c COUNT]", "what moves, and how fast", run_top},
-	{"cycles",   "[-n SECONDS]", "where the workers' time goes for a handshake, since the start or of late", run_cycles},
-	{"conns",    "",            "open connections", run_remote},
-	{"failures", "",            "the last handshakes and connections that failed, and why", run_remote},
-	{"offenders", "",           "prefixes of clients that take most, or are at a limit", run_remote},
-	{"trace",    "[WORKER]",    "the flight recorder's last events", run_remote},
-	{"explain",  "[-l LISTENER] ... NAME|FILE|#N", "what a client would get, and why: by name, captured hello, failure", hfctl_explain},
-	{"plan",     "[FILE]",      "cores, queues and memory in use, or those a file would take", run_plan},
-	{"drain",    "[on|off]",    "take no new connections; off: take them again", run_remote},
-	{"reload",   "",            "read the options file again", run_remote},
-	{"version",  "",            "the running program's version", run_remote},
-	{"check",    "FILE",        "validate an options file (handfast --check reads its keys too)", run_check},
-	{"doctor",   "",            "what this machine has and lacks", run_doctor},
-	{"print-config", "",        "an options file with every option in it", run_print_config},
-	{"print-reference", "",     "the options, in Markdown", run_print_reference},
-	{"help",     "",            "this list", run_help},
+	{"stats",           "[--json|--prometheus|--full]", "counters",                                  run_stats},
+	{"top",             "[-n SECONDS] [-c COUNT]",      "what moves, and how fast",                  run_top},
+	{"cycles",          "[-n SECONDS]",                 "where a handshake's time goes, by cause",   run_cycles},
+	{"conns",           "",                             "open connections",                          run_remote},
+	{"failures",        "",                             "the last handshakes that failed, and why",  run_remote},
+	{"offenders",       "",                             "prefixes that take most, or meet a limit",  run_remote},
+	{"trace",           "[WORKER]",                     "the flight recorder's last events",         run_remote},
+	{"explain",         "[OPTIONS] NAME|FILE|#FAILURE", "what a client would get, and why",          hfctl_explain},
+	{"plan",            "[FILE]",                       "cores, queues, memory in use, or FILE's",   run_plan},
+	{"drain",           "[on|off]",                     "take no new connections; off: take them",   run_remote},
+	{"reload",          "",                             "read the options file again",               run_remote},
+	{"version",         "",                             "the running program's version",             run_remote},
+	{"check",           "FILE",                         "validate options; keys: handfast --check",  run_check},
+	{"doctor",          "",                             "what this machine has and lacks",           run_doctor},
+	{"print-config",    "",                             "an options file with every option in it",   run_print_config},
+	{"print-reference", "",                             "the options, in Markdown",                  run_print_reference},
+	{"help",            "",                             "this list",                                 run_help},
 };
 /* clang-format on */
 
@@ -256,8 +258,11 @@ static int run_help(const char *socket, int argc, char **argv)
 	(void)argc;
 	(void)argv;
 	printf("usage: hfctl [-s SOCKET] COMMAND   (socket: %s)\n", socket);
-	for (i = 0; i < HF_ARRAY_LEN(commands); i++)
-		printf("  %-16s%-30s%s\n", commands[i].name, commands[i].args, commands[i].help);
+	for (i = 0; i < HF_ARRAY_LEN(commands); i++) {
+		const struct command *c = &commands[i];
+		int len = printf("  %s %s", c->name, c->args);
+		printf("%*s%s\n", HELP_COL - len, "", c->help);
+	}
 	return 0;
 }
 

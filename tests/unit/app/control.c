@@ -205,8 +205,8 @@ static void help_names_every_command(void **state)
 	(void)state;
 	for (i = 0; i < HF_ARRAY_LEN(names); i++)
 		assert_non_null(strstr(help, names[i]));
-	for (i = 0; help[i]; i++)
-		lines += help[i] == '\n';
+	for (i = 0; help[i]; i += strcspn(help + i, "\n") + 1, lines++)
+		assert_true(strcspn(help + i, "\n") <= 80); /* a terminal's width */
 	assert_int_equal(lines, HF_ARRAY_LEN(names));
 }
 

@@ -174,6 +174,7 @@ static void answers_are_printed(void **state)
 
 static void errors_are_status_1(void **state)
 {
+	char name[300] = "";
 	struct run *r = HFCTL("reload");
 	(void)state;
 	assert_int_equal(r->status, 1);
@@ -186,6 +187,11 @@ static void errors_are_status_1(void **state)
 	assert_int_equal(r->status, 1);
 	assert_string_equal(r->err, "hfctl: /nowhere: No such file or directory; is handfast "
 				    "running? -s names another socket\n");
+	memset(name, 'x', sizeof(name) - 1);
+	r = HFCTL("-s", name, "stats");
+	assert_int_equal(r->status, 1);
+	assert_non_null(
+		strstr(r->err, "File name too long; the path of a socket has 1 to 107 bytes"));
 }
 
 static void nonsense_is_status_2(void **state)
@@ -303,6 +309,15 @@ static void explain_makes_hellos(void **state)
 	assert_int_equal(HFCTL("explain", "-c", "1,", "a")->status, 2);
 }
 
+/* On a terminal of 80 columns, with a blank before each explanation. */
+static void fits_a_terminal(const char *text)
+{
+	assert_int_equal(text[strlen(text) - 1], '\n');
+	for (; *text; text += strcspn(text, "\n") + 1)
+		if (strcspn(text, "\n") > 80)
+			fail_msg("more than 80 columns: %.*s", (int)strcspn(text, "\n"), text);
+}
+
 static void help_is_given(void **state)
 {
 	struct run *r = HFCTL("help");
@@ -310,9 +325,12 @@ static void help_is_given(void **state)
 	assert_int_equal(r->status, 0);
 	assert_non_null(strstr(r->out, "usage: hfctl"));
 	assert_non_null(strstr(r->out, "doctor"));
+	assert_non_null(strstr(r->out, "#FAILURE  what a client would get"));
+	fits_a_terminal(r->out);
 	r = HFCTL("--help");
 	assert_int_equal(r->status, 0);
 	assert_non_null(strstr(r->out, "usage: hfctl"));
+	fits_a_terminal(r->out);
 }
 
 int main(void)

@@ -158,8 +158,8 @@ static void answer_text(const struct asked *a, uint32_t i)
 	hf_tls_explain(site, a->hello, 0, &w);
 	fprintf(a->out, "listener %s\n", l->name);
 	if (w.vhost)
-		fprintf(a->out, "  host         %.*s (%s)\n", (int)w.vhost->name.len,
-			(const char *)w.vhost->name.p, w.name_match);
+		fprintf(a->out, "  host         %.*s%s(%s)\n", (int)w.vhost->name.len,
+			(const char *)w.vhost->name.p, w.vhost->name.len ? " " : "", w.name_match);
 	if (w.reason != HF_TLS_R_OK) {
 		fprintf(a->out, "  refused      %s: %s; alert %s\n", hf_tls_reason_name(w.reason),
 			hf_tls_reason_help(w.reason), sent_name((uint8_t)w.reason));

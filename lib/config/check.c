@@ -519,8 +519,9 @@ static void file_is_readable(struct check *c, const char *const *path)
 	close(fd);
 }
 
-/* The folder that a socket or log will be made in. */
-static void folder_exists(struct check *c, const char *const *path)
+/* The folder that a socket or log will be made in. made: one directly in /run need not be there, for
+ * hf_os_unix_listen makes it. */
+static void folder_exists(struct check *c, const char *const *path, bool made)
 {
 	char dir[1024];
 	struct stat st;
@@ -532,6 +533,9 @@ static void folder_exists(struct check *c, const char *const *path)
 	if (!slash || slash == dir)
 		return;
 	*slash = '\0';
+	if (stat(dir, &st) < 0 && errno == ENOENT && made && strncmp(dir, "/run/", 5) == 0 &&
+		!strchr(dir + 5, '/'))
+		return;
 	if (stat(dir, &st) < 0)
 		ERROR(c, path, "make the folder, or correct the path", "%.160s: %s", dir,
 			strerror(errno));
@@ -616,13 +620,13 @@ void hf_config_machine_rules(struct hf_config *cfg, struct hf_config_errors *err
 		file_is_readable(&c, &cfg->certificates[i].client_ca);
 	}
 	for (i = 0; i < cfg->backends_cnt; i++) {
-		folder_exists(&c, &cfg->backends[i].socket);
+		folder_exists(&c, &cfg->backends[i].socket, true);
 		look_up_user(&c, &cfg->backends[i].user);
 	}
 	cores_exist(&c);
 	file_is_readable(&c, &cfg->tls.ticket_keys);
 	file_is_readable(&c, &cfg->tls.ticket_secret);
-	folder_exists(&c, &cfg->tls.keylog);
-	folder_exists(&c, &cfg->stats.socket);
+	folder_exists(&c, &cfg->tls.keylog, false);
+	folder_exists(&c, &cfg->stats.socket, true);
 	look_up_user(&c, &cfg->process.run_as);
 }

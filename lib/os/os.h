@@ -90,7 +90,8 @@ HF_MUST_CHECK int hf_os_become(uid_t uid, gid_t gid);
 
 /* All descriptors made here are close-on-exec and non-blocking. type is SOCK_STREAM or
  * SOCK_SEQPACKET. A dead socket file is replaced; a living one gives EADDRINUSE; any other kind of
- * file at the path gives EEXIST. The file has `mode` from its first moment. */
+ * file at the path gives EEXIST. The file has `mode` from its first moment. A missing folder directly in
+ * /run is made. */
 HF_MUST_CHECK int hf_os_unix_listen(const char *path, int type, mode_t mode);
 /* -1 with EAGAIN when nobody waits. */
 HF_MUST_CHECK int hf_os_unix_accept(int listen_fd);

@@ -4,6 +4,7 @@
  * all of them, also the ones in a message it refuses. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -73,11 +74,26 @@ static int clear_path(const char *path, int type)
 	return unlink(path);
 }
 
+/* /run is empty after each boot: what is directly in it is for its programs to make. */
+static void make_run_folder(const char *path)
+{
+	char folder[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	const char *end = strrchr(path, '/');
+	if (strncmp(path, "/run/", 5) != 0 || end != strchr(path + 5, '/'))
+		return;
+	(void)snprintf(folder, sizeof(folder), "%.*s", (int)(end - path), path);
+	if (mkdir(folder, 0755) == 0)
+		(void)chmod(folder, 0755); /* whatever the umask: backends are other users */
+}
+
 int hf_os_unix_listen(const char *path, int type, mode_t mode)
 {
 	struct sockaddr_un sa;
 	int fd;
-	if (address(&sa, path) < 0 || clear_path(path, type) < 0)
+	if (address(&sa, path) < 0)
+		return -1;
+	make_run_folder(path);
+	if (clear_path(path, type) < 0)
 		return -1;
 	fd = open_socket(type);
 	if (fd < 0)

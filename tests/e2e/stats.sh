@@ -56,6 +56,7 @@ failure_explained() {
 	grep -qE "ja4=t12d02[0-9]{2}00_[0-9a-f]{12}_[0-9a-f]{12} name=$FARM_SNI suites=0033,00ff " <<<"$out" ||
 		{ echo "$out" | tail -n 1; return 1; }
 	"$FARM_BIN/hfctl" -s "$FARM_STATS" explain "$number" | grep -q '^  refused      NO_SHARED_SUITE' || return
+	"$FARM_BIN/hfctl" -s "$FARM_STATS" explain nobody.test | grep -q '^  host         (unknown name: ' || return
 	"$FARM_BIN/hfctl" -s "$FARM_STATS" explain "$FARM_SNI" >"$FARM_DIR/explained" &&
 		grep -q "^  host         $FARM_SNI (exact name)" "$FARM_DIR/explained" &&
 		grep -q '^  certificate  www: .* days left' "$FARM_DIR/explained" &&

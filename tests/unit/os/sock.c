@@ -88,6 +88,34 @@ static void dead_socket_is_replaced_living_is_not(void **state)
 	unlink(path);
 }
 
+/* Other users are to reach what lies in it, whatever the umask. Only root may write to /run. */
+static void folder_in_run_is_made(void **state)
+{
+	char folder[64], s[80], deeper[96];
+	mode_t old = umask(077);
+	struct stat st;
+	int l;
+	(void)state;
+	snprintf(folder, sizeof(folder), "/run/hf_sock_%d", (int)getpid());
+	snprintf(s, sizeof(s), "%s/s", folder);
+	snprintf(deeper, sizeof(deeper), "%s/not/s", folder);
+	assert_int_equal(hf_os_unix_listen(deeper, SOCK_STREAM, 0660), -1);
+	assert_int_equal(errno, ENOENT);
+	assert_int_equal(access(folder, F_OK), -1);
+	l = hf_os_unix_listen(s, SOCK_STREAM, 0660);
+	umask(old);
+	if (geteuid() != 0) {
+		assert_int_equal(l, -1);
+		return;
+	}
+	assert_true(l >= 0);
+	assert_int_equal(stat(folder, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0755);
+	close(l);
+	assert_int_equal(unlink(s), 0);
+	assert_int_equal(rmdir(folder), 0);
+}
+
 static void other_files_are_left_alone(void **state)
 {
 	int f = open(path, O_CREAT | O_WRONLY, 0600);
@@ -205,6 +233,7 @@ int main(void)
 		cmocka_unit_test(listen_accept_peer),
 		cmocka_unit_test(socket_file_is_never_wider_than_asked),
 		cmocka_unit_test(dead_socket_is_replaced_living_is_not),
+		cmocka_unit_test(folder_in_run_is_made),
 		cmocka_unit_test(other_files_are_left_alone),
 		cmocka_unit_test(long_path_is_refused),
 		cmocka_unit_test(descriptors_travel),

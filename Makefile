@@ -350,14 +350,15 @@ bench-workers: $(B)/bench-workers
 run:
 	$(Q)deploy/run.sh
 
-##  install        programs, options file (one that is there stays) and systemd unit, under DESTDIR; PREFIX=/usr/local
+##  install        programs, options files (those that are there stay) and systemd units, under DESTDIR; PREFIX=/usr/local
 PREFIX ?= /usr/local
 install: all
 	$(Q)install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/systemd/system $(DESTDIR)/etc/handfast
 	$(Q)install $(B)/handfast $(B)/hfctl $(B)/hfrelay $(DESTDIR)$(PREFIX)/bin
-	$(Q)[ -e $(DESTDIR)/etc/handfast/handfast.yaml ] || \
-		install -m 644 config/handfast.yaml $(DESTDIR)/etc/handfast
-	$(Q)sed 's|@BINDIR@|$(PREFIX)/bin|' deploy/handfast.service >$(DESTDIR)$(PREFIX)/lib/systemd/system/handfast.service
+	$(Q)for f in config/handfast.yaml deploy/hfrelay.conf; do \
+		[ -e $(DESTDIR)/etc/handfast/$${f##*/} ] || install -m 644 $$f $(DESTDIR)/etc/handfast || exit; done
+	$(Q)for f in handfast hfrelay; do \
+		sed 's|@BINDIR@|$(PREFIX)/bin|' deploy/$$f.service >$(DESTDIR)$(PREFIX)/lib/systemd/system/$$f.service || exit; done
 
 ##  clean          remove build/
 clean:

@@ -1,11 +1,11 @@
 #!/bin/bash
-# make install: what it puts where, that an operator's options file stays, and that systemd finds no
-# fault with the unit.
+# make install: what it puts where, that an operator's options files stay, and that systemd finds no
+# fault with the units.
 . "$(dirname "$0")/e2e.bash"
 
 dir=$(mktemp -d) || exit 1
 trap 'rm -rf "$dir"' EXIT
-unit=$dir/usr/lib/systemd/system/handfast.service
+units=$dir/usr/lib/systemd/system
 
 put() { make -s install DESTDIR="$dir" PREFIX=/usr; }
 
@@ -16,33 +16,50 @@ answers() {
 # The options file is generated, so it is the one that hfctl prints.
 options_are_the_default() { "$dir/usr/bin/hfctl" print-config | cmp - "$dir/etc/handfast/handfast.yaml"; }
 
-options_stay() {
-	echo "mine" >"$dir/etc/handfast/handfast.yaml"
-	put && [ "$(cat "$dir/etc/handfast/handfast.yaml")" = mine ]
+# hfrelay takes the arguments, and they and its unit are right for the backend in the options file.
+relay_arguments() {
+	local arguments socket
+	arguments=$(sed -n 's/^ARGUMENTS=//p' "$dir/etc/handfast/hfrelay.conf")
+	# shellcheck disable=SC2086  # words, as systemd makes of them
+	"$dir/usr/bin/hfrelay" $arguments --version | grep '^hfrelay ' || return
+	socket=$(sed -n '/^backends:/,$s/^ *\(- \)\?socket: //p' "$dir/etc/handfast/handfast.yaml" | head -n 1)
+	[[ " $arguments " = *" --socket $socket "* ]] || { echo "$arguments, but $socket"; return 1; }
+	grep -q "uid: $(sed -n 's/^User=//p' "$units/hfrelay.service")\$" "$dir/etc/handfast/handfast.yaml"
 }
 
-# What systemd says of a copy of the unit that names the programs where they lie now.
+options_stay() {
+	local f
+	for f in handfast.yaml hfrelay.conf; do
+		echo "mine" >"$dir/etc/handfast/$f"
+		put && [ "$(cat "$dir/etc/handfast/$f")" = mine ] || { echo "$f"; return 1; }
+	done
+}
+
+# NAME: what systemd says of a copy of the unit that names the programs where they lie now.
 unit_faults() {
 	mkdir -p "$dir/copy"
-	sed "s|=/usr/bin/|=$dir/usr/bin/|" "$unit" >"$dir/copy/handfast.service"
-	systemd-analyze verify --man=no "$dir/copy/handfast.service" 2>&1
+	sed "s|=/usr/bin/|=$dir/usr/bin/|" "$units/$1.service" >"$dir/copy/$1.service"
+	systemd-analyze verify --man=no "$dir/copy/$1.service" 2>&1
 }
 
-unit_is_sound() {
+unit_is_sound() { # NAME
 	local out
-	out=$(unit_faults) && [ -z "$out" ] || { echo "${out:-no word}"; return 1; }
+	out=$(unit_faults "$1") && [ -z "$out" ] || { echo "${out:-no word}"; return 1; }
 }
 
 # The same look does find a program that is missing.
-missing_program_is_found() {
-	rm "$dir/usr/bin/handfast"
-	grep 'handfast is not executable' <<<"$(unit_faults)"
+missing_program_is_found() { # NAME
+	rm "$dir/usr/bin/$1"
+	grep "$1 is not executable" <<<"$(unit_faults "$1")"
 }
 
 check "make install" put
 check "the programs run from there" answers
 check "the options file is the default one" options_are_the_default
-check "an options file that is there stays" options_stay
-check "systemd finds no fault with the unit" unit_is_sound
-check "and would find one" missing_program_is_found
+check "hfrelay's arguments are good, and right for the options file" relay_arguments
+check "options files that are there stay" options_stay
+for name in handfast hfrelay; do
+	check "systemd finds no fault with the unit of $name" unit_is_sound "$name"
+	check "and would find one" missing_program_is_found "$name"
+done
 finish

@@ -39,6 +39,37 @@ echo "not a certificate" >"$FARM_DIR/text.pem"
 cp "$FARM_DIR/text.pem" "$FARM_DIR/www.key.pem"
 head -c -40 "$FARM_DIR/www.pem" >"$FARM_DIR/cut.pem"
 
+# What the README says of options and memory, held against the reference, hfrelay and the plan.
+readme() { sed -n "/^## $1\$/,/^## /p" README.md; }
+
+readme_options() {
+	local name
+	for name in $(readme 'Coming from nginx' | grep -oE '`(ports|listeners|certificates|backends|workers|memory|tls|timeouts|limits|process)[].[]+[a-z0-9_]+`' | tr -d '`'); do
+		grep -qxF "### $name" config/REFERENCE.md || { echo "no option $name"; return 1; }
+		seen=$((seen + 1))
+	done
+	for name in $(readme 'Coming from nginx' | grep -oE '`--[a-z-]+`' | tr -d '`'); do
+		"$FARM_BIN/hfrelay" --help | grep -q "^  $name " || { echo "no hfrelay $name"; return 1; }
+	done
+	[ "$seen" -ge 30 ] || { echo "only $seen options"; return 1; }
+}
+
+readme_memory() {
+	local memory workers packets plan
+	while IFS='|' read -r _ memory workers packets _; do
+		memory=$(grep -oE '\{.*\}' <<<"$memory")
+		sed "\$a memory: $memory" "$FARM_DIR/handfast.yaml" >"$FARM_DIR/sized.yaml"
+		plan=$(farm_in_appl "$FARM_BIN/handfast" --plan "$FARM_DIR/sized.yaml" | grep '^all workers') || return
+		awk -v w="$workers" -v p="$packets" '{ exit !($3 >= w - 1 && $3 <= 1.1 * w && $7 >= p - 1 && $7 <= p + 1) }' \
+			<<<"$plan" || { echo "$memory: $plan"; return 1; }
+		seen=$((seen + 1))
+	done < <(readme 'How much it takes' | grep '^| `{')
+	[ "$seen" = 3 ] || { echo "$seen rows"; return 1; }
+}
+
+seen=0
+check "the README's options are there" readme_options
+check "the README's sizes are the plan's" readme_memory
 check "the right file passes" farm_in_appl "$FARM_BIN/handfast" --check "$FARM_DIR/handfast.yaml"
 check "its plan is printed" farm_in_appl "$FARM_BIN/handfast" --plan "$FARM_DIR/handfast.yaml"
 wrong "unknown key" 'adresses:' 'adresses' 's/addresses:/adresses:/'

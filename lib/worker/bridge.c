@@ -95,10 +95,14 @@ static void stage_enter(struct hf_worker *w, struct hf_conn *c)
 	w->stage_tail = i;
 }
 
+/* It is the client's step, too, when our engines have done theirs. */
 static void stage_look(struct hf_worker *w, struct hf_conn *c)
 {
-	if (c->stage && !c->failed && c->stage != 1 + c->tls.state)
+	bool kept = hf_tls_reason_late(&c->tls) == HF_TLS_R_ENGINES_LATE;
+
+	if (c->stage && !c->failed && (c->stage != 1 + c->tls.state || (c->kept && !kept)))
 		stage_enter(w, c);
+	c->kept = kept;
 }
 
 /* ---- failing and ending ---- */

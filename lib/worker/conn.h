@@ -54,6 +54,7 @@ struct hf_conn {
 	bool fin_sent, tcp_over; /* tcp_over: TCP told CLOSED, or we aborted it */
 	bool aborted;            /* RST sent: nothing of it is looked at any more */
 	bool computing;          /* a job with a key is its */
+	bool kept;               /* our engines have the word in its handshake */
 	bool refused;            /* its listener is gone: TLS never opened it */
 };
 

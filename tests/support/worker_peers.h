@@ -41,7 +41,8 @@ HF_UNUSED static void hear(struct rig *r HF_UNUSED, const struct hf_packet *p)
 	}
 }
 
-HF_UNUSED static void say(uint16_t port, uint8_t flags, const void *p, size_t len)
+/* To be heard in the next turn. */
+HF_UNUSED static void put(uint16_t port, uint8_t flags, const void *p, size_t len)
 {
 	struct peer *c = &peer[port];
 	struct packet frame;
@@ -57,6 +58,11 @@ HF_UNUSED static void say(uint16_t port, uint8_t flags, const void *p, size_t le
 	packet_tcp(&frame, &s);
 	HF_ASSERT(hf_port_mem_give(rig.port, 0, frame.bytes, frame.frame.len));
 	c->snd_nxt += (uint32_t)len + !!(flags & HF_TCP_SYN);
+}
+
+HF_UNUSED static void say(uint16_t port, uint8_t flags, const void *p, size_t len)
+{
+	put(port, flags, p, len);
 	(void)rig_turn(&rig);
 }
 

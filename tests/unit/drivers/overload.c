@@ -266,6 +266,57 @@ static void held_handshakes(void **state)
 	hf_worker_check(rig.w);
 }
 
+#define SOME 30u
+
+static uint32_t how_many(bool (*is)(const struct peer *p))
+{
+	uint32_t cnt = 0;
+
+	for (uint16_t i = 0; i < SOME; i++)
+		cnt += is(&peer[3000 + i]);
+	return cnt;
+}
+
+static bool has_certificate(const struct peer *p)
+{
+	return p->got > 1000;
+}
+
+static bool was_reset(const struct peer *p)
+{
+	return p->reset;
+}
+
+/* Who waited for our engines for long has all the time there is from when he has the word: he cannot have been
+ * faster, and what was computed for him is not thrown away. */
+static void kept_waiting_by_us(void **state)
+{
+	static const uint16_t ecdhe[] = {0xc02f};
+	uint8_t buf[1000];
+	struct hello h = {.suites = ecdhe, .suite_cnt = 1, .name = "www.example.org"};
+	size_t len;
+
+	rig_fini(&rig);
+	rig.suite = ecdhe;
+	rig_init(&rig);
+	rig_settle(&rig);
+	(void)state;
+	len = tls_client_hello(&client, buf, sizeof(buf), &h);
+	for (uint16_t i = 0; i < 16; i++)
+		assert_true(connect_from((uint16_t)(3000 + i)));
+	for (uint16_t i = 0; i < 16; i++)
+		put((uint16_t)(3000 + i), HF_TCP_ACK, buf, len);
+	(void)rig_turn(&rig);
+	assert_int_equal(rig.w->tls.hs.used, 16);
+	assert_int_equal(how_many(has_certificate), 0);
+	rig.now += 4 * SEC; /* the engines were at something else */
+	pass(SEC);
+	assert_int_equal(how_many(has_certificate), 16);
+	assert_int_equal(how_many(was_reset), 0);
+	pass(3 * SEC);
+	assert_true(rig.w->stats.evicted_handshakes > 0);
+}
+
 /* Established connections have all slots: strangers are refused, who is in goes on. */
 static void full_of_friends(void **state)
 {
@@ -593,6 +644,7 @@ int main(void)
 		OVERLOAD(a_slow_reader_of_the_rest),
 		OVERLOAD(held_half_hellos),
 		OVERLOAD(held_handshakes),
+		OVERLOAD(kept_waiting_by_us),
 		OVERLOAD(full_of_friends),
 		cmocka_unit_test_setup_teardown(
 			who_idles_is_found_among_many, set_up_many, tear_down),

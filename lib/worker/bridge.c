@@ -479,7 +479,11 @@ void hf_bridge_run(struct hf_worker *w, uint32_t i)
 		conn_free(w, i);
 		return;
 	}
-	if (!c->aborted && starved(w, i, set))
+	if (c->aborted)
+		return;
+	if ((set & HF_TLS_WAIT_MEM) && !c->established && !c->tls.hs)
+		hf_fifo_push(&w->wait_hs, i);
+	else if (starved(w, i, set))
 		hf_fifo_push(&w->wait, i);
 }
 
@@ -617,8 +621,8 @@ bool hf_bridge_evict(struct hf_worker *w, bool handshake)
 			return false;
 		if (handshake ? !c->tls.hs : c->aborted)
 			continue;
-		if (!c->failed &&
-			(w->wait.in[i] || hf_tls_reason_late(&c->tls) == HF_TLS_R_ENGINES_LATE))
+		if (!c->failed && (w->wait.in[i] || w->wait_hs.in[i] ||
+					  hf_tls_reason_late(&c->tls) == HF_TLS_R_ENGINES_LATE))
 			continue; /* it waits for us */
 		w->stats.evicted_handshakes += handshake;
 		w->stats.evicted += !handshake;

@@ -152,6 +152,7 @@ struct hf_worker {
 	uint32_t stage_head, stage_tail; /* not (or never to be) established, oldest step first */
 	struct hf_fifo run;              /* have news */
 	struct hf_fifo wait;             /* short of something; tried again a few a turn */
+	struct hf_fifo wait_hs;          /* of handshake memory; tried when there is some */
 	/* around it */
 	struct hf_worker_port port[HF_TCP_PORT_MAX];
 	struct hf_endpoint endpoint[HF_ENDPOINT_MAX];

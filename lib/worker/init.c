@@ -5,7 +5,7 @@
 struct parts {
 	struct hf_worker *w;
 	void *guard, *tcp, *tls, *pk, *sym, *auth, *bufs, *link_bufs, *trace, *conn, *run_v,
-		*run_in, *wait_v, *wait_in;
+		*run_in, *wait_v, *wait_in, *wait_hs_v, *wait_hs_in;
 	void *orders, *events, *cross[HF_WORKER_MAX];
 };
 
@@ -42,8 +42,10 @@ static void layout(struct parts *p, uintptr_t *at, const struct hf_worker_cfg *c
 	p->conn = carve(at, c->conn_cnt * sizeof(struct hf_conn));
 	p->run_v = carve(at, c->conn_cnt * sizeof(uint32_t));
 	p->wait_v = carve(at, c->conn_cnt * sizeof(uint32_t));
+	p->wait_hs_v = carve(at, c->conn_cnt * sizeof(uint32_t));
 	p->run_in = carve(at, c->conn_cnt);
 	p->wait_in = carve(at, c->conn_cnt);
+	p->wait_hs_in = carve(at, c->conn_cnt);
 	p->guard = carve(at, hf_guard_footprint(c->prefix_cnt));
 	p->tcp = carve(at, hf_tcp_footprint(&tc));
 	p->tls = carve(at, hf_tls_ctx_footprint(c->hs_cnt, c->session_cnt));
@@ -103,6 +105,7 @@ struct hf_worker *hf_worker_init(
 	memset(w, 0, sizeof(*w));
 	memset(p.run_in, 0, cfg->conn_cnt);
 	memset(p.wait_in, 0, cfg->conn_cnt);
+	memset(p.wait_hs_in, 0, cfg->conn_cnt);
 	w->cfg = *cfg;
 	w->env = *env;
 	w->now = env->now;
@@ -110,6 +113,7 @@ struct hf_worker *hf_worker_init(
 	w->stage_head = w->stage_tail = w->holder = HF_CONN_NONE;
 	w->run = (struct hf_fifo){.v = p.run_v, .in = p.run_in, .cap = cfg->conn_cnt};
 	w->wait = (struct hf_fifo){.v = p.wait_v, .in = p.wait_in, .cap = cfg->conn_cnt};
+	w->wait_hs = (struct hf_fifo){.v = p.wait_hs_v, .in = p.wait_hs_in, .cap = cfg->conn_cnt};
 	hf_rand_seed(&w->rand, env->seed);
 	hf_rand_bytes(&w->rand, w->boot_id, sizeof(w->boot_id));
 	hf_trace_init(&w->trace, p.trace, cfg->trace_cnt);

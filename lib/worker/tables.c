@@ -138,6 +138,6 @@ bool hf_worker_is_idle(const struct hf_worker *w)
 
 	return !w->stats.conns && !w->stats.streams && !w->bufs.chunk.used &&
 	       !w->bufs.record.used && !w->link_bufs.chunk.used && !w->link_reserved &&
-	       !w->tls.hs.used && !w->run.cnt && !w->wait.cnt && !pk->jobs && !sym->jobs &&
-	       !hf_auth_stats(w->auth)->jobs;
+	       !w->tls.hs.used && !w->run.cnt && !w->wait.cnt && !w->wait_hs.cnt && !pk->jobs &&
+	       !sym->jobs && !hf_auth_stats(w->auth)->jobs;
 }

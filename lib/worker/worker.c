@@ -273,10 +273,18 @@ static void run(struct hf_worker *w)
 	}
 }
 
+static bool hs_waits(const struct hf_worker *w)
+{
+	return w->wait_hs.cnt && w->tls.hs.used < w->tls.hs.cnt;
+}
+
 /* Connections that were short of something: a few are tried again each turn, in order. This is not
- * being busy: an adaptive worker may sleep a tick between tries. */
+ * being busy: an adaptive worker may sleep a tick between tries. Of those whose hello finds no handshake
+ * memory there may be thousands, so they are left alone until there is some. */
 static void retry(struct hf_worker *w)
 {
+	for (uint32_t n = RETRY_MAX; n > 0 && hs_waits(w); n--)
+		hf_bridge_run(w, hf_fifo_pop(&w->wait_hs));
 	for (uint32_t n = HF_MIN(w->wait.cnt, RETRY_MAX); n > 0; n--)
 		hf_bridge_run(w, hf_fifo_pop(&w->wait));
 	hf_stream_reclaim(w);
@@ -508,7 +516,7 @@ static hf_ns next_due(const struct hf_worker *w)
 	hf_ns tcp = hf_tcp_next_due(w->tcp), own = hf_wheel_next(&w->wheel);
 	hf_ns due = HF_MIN(tcp, own);
 
-	if (w->wait.cnt)
+	if (w->wait.cnt || hs_waits(w))
 		due = HF_MIN(due, w->now + HF_WHEEL_TICK);
 	for (uint32_t p = 0; p < w->cfg.port_cnt; p++)
 		due = HF_MIN(due, w->port[p].announce_at);

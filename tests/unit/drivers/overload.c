@@ -287,6 +287,19 @@ static bool was_reset(const struct peer *p)
 	return p->reset;
 }
 
+/* So many that handshake memory does not suffice, with their hellos in one turn. */
+static void some_say_hello(void)
+{
+	uint8_t buf[1000];
+	size_t len = hello_of(buf, sizeof(buf));
+
+	for (uint16_t i = 0; i < SOME; i++)
+		assert_true(connect_from((uint16_t)(3000 + i)));
+	for (uint16_t i = 0; i < SOME; i++)
+		put((uint16_t)(3000 + i), HF_TCP_ACK, buf, len);
+	(void)rig_turn(&rig);
+}
+
 /* Who waited for our engines for long has all the time there is from when he has the word: he cannot have been
  * faster, and what was computed for him is not thrown away. */
 static void kept_waiting_by_us(void **state)
@@ -315,6 +328,27 @@ static void kept_waiting_by_us(void **state)
 	assert_int_equal(how_many(was_reset), 0);
 	pass(3 * SEC);
 	assert_true(rig.w->stats.evicted_handshakes > 0);
+}
+
+/* Who finds no handshake memory is not asked again and again, but when there is some. */
+static void who_waits_for_memory_is_called(void **state)
+{
+	uint64_t asked;
+
+	(void)state;
+	some_say_hello();
+	assert_int_equal(rig.w->tls.hs.used, 16);
+	pass(100 * HF_NS_MS);
+	assert_int_equal(how_many(has_certificate), 16);
+	asked = rig.w->tls.stats.short_of_memory;
+	pass(SEC);
+	assert_int_equal(rig.w->tls.stats.short_of_memory, asked);
+	for (uint16_t i = 0; i < SOME; i++) /* those who were first have seen enough */
+		if (has_certificate(&peer[3000 + i]))
+			say((uint16_t)(3000 + i), HF_TCP_ACK | HF_TCP_RST, NULL, 0);
+	pass(SEC);
+	assert_int_equal(how_many(has_certificate), SOME);
+	assert_int_equal(how_many(was_reset), 0);
 }
 
 /* Established connections have all slots: strangers are refused, who is in goes on. */
@@ -645,6 +679,7 @@ int main(void)
 		OVERLOAD(held_half_hellos),
 		OVERLOAD(held_handshakes),
 		OVERLOAD(kept_waiting_by_us),
+		OVERLOAD(who_waits_for_memory_is_called),
 		OVERLOAD(full_of_friends),
 		cmocka_unit_test_setup_teardown(
 			who_idles_is_found_among_many, set_up_many, tear_down),

@@ -62,6 +62,7 @@ how_to_reach() {
 		  load       sudo ip netns exec $FARM_CLIENT build/hfbench -c 64 -d 10 --sni $FARM_SNI \\
 		               --request / --cpu-of $FARM_PID $FARM_ADDRESS:$FARM_PORT
 		  counters   sudo build/hfctl -s $FARM_STATS stats
+		  options    $FARM_DIR/handfast.yaml; sudo build/hfctl -s $FARM_STATS reload
 		  logs       $FARM_DIR/*.log      variables $env_file
 		Ctrl-C ends it and leaves nothing behind.
 	END

@@ -108,7 +108,8 @@ static const struct hf_pki_cert *find_cert(
 	return NULL;
 }
 
-static void cert_change(FILE *out, const char *name, const char *what, const struct hf_pki_cert *c)
+static uint32_t cert_change(
+	FILE *out, const char *name, const char *what, const struct hf_pki_cert *c)
 {
 	time_t end = (time_t)c->not_after_s;
 	char text[32];
@@ -117,10 +118,17 @@ static void cert_change(FILE *out, const char *name, const char *what, const str
 	gmtime_r(&end, &tm);
 	(void)strftime(text, sizeof(text), "%Y-%m-%d %H:%M", &tm);
 	fprintf(out, "  certificate %s: %s, %s, ends %s\n", name, what, c->subject, text);
+	return 1;
+}
+
+/* The OCSP response lies behind the list. */
+static struct hf_span status_of(const struct hf_pki_cert *c)
+{
+	return hf_span(c->list.p + c->list.len, c->status_len);
 }
 
 /* The authorities in a file may change without the options. */
-static void ca_change(
+static uint32_t ca_change(
 	FILE *out, const char *name, const struct hf_auth_ca *was, const struct hf_auth_ca *is)
 {
 	if (!was && is)
@@ -129,28 +137,37 @@ static void ca_change(
 	else if (was && is && memcmp(was->fingerprint, is->fingerprint, 32) != 0)
 		fprintf(out, "  certificate %s: client_ca renewed, %u authorities, was %u\n", name,
 			is->cert_cnt, was->cert_cnt);
+	else
+		return 0;
+	return 1;
 }
 
-void hf_hosts_changes(FILE *out, const struct hf_config *was_cfg, const struct hf_loaded_site *was,
-	const struct hf_config *is_cfg, const struct hf_loaded_site *is)
+uint32_t hf_hosts_changes(FILE *out, const struct hf_config *was_cfg,
+	const struct hf_loaded_site *was, const struct hf_config *is_cfg,
+	const struct hf_loaded_site *is)
 {
+	uint32_t cnt = 0;
+
 	for (uint32_t i = 0; i < is_cfg->certificates_cnt; i++) {
 		const char *name = is_cfg->certificates[i].name;
 		const struct hf_pki_cert *c = find_cert(name, was_cfg, was);
 
 		if (!c)
-			cert_change(out, name, "added", &is->cert[i]);
+			cnt += cert_change(out, name, "added", &is->cert[i]);
 		else if (!hf_span_eq(c->list, is->cert[i].list))
-			cert_change(out, name, "renewed", &is->cert[i]);
+			cnt += cert_change(out, name, "renewed", &is->cert[i]);
+		else if (!hf_span_eq(status_of(c), status_of(&is->cert[i])))
+			cnt += cert_change(out, name, "ocsp renewed", &is->cert[i]);
 		if (c)
-			ca_change(out, name, was->ca[c - was->cert], is->ca[i]);
+			cnt += ca_change(out, name, was->ca[c - was->cert], is->ca[i]);
 	}
 	for (uint32_t i = 0; i < was_cfg->certificates_cnt; i++) {
 		const char *name = was_cfg->certificates[i].name;
 
 		if (!find_cert(name, is_cfg, is))
-			cert_change(out, name, "removed", &was->cert[i]);
+			cnt += cert_change(out, name, "removed", &was->cert[i]);
 	}
+	return cnt;
 }
 
 /* ---- weak suites ---- */

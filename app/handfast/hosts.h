@@ -46,9 +46,11 @@ void hf_hosts_watch(struct hf_hosts *h, uint64_t wall_s);
  * kind as for hf_hosts_sources. Threads: main. */
 void hf_hosts_weak(struct hf_hosts *h, const struct hf_tls_kind *const *kind, uint32_t worker_cnt,
 	uint64_t wall_s);
-/* What a reload does to the certificates: added, removed, renewed, and when each ends. */
-void hf_hosts_changes(FILE *out, const struct hf_config *was_cfg, const struct hf_loaded_site *was,
-	const struct hf_config *is_cfg, const struct hf_loaded_site *is);
+/* What a reload does to the certificates: added, removed, renewed, and when each ends. Returns how many
+ * lines. */
+uint32_t hf_hosts_changes(FILE *out, const struct hf_config *was_cfg,
+	const struct hf_loaded_site *was, const struct hf_config *is_cfg,
+	const struct hf_loaded_site *is);
 /* Row tables "handshake" and "certificate"; kind[worker] as of hf_worker_kinds. */
 uint32_t hf_hosts_sources(struct hf_hosts *h, const struct hf_tls_kind *const *kind,
 	uint32_t worker_cnt, struct hf_stats_source *v, uint32_t max);

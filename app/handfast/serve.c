@@ -134,6 +134,7 @@ int hf_serve_reload(struct hf_app *app, FILE *out)
 	struct hf_serve *sv = app->serve;
 	struct hf_config_errors errs = {.cnt = 0};
 	struct hf_config next;
+	uint32_t changed;
 
 	if (hf_config_load(app->config_path, &next, &errs)) {
 		hf_config_errors_print(&errs, out);
@@ -149,8 +150,10 @@ int hf_serve_reload(struct hf_app *app, FILE *out)
 	sv->stats.reloads++;
 	fprintf(out, "generation %llu: %u listeners, %u certificates\n",
 		(unsigned long long)sv->generation, next.listeners_cnt, next.certificates_cnt);
-	(void)hf_config_write_changes(out, &app->cfg, &next);
-	hf_hosts_changes(out, &app->cfg, sv->sites->older, &next, sv->sites);
+	changed = hf_config_write_changes(out, &app->cfg, &next);
+	changed += hf_hosts_changes(out, &app->cfg, sv->sites->older, &next, sv->sites);
+	if (changed == 0)
+		fprintf(out, "  options and certificates are as they were: %s\n", app->config_path);
 	if (sv->start_cfg.mem)
 		hf_config_free(&app->cfg);
 	else

@@ -32,6 +32,10 @@ says_changes() {
 	farm_certificate www "$FARM_SNI" || return
 	printf '  idle: 90s\n' >>"$FARM_DIR/handfast.yaml"
 	out=$(hfctl reload) || { echo "$out"; return 1; }
+	hfctl reload | grep -q '^  options and certificates are as they were: .*handfast.yaml$' ||
+		{ echo "a second time: changes"; return 1; }
+	sleep 1 # responses have the second they were made in
+	farm_status www && hfctl reload | grep -q '^  certificate www: ocsp renewed, ' || { echo "no word of OCSP"; return 1; }
 	cp "$FARM_DIR/right.yaml" "$FARM_DIR/handfast.yaml"
 	grep -qE "^  certificate www: renewed, .*$FARM_SNI.*, ends 20[0-9-]+ " <<<"$out" &&
 		grep -q '^  timeouts.idle: 90s, was 2m$' <<<"$out" &&

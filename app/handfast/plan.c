@@ -6,6 +6,7 @@
 #include "app/handfast/app.h"
 #include "drivers/drivers.h"
 #include "lib/config/config.h"
+#include "lib/net/flow.h"
 
 #define PAGE (2ull << 20)
 #define MB (1024.0 * 1024.0)
@@ -167,12 +168,24 @@ static const struct {
 #undef POOL
 };
 
+/* Whoever has a 4-tuple has a place in one table, whose size is a power of two: so it is counted by
+ * itself, or whichever pool made it double would seem to cost that. */
+static uint32_t flow_cnt(const struct hf_worker_cfg *w)
+{
+	return w->conn_cnt + w->half_open_cnt + w->time_wait_cnt;
+}
+
+static size_t without_flows(const struct hf_worker_cfg *w)
+{
+	return hf_worker_footprint(w) - hf_flow_footprint(flow_cnt(w));
+}
+
 static size_t pool_bytes(const struct hf_worker_cfg *w, size_t off)
 {
 	struct hf_worker_cfg half = *w;
 	uint32_t *cnt = (uint32_t *)(void *)((uint8_t *)&half + off);
 	*cnt /= 2;
-	return 2 * (hf_worker_footprint(w) - hf_worker_footprint(&half));
+	return 2 * (without_flows(w) - without_flows(&half));
 }
 
 static size_t slot_bytes(const struct hf_worker_cfg *w, size_t off)
@@ -189,6 +202,7 @@ static void plan_conn(struct hf_plan *p)
 	const struct hf_worker_cfg *w = &p->worker;
 	size_t keys = 2 * (p->sym->size(p->schedule_cnt) - p->sym->size(p->schedule_cnt / 2));
 	p->idle_bytes = slot_bytes(w, offsetof(struct hf_worker_cfg, conn_cnt)) +
+			(hf_flow_footprint(flow_cnt(w)) + flow_cnt(w) - 1) / flow_cnt(w) +
 			(keys + w->conn_cnt - 1) / w->conn_cnt;
 	p->handshake_bytes = p->idle_bytes + slot_bytes(w, offsetof(struct hf_worker_cfg, hs_cnt)) +
 			     slot_bytes(w, offsetof(struct hf_worker_cfg, pk_job_cnt)) +
@@ -243,7 +257,8 @@ struct hf_worker_cfg hf_plan_worker(const struct hf_plan *p, const struct hf_con
 
 static void print_memory(const struct hf_plan *p, FILE *out)
 {
-	size_t left = p->worker_bytes, i;
+	size_t flows = hf_flow_footprint(flow_cnt(&p->worker));
+	size_t left = p->worker_bytes - flows, i;
 	fprintf(out, "memory of one worker          count          MB\n");
 	for (i = 0; i < HF_ARRAY_LEN(pools); i++) {
 		size_t bytes = pool_bytes(&p->worker, pools[i].off);
@@ -253,6 +268,8 @@ static void print_memory(const struct hf_plan *p, FILE *out)
 		fprintf(out, "  %-26s %7" PRIu32 "  %10.2f  %s\n", pools[i].name, cnt,
 			(double)bytes / MB, pools[i].option);
 	}
+	fprintf(out, "  %-26s %7" PRIu32 "  %10.2f  %s\n", "flow table", flow_cnt(&p->worker),
+		(double)flows / MB, "connections, half-open, TIME_WAIT");
 	fprintf(out, "  %-26s %7s  %10.2f\n", "the rest", "", (double)left / MB);
 	fprintf(out, "  %-26s %7s  %10.2f\n", "engines", "", (double)p->engine_bytes / MB);
 }

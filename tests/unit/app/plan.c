@@ -108,6 +108,53 @@ static void a_connection_is_small(void **state)
 	}
 }
 
+/* MB of the row of this name; with "" the sum of all rows. */
+static double printed_mb(const struct hf_plan *p, const char *name)
+{
+	char *text = NULL, *line, *save = NULL;
+	double mb, sum = 0;
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
+	bool row = false;
+
+	hf_plan_print(p, f);
+	assert_int_equal(fclose(f), 0);
+	for (line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		row &= line[0] == ' ';
+		if (row && strncmp(line + 2, name, strlen(name)) == 0 &&
+			sscanf(line + 36, "%lf", &mb) == 1)
+			sum += mb;
+		row |= strncmp(line, "memory of", 9) == 0;
+	}
+	free(text);
+	return sum;
+}
+
+/* An entry costs the same however many there are, also where the table of all flows doubles; and the
+ * rows are the whole. */
+static void rows_cost_by_their_count(void **state)
+{
+	static const uint32_t cnt[] = {20000, 32768, 40000, 65536, 100000, 131072};
+	char options[sizeof(OPTIONS) + 100];
+	double each = 0;
+
+	(void)state;
+	for (size_t i = 0; i < HF_ARRAY_LEN(cnt); i++) {
+		struct hf_plan p;
+		double mb;
+		(void)snprintf(
+			options, sizeof(options), "%smemory: {time_wait: %u}\n", OPTIONS, cnt[i]);
+		p = plan_of(options);
+		p.port_cnt = 0; /* their names went with the options */
+		mb = printed_mb(&p, "TIME_WAIT");
+		if (i == 0)
+			each = mb / cnt[i];
+		assert_true(each > 0 && mb / cnt[i] > each * 0.97 && mb / cnt[i] < each * 1.03);
+		mb = (double)(p.worker_bytes + p.engine_bytes) / (1 << 20);
+		assert_true(printed_mb(&p, "") > mb - 0.2 && printed_mb(&p, "") < mb + 0.2);
+	}
+}
+
 /* A gateway is asked from the address whose network it is in, and hence in that one's VLAN. */
 static void ports_of_both_families(void **state)
 {
@@ -152,6 +199,7 @@ int main(void)
 		cmocka_unit_test(every_engine_there_is),
 		cmocka_unit_test(no_secrets_in_floating_point),
 		cmocka_unit_test(a_connection_is_small),
+		cmocka_unit_test(rows_cost_by_their_count),
 		cmocka_unit_test(ports_of_both_families),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -101,8 +101,8 @@ int hf_commands_open(struct hf_app *app)
 	app->serve->commands = hf_control_open(c->socket, (mode_t)c->mode, &ops, app);
 	if (app->serve->commands)
 		return 0;
-	hf_log(HF_LOG_ERROR, "control", "%s: %s; choose another stats.socket", c->socket,
-		strerror(errno));
+	hf_log(HF_LOG_ERROR, "control", "cannot listen on %s (stats.socket): %s; %s", c->socket,
+		strerror(errno), hf_os_unix_listen_remedy(errno));
 	return -1;
 }
 

@@ -76,9 +76,8 @@ static int open_listener(struct hf_links *l, uint32_t backend)
 	const struct hf_links_backend *b = &l->cfg.backend[backend];
 	int fd = hf_os_unix_listen(b->socket, SOCK_SEQPACKET, SOCKET_MODE);
 	if (fd < 0) {
-		hf_log(HF_LOG_ERROR, "links", "backend %s: cannot listen on %s: %s%s", b->name,
-			b->socket, strerror(errno),
-			errno == ENOENT ? "; create its directory" : "");
+		hf_log(HF_LOG_ERROR, "links", "backend %s: cannot listen on %s: %s; %s", b->name,
+			b->socket, strerror(errno), hf_os_unix_listen_remedy(errno));
 		return -1;
 	}
 	l->listen_fd[backend] = fd;

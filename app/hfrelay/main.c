@@ -275,8 +275,8 @@ int main(int argc, char **argv)
 	if (p.opt.stats_path) {
 		control = hf_control_open(p.opt.stats_path, 0660, &ops, &p);
 		if (!control) {
-			hf_log(HF_LOG_ERROR, "hfrelay", "--stats %s: %s", p.opt.stats_path,
-				strerror(errno));
+			hf_log(HF_LOG_ERROR, "hfrelay", "--stats %s: %s; %s", p.opt.stats_path,
+				strerror(errno), hf_os_unix_listen_remedy(errno));
 			return 1;
 		}
 	}

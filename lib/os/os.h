@@ -93,6 +93,8 @@ HF_MUST_CHECK int hf_os_become(uid_t uid, gid_t gid);
  * file at the path gives EEXIST. The file has `mode` from its first moment. A missing folder directly in
  * /run is made. */
 HF_MUST_CHECK int hf_os_unix_listen(const char *path, int type, mode_t mode);
+/* What an operator can do about its errno. */
+const char *hf_os_unix_listen_remedy(int error);
 /* -1 with EAGAIN when nobody waits. */
 HF_MUST_CHECK int hf_os_unix_accept(int listen_fd);
 HF_MUST_CHECK int hf_os_unix_connect(const char *path, int type);

@@ -108,6 +108,25 @@ int hf_os_unix_listen(const char *path, int type, mode_t mode)
 	return fd;
 }
 
+const char *hf_os_unix_listen_remedy(int error)
+{
+	switch (error) {
+	case EADDRINUSE:
+		return "another process listens there: end it, or choose another path";
+	case EEXIST:
+		return "no socket but another file is there: choose another path";
+	case ENOENT:
+		return "make its folder, or choose another path";
+	case EACCES:
+	case EPERM:
+		return "start as a user that may write to its folder";
+	case ENAMETOOLONG:
+		return "choose a path of 1 to 107 bytes";
+	default:
+		return "choose another path";
+	}
+}
+
 int hf_os_unix_accept(int listen_fd)
 {
 	return accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);

@@ -158,6 +158,15 @@ unreadable() { # FILE
 	return 1
 }
 
+# Who starts it a second time is told, and the first one serves on.
+second_start() {
+	local out
+	out=$(farm_in_appl timeout 30 "$FARM_BIN/handfast" "$FARM_DIR/handfast.yaml" 2>&1) && { echo "status 0"; return 1; }
+	grep -q 'web.sock: Address already in use; another process listens there: end it' <<<"$out" ||
+		{ tail -n 1 <<<"$out"; return 1; }
+	farm_curl / && hfctl version
+}
+
 not_root() {
 	local uid
 	uid=$(awk '/^Uid:/ {print $2, $3, $4}' "/proc/$FARM_PID/status")
@@ -219,6 +228,7 @@ check "a wrong file is refused, the old one serves" wrong_file
 check "another socket needs a restart, which the refusal says" another_socket
 check "a reload names the key that its user may not read" unreadable www.key
 check "and the options file" unreadable handfast.yaml
+check "a second start is refused with the reason, the first one serves on" second_start
 check "hfctl drain: what is under way finishes, nothing new begins, until drain off" drain
 check "idle afterwards" e2e_idle_soon
 check "SIGTERM: what is under way finishes, nothing new begins, no socket is left" terminate

@@ -78,6 +78,7 @@ static void dead_socket_is_replaced_living_is_not(void **state)
 	assert_true(a >= 0);
 	assert_int_equal(hf_os_unix_listen(path, SOCK_STREAM, 0660), -1);
 	assert_int_equal(errno, EADDRINUSE);
+	assert_non_null(strstr(hf_os_unix_listen_remedy(errno), "another process listens there"));
 	/* of another type: alive as well */
 	assert_int_equal(hf_os_unix_listen(path, SOCK_SEQPACKET, 0660), -1);
 	assert_int_equal(errno, EADDRINUSE);
@@ -101,6 +102,7 @@ static void folder_in_run_is_made(void **state)
 	snprintf(deeper, sizeof(deeper), "%s/not/s", folder);
 	assert_int_equal(hf_os_unix_listen(deeper, SOCK_STREAM, 0660), -1);
 	assert_int_equal(errno, ENOENT);
+	assert_non_null(strstr(hf_os_unix_listen_remedy(errno), "make its folder"));
 	assert_int_equal(access(folder, F_OK), -1);
 	l = hf_os_unix_listen(s, SOCK_STREAM, 0660);
 	umask(old);
@@ -124,6 +126,7 @@ static void other_files_are_left_alone(void **state)
 	close(f);
 	assert_int_equal(hf_os_unix_listen(path, SOCK_STREAM, 0660), -1);
 	assert_int_equal(errno, EEXIST);
+	assert_non_null(strstr(hf_os_unix_listen_remedy(errno), "another file is there"));
 	assert_int_equal(access(path, F_OK), 0);
 	unlink(path);
 }
@@ -136,6 +139,7 @@ static void long_path_is_refused(void **state)
 	p[sizeof(p) - 1] = '\0';
 	assert_int_equal(hf_os_unix_listen(p, SOCK_STREAM, 0660), -1);
 	assert_int_equal(errno, ENAMETOOLONG);
+	assert_non_null(strstr(hf_os_unix_listen_remedy(errno), "1 to 107 bytes"));
 	assert_int_equal(hf_os_unix_connect("", SOCK_STREAM), -1);
 }
 

@@ -220,6 +220,7 @@ struct hf_tls {
 	uint8_t state, warn_cnt, empty_cnt, again_cnt;
 	uint16_t standing; /* PEER_CLOSED, TRUNCATED, FAILED */
 	bool spoke;        /* at least one byte came */
+	bool unheard;      /* its hello is there, but no memory or job to answer it with */
 	/* handshake messages */
 	uint8_t msg_head[4];
 	uint32_t msg_got, msg_len;      /* bytes of the current message so far, and in all */

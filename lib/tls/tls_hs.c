@@ -187,16 +187,16 @@ void hf_tls_established(struct hf_tls_ctx *x, struct hf_tls *t)
 	hf_trace(x->trace, x->now, (uint32_t)t->owner, HF_TRACE_TLS_DONE, t->suite, 0, 0);
 }
 
-/* Do our engines have the word? */
-static bool engines_work(const struct hf_tls *t)
+/* Is it our turn: has it to wait for engines or for memory? */
+static bool waits_for_us(const struct hf_tls *t)
 {
-	return t->hs && (t->hs->step || t->open_job);
+	return t->unheard || (t->hs && (t->hs->step || t->open_job));
 }
 
 /* How far had it come? */
 enum hf_tls_reason hf_tls_reason_gone(const struct hf_tls *t)
 {
-	if (engines_work(t))
+	if (waits_for_us(t))
 		return HF_TLS_R_GONE_WAITING;
 	if (t->state == HF_TLS_ST_HELLO)
 		return t->spoke ? HF_TLS_R_GONE_IN_HELLO : HF_TLS_R_GONE_SILENT;
@@ -210,7 +210,7 @@ enum hf_tls_reason hf_tls_reason_gone(const struct hf_tls *t)
 /* Who was waited for? */
 enum hf_tls_reason hf_tls_reason_late(const struct hf_tls *t)
 {
-	if (engines_work(t))
+	if (waits_for_us(t))
 		return HF_TLS_R_ENGINES_LATE;
 	return t->state == HF_TLS_ST_HELLO ? HF_TLS_R_HELLO_LATE : HF_TLS_R_TIMED_OUT;
 }
@@ -506,6 +506,7 @@ unsigned hf_tls_run(struct hf_tls_ctx *x, struct hf_tls *t, struct hf_tls_io *io
 		}
 	} while (got == 0);
 	x->stats.short_of_memory += ((send_wait | (unsigned)got) & HF_TLS_WAIT_MEM) != 0;
+	t->unheard = t->state == HF_TLS_ST_HELLO && ((unsigned)got & HF_TLS_WAIT_MEM);
 	news = t->standing;
 	t->standing &= (uint16_t)~HF_TLS_ESTABLISHED;
 	return send_wait | (unsigned)got | news;

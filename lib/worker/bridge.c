@@ -45,8 +45,9 @@ static hf_ns deadline_of(const struct hf_worker *w, const struct hf_conn *c)
 	if (lingers(c))
 		return HF_MIN(c->active_at + c->linger_ns, reader_due(w, c));
 	if (!c->established)
-		return c->tls.opened_at +
-		       (c->tls.suite ? l->handshake_ns : HF_MIN(l->hello_ns, l->handshake_ns));
+		return c->tls.opened_at + (c->tls.suite || c->tls.unheard
+							  ? l->handshake_ns
+							  : HF_MIN(l->hello_ns, l->handshake_ns));
 	due = c->active_at + (c->stream == HF_STREAM_WANTED ? l->backend_ns : l->idle_ns);
 	due = HF_MIN(due, reader_due(w, c));
 	return c->record_since ? HF_MIN(due, c->record_since + l->record_ns) : due;
@@ -481,7 +482,7 @@ void hf_bridge_run(struct hf_worker *w, uint32_t i)
 	}
 	if (c->aborted)
 		return;
-	if ((set & HF_TLS_WAIT_MEM) && !c->established && !c->tls.hs)
+	if (c->tls.unheard && !c->tls.hs)
 		hf_fifo_push(&w->wait_hs, i);
 	else if (starved(w, i, set))
 		hf_fifo_push(&w->wait, i);
@@ -621,8 +622,8 @@ bool hf_bridge_evict(struct hf_worker *w, bool handshake)
 			return false;
 		if (handshake ? !c->tls.hs : c->aborted)
 			continue;
-		if (!c->failed && (w->wait.in[i] || w->wait_hs.in[i] ||
-					  hf_tls_reason_late(&c->tls) == HF_TLS_R_ENGINES_LATE))
+		if (!c->failed &&
+			(w->wait.in[i] || hf_tls_reason_late(&c->tls) == HF_TLS_R_ENGINES_LATE))
 			continue; /* it waits for us */
 		w->stats.evicted_handshakes += handshake;
 		w->stats.evicted += !handshake;

@@ -287,40 +287,40 @@ static bool was_reset(const struct peer *p)
 	return p->reset;
 }
 
-/* So many that handshake memory does not suffice, with their hellos in one turn. */
-static void some_say_hello(void)
+/* cnt of them say hello in one turn; the first 16 find handshake memory. */
+static void say_hello(uint32_t cnt)
 {
 	uint8_t buf[1000];
-	size_t len = hello_of(buf, sizeof(buf));
+	struct hello h = {.suites = rig.suite, .suite_cnt = 1, .name = "www.example.org"};
+	size_t len = tls_client_hello(&client, buf, sizeof(buf), &h);
 
-	for (uint16_t i = 0; i < SOME; i++)
+	for (uint16_t i = 0; i < cnt; i++)
 		assert_true(connect_from((uint16_t)(3000 + i)));
-	for (uint16_t i = 0; i < SOME; i++)
+	for (uint16_t i = 0; i < cnt; i++)
 		put((uint16_t)(3000 + i), HF_TCP_ACK, buf, len);
 	(void)rig_turn(&rig);
+	assert_int_equal(rig.w->tls.hs.used, 16);
+}
+
+/* A suite with which our engines, that compute one operation a turn, are needed before the certificate. */
+static int set_up_ecdhe(void **state)
+{
+	static const uint16_t ecdhe[] = {0xc02f};
+
+	set_up(state);
+	rig_fini(&rig);
+	rig.suite = ecdhe;
+	rig_init(&rig);
+	rig_settle(&rig);
+	return 0;
 }
 
 /* Who waited for our engines for long has all the time there is from when he has the word: he cannot have been
  * faster, and what was computed for him is not thrown away. */
 static void kept_waiting_by_us(void **state)
 {
-	static const uint16_t ecdhe[] = {0xc02f};
-	uint8_t buf[1000];
-	struct hello h = {.suites = ecdhe, .suite_cnt = 1, .name = "www.example.org"};
-	size_t len;
-
-	rig_fini(&rig);
-	rig.suite = ecdhe;
-	rig_init(&rig);
-	rig_settle(&rig);
 	(void)state;
-	len = tls_client_hello(&client, buf, sizeof(buf), &h);
-	for (uint16_t i = 0; i < 16; i++)
-		assert_true(connect_from((uint16_t)(3000 + i)));
-	for (uint16_t i = 0; i < 16; i++)
-		put((uint16_t)(3000 + i), HF_TCP_ACK, buf, len);
-	(void)rig_turn(&rig);
-	assert_int_equal(rig.w->tls.hs.used, 16);
+	say_hello(16);
 	assert_int_equal(how_many(has_certificate), 0);
 	rig.now += 4 * SEC; /* the engines were at something else */
 	pass(SEC);
@@ -336,8 +336,7 @@ static void who_waits_for_memory_is_called(void **state)
 	uint64_t asked;
 
 	(void)state;
-	some_say_hello();
-	assert_int_equal(rig.w->tls.hs.used, 16);
+	say_hello(SOME);
 	pass(100 * HF_NS_MS);
 	assert_int_equal(how_many(has_certificate), 16);
 	asked = rig.w->tls.stats.short_of_memory;
@@ -349,6 +348,26 @@ static void who_waits_for_memory_is_called(void **state)
 	pass(SEC);
 	assert_int_equal(how_many(has_certificate), SOME);
 	assert_int_equal(how_many(was_reset), 0);
+}
+
+/* Whose hello waits for memory is late or gone because of us, and has the time of a whole handshake. */
+static void who_waits_for_memory_is_not_blamed(void **state)
+{
+	const uint64_t *reason = rig.w->tls.stats.reason;
+
+	(void)state;
+	say_hello(SOME);
+	put(3000 + SOME - 1, HF_TCP_ACK | HF_TCP_RST, NULL, 0);
+	(void)rig_turn(&rig);
+	assert_int_equal(reason[HF_TLS_R_GONE_WAITING], 1);
+	for (uint32_t late = 0; late < 2; late++) {
+		assert_int_equal(rig.w->stats.timeout_handshake, 0);
+		rig.now += 11 * SEC;
+		for (uint32_t i = 0; i < 3; i++)
+			(void)rig_turn(&rig);
+	}
+	assert_in_range(reason[HF_TLS_R_ENGINES_LATE], 13, SOME - 1);
+	assert_int_equal(reason[HF_TLS_R_HELLO_LATE], 0);
 }
 
 /* Established connections have all slots: strangers are refused, who is in goes on. */
@@ -664,6 +683,7 @@ static void who_is_patient_is_woken_less(void **state HF_UNUSED)
 }
 
 #define OVERLOAD(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define OVERLOAD_ECDHE(test) cmocka_unit_test_setup_teardown(test, set_up_ecdhe, tear_down)
 
 int main(void)
 {
@@ -678,8 +698,9 @@ int main(void)
 		OVERLOAD(a_slow_reader_of_the_rest),
 		OVERLOAD(held_half_hellos),
 		OVERLOAD(held_handshakes),
-		OVERLOAD(kept_waiting_by_us),
+		OVERLOAD_ECDHE(kept_waiting_by_us),
 		OVERLOAD(who_waits_for_memory_is_called),
+		OVERLOAD_ECDHE(who_waits_for_memory_is_not_blamed),
 		OVERLOAD(full_of_friends),
 		cmocka_unit_test_setup_teardown(
 			who_idles_is_found_among_many, set_up_many, tear_down),

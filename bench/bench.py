@@ -384,7 +384,7 @@ def peak(result, name):
 def latencies(case, servers, options, result):
     for s in servers:
         only(servers, s)
-        for share in (50, 90, 300) if case.overload else (50, 90):
+        for share in (50, 90, 300) if case.overload and not options.quick else (50, 90):
             rate = int(peak(result, s.name) * share / 100)
             if rate < 1:
                 continue
@@ -525,7 +525,7 @@ def parse(argv):
     o.case = o.case.split(",") if o.case else ["ticket"] if o.quick else [c.name for c in CASES]
     o.server = o.server.split(",") if o.server else ["nginx-http"] if o.quick else None
     o.seconds = o.seconds or (2 if o.quick else 4)
-    o.rounds = o.rounds or ((3, 4) if o.quick else (5, 12))
+    o.rounds = o.rounds or ((3, 3) if o.quick else (5, 12))
     o.out = os.path.abspath(o.out or (os.path.join(HERE, "..", "build", "bench-quick.json") if o.quick else OUT))
     unknown = set(o.case) - {c.name for c in CASES}
     if unknown:

@@ -408,17 +408,21 @@ bool hf_guard_syn_again(struct hf_guard *g, const struct hf_addr *src, hf_ns now
 }
 
 /* ---- afterwards ---- */
-void hf_guard_half_open(struct hf_guard *g, const struct hf_addr *src, bool more, hf_ns now)
+bool hf_guard_half_more(struct hf_guard *g, const struct hf_addr *src, hf_ns now)
 {
 	struct place p;
 	if (g->half_open_max == 0)
-		return;
-	p = more ? place(g, src, HALF_OPEN_S, now) : find(g, src);
-	if (!p.entry)
-		return;
-	if (more)
+		return false;
+	p = place(g, src, HALF_OPEN_S, now);
+	if (p.entry)
 		p.entry->half_open++;
-	else if (p.entry->half_open) /* it may have been forgotten in between */
+	return p.entry != NULL;
+}
+
+void hf_guard_half_less(struct hf_guard *g, const struct hf_addr *src)
+{
+	struct place p = find(g, src);
+	if (p.entry && p.entry->half_open) /* it may have been forgotten in between */
 		p.entry->half_open--;
 }
 

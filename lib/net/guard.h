@@ -74,8 +74,10 @@ HF_MUST_CHECK enum hf_guard_verdict hf_guard_syn(
 	struct hf_guard *g, const struct hf_addr *src, uint64_t id, hf_ns now);
 /* The same for a SYN that came before and was answered. */
 HF_MUST_CHECK bool hf_guard_syn_again(struct hf_guard *g, const struct hf_addr *src, hf_ns now);
-/* One more, or one less, is remembered half open. */
-void hf_guard_half_open(struct hf_guard *g, const struct hf_addr *src, bool more, hf_ns now);
+/* One more is remembered half open. True: it counts, and hf_guard_half_less wants to know of its end, whatever
+ * the rules are by then. */
+HF_MUST_CHECK bool hf_guard_half_more(struct hf_guard *g, const struct hf_addr *src, hf_ns now);
+void hf_guard_half_less(struct hf_guard *g, const struct hf_addr *src);
 /* A third ACK came: the address is his. False: his prefix has begun as many handshakes as it may, most of
  * them since his SYN; when he says it again there may be room. */
 HF_MUST_CHECK bool hf_guard_opened(struct hf_guard *g, const struct hf_addr *src, hf_ns now);

@@ -50,23 +50,23 @@ static void enter_level(struct hf_tcp *t, struct hf_tcp_half *h, uint32_t level,
 }
 
 /* ---- an entry ---- */
-static void half_drop(struct hf_tcp *t, struct hf_tcp_half *h, hf_ns now)
+static void half_drop(struct hf_tcp *t, struct hf_tcp_half *h)
 {
-	if (t->guard)
-		hf_guard_half_open(t->guard, &h->flow.src, false, now);
+	if (t->guard && h->counted)
+		hf_guard_half_less(t->guard, &h->flow.src);
 	hf_tcp_list_remove(&t->half_level[h->level], h);
 	hf_tcp_flow_drop(t, &h->flow);
 	hf_pool_give(&t->halves, h);
 	t->stats.half_open--;
 }
 
-static void evict_oldest(struct hf_tcp *t, hf_ns now)
+static void evict_oldest(struct hf_tcp *t)
 {
 	for (uint32_t level = HF_TCP_HALF_LEVELS; level-- > 0;) {
 		struct hf_tcp_half *h = hf_tcp_list_first(&t->half_level[level]);
 		if (!h)
 			continue;
-		half_drop(t, h, now);
+		half_drop(t, h);
 		t->stats.half_evicted++;
 		return;
 	}
@@ -106,7 +106,7 @@ uint32_t hf_tcp_half_expire(struct hf_tcp *t, uint32_t level, hf_ns now, uint32_
 		done++;
 		if (level + 1 == HF_TCP_HALF_LEVELS ||
 			level_start(level + 1) >= t->cfg.syn_life_ns) {
-			half_drop(t, h, now);
+			half_drop(t, h);
 			t->stats.half_expired++;
 			continue;
 		}
@@ -226,7 +226,7 @@ static enum hf_tcp_outcome syn_input(struct hf_tcp_in *in, const uint32_t *iss_m
 	if (!iss_min && t->halves.used >= watermark(t))
 		return answer_by_cookie(in);
 	if (t->halves.used == t->halves.cnt)
-		evict_oldest(t, in->now);
+		evict_oldest(t);
 	h = hf_pool_take(&t->halves);
 	if (!h)
 		return HF_TCP_O_SYN_NO_MEM;
@@ -234,8 +234,7 @@ static enum hf_tcp_outcome syn_input(struct hf_tcp_in *in, const uint32_t *iss_m
 	h->iss = choose_iss(in, iss_min);
 	hf_tcp_flow_add(t, &h->flow, HF_TCP_K_HALF, hf_pool_index(&t->halves, h));
 	t->stats.half_open++;
-	if (t->guard)
-		hf_guard_half_open(t->guard, &h->flow.src, true, in->now);
+	h->counted = t->guard && hf_guard_half_more(t->guard, &h->flow.src, in->now);
 	enter_level(t, h, 0, in->now);
 	hf_trace(t->trace, in->now, UINT32_MAX, HF_TRACE_SYN, in->port, h->irs, h->iss);
 	send_syn_ack(t, h, in);
@@ -327,7 +326,7 @@ static enum hf_tcp_outcome third_ack(struct hf_tcp_in *in, struct hf_tcp_half *h
 		return HF_TCP_O_OPEN_FULL;
 	if (l && !may_open(in))
 		return HF_TCP_O_OPEN_LIMITED;
-	half_drop(t, h, in->now);
+	half_drop(t, h);
 	if (!l) { /* the listeners were replaced in between */
 		hf_tcp_reply_rst(in);
 		return HF_TCP_O_UNKNOWN;
@@ -396,7 +395,7 @@ enum hf_tcp_outcome hf_tcp_half_input(struct hf_tcp_in *in, struct hf_tcp_half *
 		if (!inside)
 			return HF_TCP_O_RST_OUTSIDE;
 		if (at == 0) {
-			half_drop(in->t, h, in->now);
+			half_drop(in->t, h);
 			return HF_TCP_O_HALF_RST;
 		}
 		half_challenge(in, h);
@@ -413,7 +412,7 @@ enum hf_tcp_outcome hf_tcp_half_input(struct hf_tcp_in *in, struct hf_tcp_half *
 		return HF_TCP_O_OUTSIDE;
 	}
 	if (flags & HF_TCP_SYN) { /* passively opened: back to LISTEN */
-		half_drop(in->t, h, in->now);
+		half_drop(in->t, h);
 		return hf_tcp_listen_input(in, NULL);
 	}
 	if (!(flags & HF_TCP_ACK))

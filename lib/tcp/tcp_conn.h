@@ -206,6 +206,7 @@ struct hf_tcp_half {
 	uint8_t scale : 4, port : 3, sack_ok : 1; /* scale: the peer's, or HF_TCP_NO_SCALE */
 	uint8_t level : 4;                        /* SYN-ACKs sent again */
 	uint8_t ts_ok : 1;                        /* the SYN had timestamps */
+	uint8_t counted : 1;                      /* the guard wants to know of its end */
 };
 static_assert(sizeof(struct hf_tcp_half) <= 64, "a flood of SYNs costs a cache line each");
 static_assert(HF_TCP_PORT_MAX <= 8, "hf_tcp_half.port");

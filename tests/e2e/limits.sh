@@ -77,8 +77,11 @@ handshakes_are_limited() {
 		sleep 2.5 && page $one
 }
 
+none_half_open() { [ "$(farm_stat tcp half_open)" = 0 ]; }
+
 half_open_is_limited() {
 	local before mac
+	farm_wait 60 none_half_open || return # those whose third ACK was refused before
 	before=$(farm_stat guard refused_half_open)
 	mac=$(farm_in_appl cat /sys/class/net/hf0/address)
 	limits "half_open: 10" || return

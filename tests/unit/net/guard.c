@@ -63,6 +63,11 @@ static void without_rules_all_come_in(void **state)
 	free(g);
 }
 
+static void half_more(struct hf_guard *g, const struct hf_addr *a)
+{
+	(void)!hf_guard_half_more(g, a, now);
+}
+
 static void half_open_is_counted_by_prefix(void **state)
 {
 	struct hf_guard *g = MAKE(.half_open = 3);
@@ -70,16 +75,30 @@ static void half_open_is_counted_by_prefix(void **state)
 	(void)state;
 	for (uint32_t i = 0; i < 3; i++) {
 		assert_int_equal(syn(g, 0x0a000001 + i), HF_GUARD_GO);
-		hf_guard_half_open(g, &a, true, now);
+		half_more(g, &a);
 	}
 	assert_int_equal(syn(g, 0x0a0000ff), HF_GUARD_HALF_OPEN);
 	assert_int_equal(syn(g, 0x0a000100), HF_GUARD_GO);
 	assert_int_equal(STAT(g, refused_half_open), 1);
-	hf_guard_half_open(g, &same, false, now);
+	hf_guard_half_less(g, &same);
 	assert_int_equal(syn(g, 0x0a0000ff), HF_GUARD_GO);
-	for (uint32_t i = 0; i < 9; i++) /* more than were told of: some were before a reload */
-		hf_guard_half_open(g, &a, false, now);
+	for (uint32_t i = 0; i < 9; i++) /* more than were told of: it was forgotten in between */
+		hf_guard_half_less(g, &a);
 	assert_int_equal(syn(g, 0x0a0000ff), HF_GUARD_GO);
+	free(g);
+}
+
+static void half_open_counts_end_also_without_a_limit(void **state)
+{
+	struct hf_guard *g = MAKE(.half_open = 1);
+	struct hf_addr a = v4(0x0a000001);
+	(void)state;
+	half_more(g, &a);
+	hf_guard_rule(g, &(struct hf_guard_rules){.prefix4 = 0});
+	assert_false(hf_guard_half_more(g, &a, now));
+	hf_guard_half_less(g, &a);
+	hf_guard_rule(g, &(struct hf_guard_rules){.half_open = 1});
+	assert_int_equal(syn(g, 0x0a000001), HF_GUARD_GO);
 	free(g);
 }
 
@@ -153,7 +172,7 @@ static void each_worker_has_its_part(void **state)
 	(void)state;
 	for (uint32_t i = 0; i < 4; i++) {
 		assert_int_equal(syn(g, 1), HF_GUARD_GO);
-		hf_guard_half_open(g, &a, true, now);
+		half_more(g, &a);
 	}
 	assert_int_equal(syn(g, 1), HF_GUARD_HALF_OPEN);
 	free(g);
@@ -166,10 +185,10 @@ static void prefixes_are_as_long_as_the_rules_say(void **state)
 		       far = six;
 	struct hf_guard_row row[4];
 	(void)state;
-	hf_guard_half_open(g, &a, true, now);
+	half_more(g, &a);
 	assert_int_equal(syn(g, 0xc0000207), HF_GUARD_HALF_OPEN);
 	assert_int_equal(syn(g, 0xc0000208), HF_GUARD_GO);
-	hf_guard_half_open(g, &six, true, now);
+	half_more(g, &six);
 	near.b[6] = near.b[15] = 0xff;
 	far.b[5] = 2;
 	assert_int_equal(hf_guard_syn(g, &near, 1, now), HF_GUARD_HALF_OPEN);
@@ -201,7 +220,7 @@ static void lists_come_before_limits(void **state)
 	assert_false(hf_guard_denies(g, &in));
 	for (uint32_t i = 0; i < 100000; i++)
 		assert_int_equal(syn(g, 0x0a010000 + i % 0x10000), HF_GUARD_GO);
-	hf_guard_half_open(g, &in, true, now);
+	half_more(g, &in);
 	hf_guard_charge(g, &in, SEC, now);
 	assert_true(hf_guard_hello(g, &in, now));
 	assert_int_equal(syn(g, 0x0a010203), HF_GUARD_GO);
@@ -365,7 +384,7 @@ static void nobody_is_pushed_out_by_a_flood(void **state)
 	assert_int_equal(STAT(g, prefixes), 300);
 	for (uint32_t i = 0; i < 100000; i++) { /* each of them worth less than one that is known */
 		struct hf_addr a = v4(0xc0000000 + (i << 8));
-		hf_guard_half_open(g, &a, true, now);
+		half_more(g, &a);
 	}
 	hf_guard_rule(g, &(struct hf_guard_rules){.half_open = 1, .strangers_percent = 1});
 	hf_guard_price(g, HF_NS_S); /* no stranger comes in */
@@ -388,7 +407,7 @@ static void a_set_full_of_better_ones_takes_nobody_worse(void **state)
 	(void)state;
 	for (uint32_t i = 0; i < 8; i++)
 		done(g, 0x0a000000 + (i << 8));
-	hf_guard_half_open(g, &a, true, now);
+	half_more(g, &a);
 	assert_int_equal(STAT(g, prefixes_unseen), 1);
 	assert_int_equal(
 		syn(g, 0xc0000000), HF_GUARD_GO); /* not remembered: no limits of its own */
@@ -396,7 +415,7 @@ static void a_set_full_of_better_ones_takes_nobody_worse(void **state)
 	done(g, 0x0b000000); /* as good as they, and later: the oldest goes */
 	assert_int_equal(STAT(g, prefixes_evicted), 1);
 	now += 700 * SEC;
-	hf_guard_half_open(g, &a, true, now); /* they are worth nothing any more */
+	half_more(g, &a); /* they are worth nothing any more */
 	assert_int_equal(syn(g, 0xc0000000), HF_GUARD_HALF_OPEN);
 	free(g);
 }
@@ -451,6 +470,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(without_rules_all_come_in),
 		cmocka_unit_test(half_open_is_counted_by_prefix),
+		cmocka_unit_test(half_open_counts_end_also_without_a_limit),
 		cmocka_unit_test(handshakes_are_a_rate_with_a_second_at_once),
 		cmocka_unit_test(who_comes_too_late_to_open_is_refused_then),
 		cmocka_unit_test(cost_is_a_part_of_the_time),

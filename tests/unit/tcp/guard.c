@@ -80,6 +80,24 @@ RIG_TEST(a_repeated_syn_is_not_answered_for_ever)
 	free(g);
 }
 
+RIG_TEST(half_open_entries_from_before_a_limit_do_not_take_others_away)
+{
+	struct hf_guard *g = guard_for(r, &(struct hf_guard_rules){.prefix4 = 0});
+	IN(SYN_NEW, "S", .sport = 1);
+	hf_guard_rule(g, &(struct hf_guard_rules){.half_open = 1});
+	IN(SYN_NEW, "S", .sport = 2);
+	IN(SYN_LIMITED, "S", .sport = 3);
+	IN(HALF_RST, "R", .sport = 1, .seq = 1);
+	IN(SYN_LIMITED, "S", .sport = 3);
+	hf_guard_rule(g, &(struct hf_guard_rules){.prefix4 = 0});
+	IN(HALF_RST, "R", .sport = 2, .seq = 1);
+	hf_guard_rule(g, &(struct hf_guard_rules){.half_open = 1});
+	IN(SYN_NEW, "S", .sport = 3);
+	drain(r);
+	hf_tcp_guard_set(r->t, NULL);
+	free(g);
+}
+
 RIG_TEST(half_open_entries_count_until_they_are_gone)
 {
 	struct hf_guard *g = guard_for(r, &(struct hf_guard_rules){.half_open = 2});
@@ -177,6 +195,7 @@ int main(void)
 		cmocka_unit_test(who_completes_leaves_room_for_the_next),
 		cmocka_unit_test(a_repeated_syn_is_not_answered_for_ever),
 		cmocka_unit_test(half_open_entries_count_until_they_are_gone),
+		cmocka_unit_test(half_open_entries_from_before_a_limit_do_not_take_others_away),
 		cmocka_unit_test(opened_connections_are_a_rate),
 		cmocka_unit_test(a_third_ack_may_come_too_soon),
 		cmocka_unit_test(time_wait_is_reused_all_the_same),

@@ -25,6 +25,7 @@ struct field {
 
 /* What the fields of a head say. */
 struct facts {
+	struct hf_span host;
 	uint32_t host_cnt, length_cnt, coding_cnt, upgrade_cnt;
 	uint64_t length;
 	bool chunked; /* the coding, if there is one */
@@ -346,8 +347,10 @@ static bool note(const struct field *f, enum kind kind, struct facts *x)
 		return read_upgrade(f->value, x);
 	if (kind == RESPONSE)
 		return true;
-	if (eq_nocase(f->name, "host"))
+	if (eq_nocase(f->name, "host")) {
+		x->host = f->value;
 		return ++x->host_cnt == 1 && all(f->value, is_host_char);
+	}
 	if (eq_nocase(f->name, "expect")) {
 		x->expects = eq_nocase(f->value, "100-continue");
 		return x->expects; /* there is no other (RFC 9110 10.1.1) */
@@ -399,6 +402,34 @@ static enum hf_http_verdict read_frame(const uint8_t *p, size_t len, size_t begi
 	return v == HF_HTTP_OK ? find_end(p, len, at, &h->len) : v;
 }
 
+/* The authority in the target of this first line; false: it has none. */
+static bool find_authority(struct hf_span line, struct hf_span *authority)
+{
+	struct hf_span method, target, scheme;
+	size_t len = 0;
+	if (!cut(&line, ' ', &method) || !cut(&line, ' ', &target) || target.p[0] == '/' ||
+		!cut(&target, ':', &scheme))
+		return false;
+	target = hf_span(target.p + 2, target.len - 2); /* "//", by is_target */
+	while (len < target.len && !memchr("/?#", target.p[len], 3))
+		len++;
+	*authority = hf_span(target.p, len);
+	return true;
+}
+
+/* Host, and the target's authority, which is the same where there is one (RFC 9112 3.2): servers differ
+ * in which of them they ask. */
+static bool is_host_clear(
+	const uint8_t *p, size_t begin, const struct hf_http_head *h, const struct facts *x)
+{
+	struct hf_span line, authority;
+	if (x->host_cnt == 0)
+		return h->http10;
+	return next_line(p, h->len, &begin, &line) == HF_HTTP_OK &&
+	       (!find_authority(line, &authority) ||
+		       (authority.len && eq_names(authority, x->host)));
+}
+
 enum hf_http_verdict hf_http_request(const uint8_t *p, size_t len, struct hf_http_head *h)
 {
 	struct facts x;
@@ -410,7 +441,7 @@ enum hf_http_verdict hf_http_request(const uint8_t *p, size_t len, struct hf_htt
 	if (v != HF_HTTP_OK)
 		return v;
 	if (!read_fields(p, h->len, fields, REQUEST, &x) || !is_framed(h, &x) ||
-		(x.host_cnt == 0 && !h->http10))
+		!is_host_clear(p, begin, h, &x))
 		return HF_HTTP_BAD;
 	if (x.coding_cnt && !x.chunked)
 		return HF_HTTP_UNSUPPORTED;
@@ -472,8 +503,8 @@ static bool is_named(struct hf_span name, const struct facts *x)
 /* Is it for us, or for the connection, and not for who is behind us? */
 static bool is_ours(struct hf_span name, const struct facts *x, enum kind kind, bool upgrade)
 {
-	if (eq_nocase(name, "connection") || eq_nocase(name, "keep-alive") ||
-		eq_nocase(name, "proxy-connection"))
+	if (eq_nocase(name, "connection") || eq_folded(name, "keep-alive") ||
+		eq_folded(name, "proxy-connection"))
 		return true;
 	if (eq_nocase(name, "upgrade"))
 		return !upgrade;

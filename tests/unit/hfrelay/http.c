@@ -103,7 +103,7 @@ static const struct refused bad_requests[] = {
 	BAD("method is no token, early", "GE(T"),
 	BAD("NUL in method", "GE\0T / HTTP/1.1\r\n"),
 	BAD("head", "head / HTTP/1.1\r\n"),
-	BAD("Connect", "Connect a:1 HTTP/1.1\r\n"),
+	BAD("Connect", "Connect / HTTP/1.1\r\n"),
 	BAD("http", "GET / http/1.1\r\n"),
 	BAD("HTTP/1.1x", "GET / HTTP/1.1x\r\n"),
 	BAD("HTTP/11", "GET / HTTP/11\r\n"),
@@ -137,6 +137,10 @@ static const struct refused bad_requests[] = {
 	BAD("two Hosts, 1.0", "GET / HTTP/1.0\r\nHost: a\r\nHost: b\r\n\r\n"),
 	BAD("space in Host", "GET / HTTP/1.1\r\nHost: a b\r\n\r\n"),
 	BAD("path in Host", "GET / HTTP/1.1\r\nHost: a/b\r\n\r\n"),
+	BAD("another Host than the target's", "GET http://a/ HTTP/1.1\r\nHost: b\r\n\r\n"),
+	BAD("longer Host", "GET http://a?b HTTP/1.1\r\nHost: ab\r\n\r\n"),
+	BAD("user in target", "GET http://a@b/ HTTP/1.1\r\nHost: b\r\n\r\n"),
+	BAD("no host in target", "GET http:/// HTTP/1.1\r\nHost:\r\n\r\n"),
 	BAD("user in Host", "GET / HTTP/1.1\r\nHost: a@b\r\n\r\n"),
 	/* lengths */
 	BAD("CL empty", POST("Content-Length:\r\n")),
@@ -234,6 +238,10 @@ static const struct taken requests[] = {
 		"OPTIONS * HTTP/1.1\r\nHost:[::1]:443\r\n" XFF "\r\n"},
 	{S("GET http://b/ HTTP/1.1\r\nHost: b\r\n\r\nmore"), {.len = 35, .again = true},
 		"GET http://b/ HTTP/1.1\r\nHost: b\r\n" XFF "\r\n"},
+	{S("GET https://B:1?c:/ HTTP/1.1\r\nHost: b:1\r\n\r\n"), {.again = true},
+		"GET https://B:1?c:/ HTTP/1.1\r\nHost: b:1\r\n" XFF "\r\n"},
+	{S("GET http://b HTTP/1.1\r\nHost: b\r\n\r\n"), {.again = true},
+		"GET http://b HTTP/1.1\r\nHost: b\r\n" XFF "\r\n"},
 	{S("GET / HTTP/1.0\r\n\r\n"), {.again = true, .http10 = true, .close = true},
 		"GET / HTTP/1.0\r\n" XFF "Connection: keep-alive\r\n\r\n"},
 	{S("GET / HTTP/1.0\r\nConnection: Keep-Alive\r\nExpect: 100-continue\r\n\r\n"),
@@ -282,7 +290,8 @@ static const struct taken requests[] = {
 	{S("GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 10.0.0.1\r\nCookie: b\r\nKeep-Alive: "
 	   "5\r\n"
 	   "Connection: x-forwarded-for,, host ,\tx-forwarded-proto\r\nExpect: 100-continue\r\n"
-	   "Connection: cookie,expect\r\nProxy-Connection: close\r\nProxy-Authorization: "
+	   "Connection: cookie,expect\r\nProxy-Connection: close\r\nProxy_Connection: "
+	   "a\r\nKeep_Alive: b\r\nte: trailers\r\nProxy-Authorization: "
 	   "c\r\n\r\n"),
 		{.again = true, .expects = true},
 		"GET / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nProxy-Authorization: "

@@ -240,6 +240,7 @@ $(foreach f,$(fuzz_name),$(B)/fuzz_$(f)): $(B)/fuzz_%: $(B)/tests/fuzz/fuzz_%.o 
 	$(link) -fsanitize=fuzzer -lIPSec_MB -lcrypto -lyaml -lcmocka -lpthread
 
 $(B)/replay_wire $(B)/fuzz_wire: $(call obj,bench/hfbench/wire_port.c)
+$(B)/replay_http $(B)/fuzz_http: $(call obj,app/hfrelay/http.c)
 
 # hfbench's parser has nothing of the appliance with it.
 fuzz_bench := $(call obj,bench/hfbench/tls.c bench/hfbench/crypt.c tests/fuzz/fuzz_hfbench.c) $(support)

@@ -27,7 +27,6 @@
 #define WORKERS 2u
 #define CLIENTS 64u
 #define WARM_NS (200 * HF_NS_MS)
-#define WARM_RESUMED 1000u /* and every client has a ticket by then */
 #define ROUNDS_MAX 100u
 
 /* What a worker did between the end of warming up and that of the window. */
@@ -49,7 +48,7 @@ struct lane {
 	struct hf_port *far;
 	pthread_t id;
 	hf_ns made_at, measure_at, end_at, length;
-	uint64_t warm_resumed;
+	uint64_t warm_full, least; /* full handshakes until then; of handshakes in the window */
 	uint32_t core;
 	bool measuring;
 	struct result begin, sum;
@@ -93,7 +92,8 @@ static void turn(void *ctx)
 	l->sum.locks = locks_taken;
 	l->sum.cpu_ns += cpu_now_ns() - cpu;
 	drain(&l->rig);
-	if (!l->measuring && now >= l->measure_at && l->tally.resumed >= l->warm_resumed) {
+	if (!l->measuring && now >= l->measure_at &&
+		l->tally.handshakes - l->tally.resumed >= l->warm_full) {
 		l->measuring = true;
 		l->end_at = now + l->length;
 		l->begin = l->sum;
@@ -101,7 +101,8 @@ static void turn(void *ctx)
 		l->begin.resumed = l->tally.resumed;
 		l->begin.locks = locks_taken;
 	}
-	if (l->measuring && now >= l->end_at)
+	if (l->tally.failed || (l->measuring && now >= l->end_at &&
+				       l->tally.handshakes - l->begin.handshakes >= l->least))
 		atomic_store(&l->stop, true);
 }
 
@@ -130,7 +131,7 @@ static void client_make(struct lane *l, const char *mix, const char *cipher)
 		.timeout_ms = 10000,
 		.close = CLOSE_RST};
 	bench_mix_apply(&l->opt);
-	l->warm_resumed = l->opt.resume == RESUME_NONE ? 0 : WARM_RESUMED;
+	l->warm_full = l->opt.resume == RESUME_NONE ? 0 : CLIENTS; /* each has a ticket by then */
 	HF_ASSERT(!bench_suites_parse(&l->opt.tls, l->opt.cipher));
 	cfg.port = l->far = far_end_new(l->rig.port, mac);
 	if (l->faults)
@@ -192,9 +193,9 @@ static struct result result_of(const struct lane *l)
 		.wire = *bench_wire_port_stats(l->thread.wire)};
 }
 
-/* cnt workers of one process, from this core on. */
-static void window(uint32_t cnt, uint32_t core, hf_ns length, const char *mix, const char *cipher,
-	const struct hf_port_fault_rates *faults, struct result *out)
+/* cnt workers of one process, from this core on, for so long and so many handshakes at least. */
+static void window(uint32_t cnt, uint32_t core, hf_ns length, uint64_t least, const char *mix,
+	const char *cipher, const struct hf_port_fault_rates *faults, struct result *out)
 {
 	static struct lane lane[WORKERS];
 	struct hf_worker *all[WORKERS];
@@ -209,6 +210,7 @@ static void window(uint32_t cnt, uint32_t core, hf_ns length, const char *mix, c
 		hf_worker_join(lane[i].rig.w, all);
 		lane[i].measure_at = now + WARM_NS;
 		lane[i].length = length;
+		lane[i].least = least;
 		lane[i].faults = faults;
 		client_make(&lane[i], mix, cipher);
 	}
@@ -220,14 +222,15 @@ static void window(uint32_t cnt, uint32_t core, hf_ns length, const char *mix, c
 		out[i] = result_of(&lane[i]);
 }
 
-static pid_t begin_window(uint32_t cnt, uint32_t core, hf_ns length, const char *mix,
-	const char *cipher, const struct hf_port_fault_rates *faults, struct result *out)
+static pid_t begin_window(uint32_t cnt, uint32_t core, hf_ns length, uint64_t least,
+	const char *mix, const char *cipher, const struct hf_port_fault_rates *faults,
+	struct result *out)
 {
 	pid_t pid = fork();
 	HF_ASSERT(pid >= 0);
 	if (pid)
 		return pid;
-	window(cnt, core, length, mix, cipher, faults, out);
+	window(cnt, core, length, least, mix, cipher, faults, out);
 	_exit(0);
 }
 
@@ -279,16 +282,16 @@ static int rates(uint32_t rounds, hf_ns length, struct result *r)
 		double one[WORKERS], two[WORKERS], both[WORKERS];
 		pid_t pid[WORKERS];
 		for (uint32_t i = 0; i < WORKERS; i++) {
-			end_window(begin_window(1, i, length, "resumed", cipher, NULL, &r[i]));
+			end_window(begin_window(1, i, length, 1, "resumed", cipher, NULL, &r[i]));
 			one[i] = rate(&r[i]);
 		}
 		for (uint32_t i = 0; i < WORKERS; i++)
-			pid[i] = begin_window(1, i, length, "resumed", cipher, NULL, &r[i]);
+			pid[i] = begin_window(1, i, length, 1, "resumed", cipher, NULL, &r[i]);
 		for (uint32_t i = 0; i < WORKERS; i++) {
 			end_window(pid[i]);
 			two[i] = rate(&r[i]);
 		}
-		end_window(begin_window(WORKERS, 0, length, "resumed", cipher, NULL, r));
+		end_window(begin_window(WORKERS, 0, length, 1, "resumed", cipher, NULL, r));
 		for (uint32_t i = 0; i < WORKERS; i++, n++) {
 			both[i] = rate(&r[i]);
 			printf("%5u %5u %12.0f %14.0f %14.0f\n", round + 1, i, one[i], two[i],
@@ -310,15 +313,15 @@ static int locks(struct result *r)
 {
 	const struct result *full = &r[0];
 	bool good;
-	end_window(begin_window(1, 0, HF_NS_S / 2, "capture-rsa", "AES128-GCM-SHA256", NULL, r));
-	good = full->handshakes > 20 && full->locks > 0 && !full->failed;
+	end_window(begin_window(1, 0, 0, 20, "capture-rsa", "AES128-GCM-SHA256", NULL, r));
+	good = full->handshakes >= 20 && full->locks > 0 && !full->failed;
 	printf("%s full handshakes, RSA by libcrypto: %llu, locks %llu\n", good ? "ok" : "not ok",
 		(unsigned long long)full->handshakes, (unsigned long long)full->locks);
 	for (uint32_t cnt = 1; cnt <= HF_MIN(WORKERS, hf_os_core_cnt()); cnt++) {
 		end_window(begin_window(
-			cnt, 0, HF_NS_S / 2, "resumed", "ECDHE-RSA-AES128-GCM-SHA256", NULL, r));
+			cnt, 0, 0, 2000, "resumed", "ECDHE-RSA-AES128-GCM-SHA256", NULL, r));
 		for (uint32_t i = 0; i < cnt; i++) {
-			bool clean = r[i].resumed > 500 && r[i].resumed == r[i].handshakes &&
+			bool clean = r[i].resumed >= 2000 && r[i].resumed == r[i].handshakes &&
 				     !r[i].locks && !r[i].failed;
 			printf("%s worker %u of %u, resumed handshakes: %llu of %llu, locks %llu\n",
 				clean ? "ok" : "not ok", i, cnt, (unsigned long long)r[i].resumed,
@@ -336,9 +339,9 @@ static int lossy(struct result *r)
 	static const struct hf_port_fault_rates rates = {
 		.drop = 10, .dup = 10, .reorder = 10, .reorder_ns = HF_NS_MS};
 	bool good;
-	end_window(begin_window(
-		1, 0, 2 * HF_NS_S, "resumed", "ECDHE-RSA-AES128-GCM-SHA256", &rates, r));
-	good = r->handshakes > 100 && !r->failed && r->wire.resent;
+	end_window(
+		begin_window(1, 0, 0, 2000, "resumed", "ECDHE-RSA-AES128-GCM-SHA256", &rates, r));
+	good = r->handshakes >= 2000 && !r->failed && r->wire.resent;
 	printf("%s a wire that loses: %llu handshakes, %llu failed; said again %llu times, %llu "
 	       "gaps\n",
 		good ? "ok" : "not ok", (unsigned long long)r->handshakes,

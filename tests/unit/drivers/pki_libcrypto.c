@@ -470,17 +470,19 @@ static void keys_that_do_not_serve(void **state)
 /* A key whose CRT exponent was bent: it matches the certificate, yet would leak its factors. */
 static void a_key_that_contradicts_itself(void **state)
 {
-	size_t len = leaf_key.key.pkcs8.len, d_len = leaf_key.key.exponent[0].len;
+	struct hf_span d = leaf_key.key.exponent[0];
+	size_t len = leaf_key.key.pkcs8.len, at = 0;
 	uint8_t *der = malloc(len);
 	const uint8_t *p = der;
 	EVP_PKEY *bent;
-	size_t at = 0;
 
 	(void)state;
 	memcpy(der, leaf_key.key.pkcs8.p, len);
-	while (memcmp(der + at, leaf_key.key.exponent[0].p, d_len) != 0)
+	for (; *d.p == 0; d.p++) /* DER has none of these zeros */
+		d.len--;
+	while (memcmp(der + at, d.p, d.len) != 0)
 		at++;
-	der[at + d_len - 1] ^= 2;
+	der[at + d.len - 1] ^= 2;
 	bent = d2i_AutoPrivateKey(NULL, &p, (long)len);
 	assert_non_null(bent);
 	refused(chain_pem, write_key("bent.pem", bent, NULL), "bent.pem", "contradict");

@@ -7,6 +7,7 @@
 #include "lib/base/span.h"
 
 #define EMPTY_LINES_MAX 4u /* before a request (RFC 9112 2.2) */
+#define METHOD_MAX 32u     /* twice the longest that is registered */
 #define NAMED_MAX 16u      /* in Connection; each is held against each field */
 #define SIZE_DIGITS_MAX 16u
 #define SIZE_LINE_MAX 4096u /* of a chunk, with its extensions */
@@ -80,6 +81,11 @@ static bool all(struct hf_span s, bool (*ok)(uint8_t))
 static bool is_token(struct hf_span s)
 {
 	return s.len > 0 && all(s, is_tchar);
+}
+
+static bool is_method(struct hf_span s)
+{
+	return s.len <= METHOD_MAX && is_token(s);
 }
 
 static bool eq(struct hf_span s, const char *word)
@@ -185,11 +191,15 @@ static enum hf_http_verdict find_end(const uint8_t *p, size_t len, size_t at, si
 {
 	struct hf_span line;
 	enum hf_http_verdict v;
-	do {
+	for (uint32_t fields = 0;; fields++) {
 		v = next_line(p, len, &at, &line);
 		if (v != HF_HTTP_OK)
 			return v;
-	} while (line.len);
+		if (line.len == 0)
+			break;
+		if (fields == HF_HTTP_FIELDS_MAX)
+			return HF_HTTP_TOO_LARGE;
+	}
 	*head_len = at;
 	return HF_HTTP_OK;
 }
@@ -224,7 +234,7 @@ static enum hf_http_verdict read_request_line(struct hf_span line, struct hf_htt
 {
 	struct hf_span method, target;
 	enum hf_http_verdict v;
-	if (!cut(&line, ' ', &method) || !cut(&line, ' ', &target) || !is_token(method))
+	if (!cut(&line, ' ', &method) || !cut(&line, ' ', &target) || !is_method(method))
 		return HF_HTTP_BAD;
 	v = read_version(line, &h->http10);
 	if (v != HF_HTTP_OK)
@@ -255,7 +265,8 @@ static bool may_begin(struct hf_span s, enum kind kind)
 	struct hf_span method = s;
 	if (kind == RESPONSE)
 		return memcmp(s.p, "HTTP/1.", HF_MIN(s.len, 7u)) == 0;
-	return cut(&s, ' ', &method) ? is_token(method) : all(method, is_tchar);
+	(void)cut(&s, ' ', &method);
+	return is_method(method);
 }
 
 /* ---- fields ---- */

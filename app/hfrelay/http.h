@@ -13,6 +13,7 @@
 #include "lib/base/base.h"
 
 #define HF_HTTP_HEAD_MAX 32768u /* of a request or a response, as it comes */
+#define HF_HTTP_FIELDS_MAX 200u /* and its fields */
 /* What a head may grow by on its way: X-Forwarded-For, -Proto and Connection. */
 #define HF_HTTP_GROWS 160u
 
@@ -20,7 +21,7 @@ enum hf_http_verdict {
 	HF_HTTP_MORE, /* the head is not whole yet */
 	HF_HTTP_OK,
 	HF_HTTP_BAD,         /* not HTTP, or in a way that others might read differently */
-	HF_HTTP_TOO_LARGE,   /* beyond HF_HTTP_HEAD_MAX without an end */
+	HF_HTTP_TOO_LARGE,   /* without an end within the bounds above */
 	HF_HTTP_UNSUPPORTED, /* CONNECT; a transfer coding that is not chunked; another version */
 };
 

@@ -102,6 +102,8 @@ static const struct refused bad_requests[] = {
 	BAD("method is no token", "GE(T / HTTP/1.1\r\n"),
 	BAD("method is no token, early", "GE(T"),
 	BAD("NUL in method", "GE\0T / HTTP/1.1\r\n"),
+	BAD("method of 33", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa / HTTP/1.1\r\n"),
+	BAD("method of 33, early", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"),
 	BAD("head", "head / HTTP/1.1\r\n"),
 	BAD("Connect", "Connect / HTTP/1.1\r\n"),
 	BAD("http", "GET / http/1.1\r\n"),
@@ -238,6 +240,9 @@ static const struct taken requests[] = {
 		"OPTIONS * HTTP/1.1\r\nHost:[::1]:443\r\n" XFF "\r\n"},
 	{S("GET http://b/ HTTP/1.1\r\nHost: b\r\n\r\nmore"), {.len = 35, .again = true},
 		"GET http://b/ HTTP/1.1\r\nHost: b\r\n" XFF "\r\n"},
+	{S("abcdefghijklmnopqrstuvwxyz#$%&*! / HTTP/1.0\r\n\r\n"), {.http10 = true, .close = true},
+		"abcdefghijklmnopqrstuvwxyz#$%&*! / HTTP/1.0\r\n" XFF
+		"Connection: keep-alive\r\n\r\n"},
 	{S("GET https://B:1?c:/ HTTP/1.1\r\nHost: b:1\r\n\r\n"), {.again = true},
 		"GET https://B:1?c:/ HTTP/1.1\r\nHost: b:1\r\n" XFF "\r\n"},
 	{S("GET http://b HTTP/1.1\r\nHost: b\r\n\r\n"), {.again = true},
@@ -496,11 +501,29 @@ static void largest(void **state)
 		assert_int_equal(
 			hf_http_request(p, HF_HTTP_HEAD_MAX + more, &h), HF_HTTP_TOO_LARGE);
 	/* A first line without an end. */
-	memset(p, 'a', HF_HTTP_HEAD_MAX);
+	memcpy(p, "GET /", 5);
+	memset(p + 5, 'a', HF_HTTP_HEAD_MAX - 5);
 	assert_int_equal(hf_http_request(p, HF_HTTP_HEAD_MAX - 1, &h), HF_HTTP_MORE);
 	assert_int_equal(hf_http_request(p, HF_HTTP_HEAD_MAX, &h), HF_HTTP_TOO_LARGE);
 	free(p);
 	free(out);
+}
+
+/* As many fields as there may be, and one more. */
+static void most_fields(void **state)
+{
+	char p[2000] = "GET / HTTP/1.1\r\nHost: a\r\n";
+	struct hf_http_head h;
+	size_t at = strlen(p);
+	(void)state;
+	for (unsigned i = 1; i < HF_HTTP_FIELDS_MAX; i++, at += 5)
+		memcpy(p + at, "A:b\r\n", 5);
+	memcpy(p + at, "\r\n", 2);
+	assert_int_equal(read_head((uint8_t *)p, at + 2, NULL, &h), HF_HTTP_OK);
+	memcpy(p + at, "A:b\r\n\r\n", 7);
+	assert_int_equal(read_head((uint8_t *)p, at + 7, NULL, &h), HF_HTTP_TOO_LARGE);
+	memcpy(p + at, "A:b\n", 4);
+	assert_int_equal(read_head((uint8_t *)p, at + 4, NULL, &h), HF_HTTP_BAD);
 }
 
 /* Where nothing is left out and everything is added, the longest client's text still has room. */
@@ -672,6 +695,7 @@ int main(void)
 		cmocka_unit_test(responses_refused),
 		cmocka_unit_test(responses_taken),
 		cmocka_unit_test(largest),
+		cmocka_unit_test(most_fields),
 		cmocka_unit_test(longest_growth),
 		cmocka_unit_test(chunks_followed),
 		cmocka_unit_test(chunk_lines_bounded),

@@ -85,7 +85,8 @@ enum hf_client_event_type {
 	HF_CLIENT_DATA, /* data, len: valid until the next hf_client_next; confirm each byte with
 				 hf_client_consumed when it is dealt with */
 	HF_CLIENT_HALF_CLOSE, /* the client will send no more (close_notify) */
-	HF_CLIENT_WRITABLE, /* hf_client_send had taken less than offered and would take more now */
+	HF_CLIENT_WRITABLE, /* hf_client_send had taken less than offered and would take more now (but
+				 another call may have taken the rest by then) */
 	HF_CLIENT_CLOSED,   /* over in order: both sides have half-closed */
 	HF_CLIENT_RESET,    /* over: reason (enum hf_link_reset_reason) */
 };

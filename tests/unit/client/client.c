@@ -43,6 +43,7 @@ enum { EXIT_GONE = 7, EXIT_REFUSED = 8 };
 struct echo {
 	size_t len;
 	bool eof;
+	bool waits; /* a send was cut short since WRITABLE was told */
 	uint8_t kept[ECHO_CREDIT];
 };
 
@@ -65,7 +66,8 @@ static void echo_event(const struct hf_client_event *ev)
 		e->eof = true;
 		break;
 	case HF_CLIENT_WRITABLE:
-		HF_ASSERT(e->len > 0);
+		HF_ASSERT(e->waits);
+		e->waits = false;
 		break;
 	case HF_CLIENT_CLOSED:
 	case HF_CLIENT_RESET:
@@ -73,6 +75,7 @@ static void echo_event(const struct hf_client_event *ev)
 		return;
 	}
 	sent = hf_client_send(ev->stream, e->kept, e->len);
+	e->waits |= sent < e->len;
 	memmove(e->kept, e->kept + sent, e->len - sent);
 	e->len -= sent;
 	hf_client_consumed(ev->stream, sent);

@@ -347,6 +347,7 @@ def run_case(case, servers, options):
     say("case %s: %s" % (case.name, case.title))
     result = {"title": case.title, "unit": case.unit, "mix": case.mix, "cipher": case.cipher, "clients": case.clients,
               "seconds": options.seconds, "rounds": [], "latency": {}, "port": os.environ["BENCH_PORT"],
+              "forward": os.environ["BENCH_FORWARD"],
               "at": time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime())}
     peers = [s.name for s in servers if s.name != "handfast"]
     args = ["-c", str(case.clients), "-d", str(options.seconds)]

@@ -7,7 +7,9 @@
 # web server behind them, which shares the client's core and is nobody's cost.
 # Then it runs the program given, with what it needs to know in BENCH_*.
 # The appliance's port is AF_XDP where this kernel has it, else af_packet; BENCH_PORT says which.
+# Its relay forwards requests, as nginx (http) and HAProxy (http) do, or streams (BENCH_FORWARD).
 #   bench/farm.sh COMMAND...          SERVER_CORE=0 CLIENT_CORE=1 BENCH_PORT=af_xdp|af_packet
+#                                     BENCH_FORWARD=http|stream
 set -uo pipefail
 . "$(dirname "$0")/../deploy/lib.sh"
 cd "$farm_root" || exit 1
@@ -16,6 +18,7 @@ export SERVER_CORE=${SERVER_CORE:-0} CLIENT_CORE=${CLIENT_CORE:-1}
 ulimit -n "$(ulimit -Hn)"
 has_af_xdp() { python3 -c 'import socket; socket.socket(44, socket.SOCK_RAW)' 2>/dev/null; }
 export BENCH_PORT=${BENCH_PORT:-$(has_af_xdp && echo af_xdp || echo af_packet)}
+export BENCH_FORWARD=${BENCH_FORWARD:-http}
 peer_address=10.9.1.1
 suites=ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:AES128-GCM-SHA256:AES128-SHA
 on_server=(taskset -c "$SERVER_CORE")
@@ -243,7 +246,11 @@ appliance() {
 	farm_huge "$pages" || farm_say "without huge pages"
 	farm_appliance
 	[ "$BENCH_PORT" != af_xdp ] || own_receiver || farm_fail "the kernel polls hf0 in no thread of its own"
-	farm_relay
+	case $BENCH_FORWARD in
+	http) FARM_RELAY_OPTIONS=--http farm_relay web.sock 127.0.0.1:8181 ;;
+	stream) farm_relay ;;
+	*) farm_fail "BENCH_FORWARD is http or stream, not $BENCH_FORWARD" ;;
+	esac
 	# The worker has its core already; everything else of both programs comes to it.
 	taskset -a -c -p "$SERVER_CORE" "$FARM_PID" >/dev/null
 	taskset -a -c -p "$SERVER_CORE" "$FARM_RELAY_PID" >/dev/null

@@ -121,8 +121,10 @@ def part_case(name, case):
                          ["%.0f %%" % (100 * statistics.mean(w["cpu"] / w["seconds"] for w in last)),
                           figure(statistics.mean(w["client_us"] for w in last))])
     text = ["### %s: %s\n" % (name, case["title"]),
-            "Mix %s, %s, %d connections at a time, windows of %d s; the appliance's port is %s; measured %s at %s.\n" % (
-                case["mix"], case["cipher"], case["clients"], case["seconds"], case.get("port", "af_packet"), case["at"],
+            "Mix %s, %s, %d connections at a time, windows of %d s; the appliance's port is %s, "
+            "its relay forwards %s; measured %s at %s.\n" % (
+                case["mix"], case["cipher"], case["clients"], case["seconds"], case.get("port", "af_packet"),
+                {"http": "requests (hfrelay --http)"}.get(case.get("forward"), "streams (hfrelay)"), case["at"],
                 case.get("commit")),
             table(["server", case["unit"] + "/s", "per CPU s", "appliance / it", "spread", "good windows", "most stolen"],
                   rows)]

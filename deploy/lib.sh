@@ -389,7 +389,8 @@ farm_appliance() {
 }
 farm_up() { ! kill -0 "$1" 2>/dev/null || [ -S "$2" ]; }
 
-# farm_relay [SOCKET [WEB...]]: hfrelay between the appliance and these web servers, by default all.
+# farm_relay [SOCKET [WEB...]]: hfrelay between the appliance and these web servers, by default all, with
+# FARM_RELAY_OPTIONS.
 farm_relay() {
 	local socket=${1:-web.sock} web servers=()
 	[ $# -gt 1 ] || set -- "$socket" "${FARM_WEBS[@]}"
@@ -397,7 +398,7 @@ farm_relay() {
 		servers+=(--server "$web")
 	done
 	farm_start "hfrelay-$socket" setpriv --reuid "$FARM_RELAY_USER" --regid nogroup \
-		--clear-groups "$FARM_BIN/hfrelay" --socket "$FARM_DIR/$socket" --send-proxy v2 \
+		--clear-groups "$FARM_BIN/hfrelay" --socket "$FARM_DIR/$socket" ${FARM_RELAY_OPTIONS:---send-proxy v2} \
 		"${servers[@]}"
 	FARM_RELAY_PID=$FARM_LAST
 }

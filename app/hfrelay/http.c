@@ -246,6 +246,7 @@ static enum hf_http_verdict read_request_line(struct hf_span line, struct hf_htt
 	if (eq_nocase(method, "connect") || (!h->head_method && eq_nocase(method, "head")))
 		return HF_HTTP_BAD;
 	h->again = h->head_method || eq(method, "GET") || eq(method, "OPTIONS");
+	h->alone = !eq(method, "POST") && !eq(method, "PUT") && !eq(method, "PATCH");
 	return is_target(target, eq(method, "OPTIONS")) ? HF_HTTP_OK : HF_HTTP_BAD;
 }
 
@@ -462,6 +463,7 @@ enum hf_http_verdict hf_http_request(const uint8_t *p, size_t len, struct hf_htt
 	h->upgrade = !h->http10 && x.conn_upgrade && x.upgrade_cnt == 1 && !x.h2c;
 	h->expects = !h->http10 && x.expects;
 	h->again &= h->body == HF_HTTP_NONE && !h->upgrade;
+	h->alone = h->upgrade || (h->alone && h->body != HF_HTTP_NONE);
 	return HF_HTTP_OK;
 }
 

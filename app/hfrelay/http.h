@@ -46,6 +46,8 @@ struct hf_http_head {
 	bool again;       /* safe to send a second time: GET, HEAD or OPTIONS without a body */
 	bool upgrade;     /* asks for another protocol */
 	bool expects;     /* 100-continue */
+	bool alone; /* no other may follow it on its connection to the server: an upgrade, or a body where
+			     some servers read none and would take it for the next request (RFC 9110 9.3.1) */
 	/* of a response */
 	uint32_t status;
 };

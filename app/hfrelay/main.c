@@ -22,25 +22,30 @@
 static const char usage[] =
 	"usage: hfrelay --socket PATH --server HOST:PORT [--server ...] [options]\n"
 	"Takes the decrypted streams of a handfast backend socket to TCP servers.\n"
-	"  --socket PATH             the backend's socket of handfast\n"
-	"  --server HOST:PORT        a server; give all of them, [ADDRESS]:PORT for IPv6\n"
-	"  --threads N               endpoints, one thread each (1)\n"
-	"  --send-proxy MODE         off, v2 or v2-crc32c: tell servers who the client is (off)\n"
-	"  --open WHEN               data: connect at the client's first byte; eager: at once "
-	"(data)\n"
-	"  --max-connections N       refuse streams beyond it, over all threads (10000)\n"
-	"  --connect-timeout MS      then the next server is tried (3000)\n"
-	"  --eject-failures N        failures in a row that put a server out (3)\n"
-	"  --eject-seconds S         for so long; then one connection tries it (10)\n"
-	"  --stream-credit BYTES     of a client that may wait here for its server (262144)\n"
-	"  --stats PATH              Unix socket that answers `stats`, `stats json`, ...\n"
-	"  --name NAME               shown to the operator of handfast (hfrelay)\n"
-	"  --log LEVEL               error, warn, info or debug (info)\n"
+	"  --socket PATH           the backend's socket of handfast\n"
+	"  --server HOST:PORT      a server; give all of them, [ADDRESS]:PORT for IPv6\n"
+	"  --threads N             endpoints, one thread each (1)\n"
+	"  --send-proxy MODE       off, v2 or v2-crc32c: tell servers of the client (off)\n"
+	"  --http                  streams are HTTP/1.x: X-Forwarded-For tells of the\n"
+	"                          client, and connections to servers are kept for the\n"
+	"                          next request, whoever asks it\n"
+	"  --keep N                so many at most, over all threads (256)\n"
+	"  --keep-seconds S        for so long; less than servers do (4)\n"
+	"  --open WHEN             data: connect at the client's first byte;\n"
+	"                          eager: at once (data)\n"
+	"  --max-connections N     refuse streams beyond it, over all threads (10000)\n"
+	"  --connect-timeout MS    then the next server is tried (3000)\n"
+	"  --eject-failures N      failures in a row that put a server out (3)\n"
+	"  --eject-seconds S       for so long; then one connection tries it (10)\n"
+	"  --stream-credit BYTES   of a client that may wait for its server (262144)\n"
+	"  --stats PATH            Unix socket that answers `stats`, `stats json`, ...\n"
+	"  --name NAME             shown to the operator of handfast (hfrelay)\n"
+	"  --log LEVEL             error, warn, info or debug (info)\n"
 	"  --version, --help\n";
 
 struct options {
 	struct hf_relay_cfg relay;
-	uint32_t conn_max; /* over all threads */
+	uint32_t conn_max, keep_max; /* over all threads */
 	const char *stats_path;
 };
 
@@ -106,6 +111,12 @@ static void take_option(struct options *o, const char *name, const char *value)
 		o->relay.eager = choice(name, value, when, "write data or eager");
 	else if (strcmp(name, "max-connections") == 0)
 		o->conn_max = number(name, value, 1, CONN_MAX);
+	else if (strcmp(name, "http") == 0)
+		o->relay.http = true;
+	else if (strcmp(name, "keep") == 0)
+		o->keep_max = number(name, value, 0, CONN_MAX);
+	else if (strcmp(name, "keep-seconds") == 0)
+		o->relay.keep_ns = number(name, value, 1, 3600) * HF_NS_S;
 	else if (strcmp(name, "connect-timeout") == 0)
 		o->relay.connect_ns = number(name, value, 1, 600000) * HF_NS_MS;
 	else if (strcmp(name, "eject-failures") == 0)
@@ -129,6 +140,9 @@ static struct options parse(int argc, char **argv)
 		{"server", required_argument, NULL, 'o'},
 		{"threads", required_argument, NULL, 'o'},
 		{"send-proxy", required_argument, NULL, 'o'},
+		{"http", no_argument, NULL, 'o'},
+		{"keep", required_argument, NULL, 'o'},
+		{"keep-seconds", required_argument, NULL, 'o'},
 		{"open", required_argument, NULL, 'o'},
 		{"max-connections", required_argument, NULL, 'o'},
 		{"connect-timeout", required_argument, NULL, 'o'},
@@ -147,8 +161,10 @@ static struct options parse(int argc, char **argv)
 			.thread_cnt = 1,
 			.stream_credit = HF_CLIENT_CREDIT_DEFAULT,
 			.connect_ns = 3 * HF_NS_S,
+			.keep_ns = 4 * HF_NS_S,
 			.farm = {.eject_failures = 3, .eject_ns = 10 * HF_NS_S}},
 		.conn_max = 10000,
+		.keep_max = 256,
 	};
 	int index, got;
 	while ((got = getopt_long(argc, argv, "", options, &index)) != -1) {
@@ -171,6 +187,13 @@ static struct options parse(int argc, char **argv)
 			o.relay.socket ? "server" : "socket");
 		exit(2);
 	}
+	if (o.relay.http && (o.relay.proxy != HF_PROXY_OFF || o.relay.eager)) {
+		fprintf(stderr,
+			"hfrelay: --http and --%s exclude each other: connections are then shared "
+			"by clients,\nwhom X-Forwarded-For tells apart\n",
+			o.relay.eager ? "open eager" : "send-proxy");
+		exit(2);
+	}
 	return o;
 }
 
@@ -178,7 +201,9 @@ static struct options parse(int argc, char **argv)
 static void fit_files(struct options *o)
 {
 	struct rlimit lim;
-	rlim_t want = (rlim_t)o->conn_max + SPARE_FILES + 8 * o->relay.thread_cnt, least;
+	rlim_t want = (rlim_t)o->conn_max + (o->relay.http ? o->keep_max : 0) + SPARE_FILES +
+		      8 * o->relay.thread_cnt;
+	rlim_t least;
 	if (getrlimit(RLIMIT_NOFILE, &lim) < 0)
 		return;
 	lim.rlim_cur = HF_MIN(HF_MAX(want, lim.rlim_cur), lim.rlim_max);
@@ -236,6 +261,7 @@ static void start_threads(struct program *p)
 	p->relay = calloc(cnt, sizeof(*p->relay));
 	HF_ASSERT(p->relay);
 	p->opt.relay.conn_max = HF_MAX(1, p->opt.conn_max / cnt);
+	p->opt.relay.keep_max = (p->opt.keep_max + cnt - 1) / cnt;
 	for (uint32_t t = 0; t < cnt; t++) {
 		struct hf_relay *r = &p->relay[t];
 		snprintf(p->thread_name[t], sizeof(p->thread_name[t]), "%u", t);

@@ -17,71 +17,19 @@
 #include <sys/queue.h>
 #include <sys/socket.h>
 #include <unistd.h>
-#include "app/hfrelay/relay.h"
+#include "app/hfrelay/conn.h"
 #include "lib/os/os.h"
 
-#define READ_LEN 65536u     /* of one read from a server */
 #define READS_PER_TURN 4u   /* of one connection, then others have theirs */
 #define EVENTS_PER_TURN 256 /* of the appliance, and of the sockets */
 #define LINGER_NS (30 * HF_NS_S)
 #define PAUSE_MIN_NS (100 * HF_NS_MS)
 #define PAUSE_MAX_NS (5 * HF_NS_S)
 
-/* Bytes that wait. Empty, it holds no memory. */
-struct bytes {
-	uint8_t *p;
-	size_t off, len, cap;
-};
-
-enum conn_state {
-	CONN_WAITING, /* for the first byte */
-	CONN_CONNECTING,
-	CONN_OPEN,
-	CONN_DEAD /* waits for reap */
-};
-
-struct conn {
-	struct session *session;
-	struct hf_stream *stream; /* NULL: over, only `up` is still to be delivered */
-	int fd;
-	enum conn_state state;
-	uint32_t server;
-	uint64_t tried; /* servers, a bit each */
-	struct bytes up, down;
-	size_t header_len; /* of up's bytes, those at its front that are the PROXY header */
-	bool readable, writable, hung_up; /* what epoll has said */
-	bool client_eof, fin_sent;        /* client -> server is at its end; the server knows */
-	bool server_eof, shut;            /* server -> client is at its end; the appliance knows */
-	bool deaf;                        /* the server takes no more bytes */
-	bool sent, undelayed;             /* a first piece went out; TCP_NODELAY is set */
-	bool broken;                      /* because it reset the connection */
-	bool queued;                      /* in the run list */
-	struct conn_list *timed;          /* the list of deadlines it is in */
-	uint64_t deadline;
-	TAILQ_ENTRY(conn) all, run, due;
-};
-
-TAILQ_HEAD(conn_list, conn);
-
-/* One attachment to the appliance and all that lives as long. */
-struct session {
-	struct hf_relay *relay;
-	const struct hf_relay_cfg *cfg;
-	struct hf_client *client;
-	int epoll_fd;
-	uint32_t turn; /* of the round robin */
-	uint32_t conn_cnt;
-	uint64_t now;
-	struct conn_list all, run, connecting, lingering, dead;
-	uint8_t buf[READ_LEN];
-};
-
 /* ---- bytes that wait ---- */
 
-static bool bytes_append(struct bytes *b, const void *p, size_t len)
+uint8_t *bytes_room(struct bytes *b, size_t len)
 {
-	if (len == 0)
-		return true;
 	if (b->off + b->len + len > b->cap && b->off > 0) {
 		memmove(b->p, b->p + b->off, b->len);
 		b->off = 0;
@@ -90,28 +38,48 @@ static bool bytes_append(struct bytes *b, const void *p, size_t len)
 		size_t cap = HF_MAX(2 * b->cap, HF_ROUND_UP(b->len + len, (size_t)4096));
 		uint8_t *wider = realloc(b->p, cap);
 		if (!wider)
-			return false;
+			return NULL;
 		b->p = wider;
 		b->cap = cap;
 	}
-	memcpy(b->p + b->off + b->len, p, len);
+	return b->p + b->off + b->len;
+}
+
+void bytes_add(struct bytes *b, size_t len)
+{
 	b->len += len;
+}
+
+bool bytes_append(struct bytes *b, const void *p, size_t len)
+{
+	uint8_t *room;
+	if (len == 0)
+		return true;
+	room = bytes_room(b, len);
+	if (!room)
+		return false;
+	memcpy(room, p, len);
+	bytes_add(b, len);
 	return true;
 }
 
-static void bytes_consume(struct bytes *b, size_t len)
+void bytes_drop(struct bytes *b)
+{
+	free(b->p);
+	*b = (struct bytes){0};
+}
+
+void bytes_consume(struct bytes *b, size_t len)
 {
 	b->off += len;
 	b->len -= len;
-	if (b->len == 0) {
-		free(b->p);
-		*b = (struct bytes){0};
-	}
+	if (b->len == 0)
+		bytes_drop(b);
 }
 
 /* ---- lists ---- */
 
-static void run_later(struct conn *c)
+void conn_run_later(struct conn *c)
 {
 	if (c->queued)
 		return;
@@ -138,30 +106,39 @@ static void time_out_in(struct conn *c, struct conn_list *list, uint64_t ns)
 /* ---- the end of a connection ---- */
 
 /* With a reset where bytes may have been lost, so that the server does not take them for all. */
-static void close_socket(struct conn *c, bool reset)
+static void server_close(struct session *s, struct server_conn *v, bool reset)
 {
 	const struct linger hard = {.l_onoff = 1, .l_linger = 0};
-	if (c->fd < 0)
-		return;
 	if (reset)
-		(void)setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
-	close(c->fd);
-	c->fd = -1;
-	c->session->relay->server[c->server].conns--;
+		(void)setsockopt(v->fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
+	close(v->fd);
+	v->fd = -1;
+	v->conn = NULL;
+	s->relay->server[v->server].conns--;
+	TAILQ_INSERT_TAIL(&s->ended, v, all);
+}
+
+void conn_leave(struct conn *c, bool reset)
+{
+	if (c->srv)
+		server_close(c->session, c->srv, reset);
+	c->srv = NULL;
+	c->state = CONN_WAITING;
+	untime(c);
 }
 
 /* Whatever its stream has become must have been said before. */
 static void conn_end(struct conn *c, bool reset)
 {
 	struct session *s = c->session;
-	close_socket(c, reset);
-	untime(c);
+	conn_leave(c, reset);
 	if (c->queued)
 		TAILQ_REMOVE(&s->run, c, run);
 	c->queued = false;
-	free(c->up.p);
-	free(c->down.p);
-	c->up = c->down = (struct bytes){0};
+	bytes_drop(&c->up);
+	bytes_drop(&c->down);
+	exchange_free(c->exchange);
+	c->exchange = NULL;
 	c->stream = NULL;
 	c->state = CONN_DEAD;
 	TAILQ_REMOVE(&s->all, c, all);
@@ -170,8 +147,7 @@ static void conn_end(struct conn *c, bool reset)
 	s->relay->stats.streams--;
 }
 
-/* We end it: the stream is told why, the counter shows it. */
-static void conn_refuse(struct conn *c, enum hf_link_reset_reason why, uint64_t *counter)
+void conn_refuse(struct conn *c, enum hf_link_reset_reason why, uint64_t *counter)
 {
 	++*counter;
 	if (c->stream)
@@ -181,11 +157,60 @@ static void conn_refuse(struct conn *c, enum hf_link_reset_reason why, uint64_t 
 
 static void reap(struct session *s)
 {
+	struct server_conn *v;
 	struct conn *c;
 	while ((c = TAILQ_FIRST(&s->dead))) {
 		TAILQ_REMOVE(&s->dead, c, all);
 		free(c);
 	}
+	while ((v = TAILQ_FIRST(&s->ended))) {
+		TAILQ_REMOVE(&s->ended, v, all);
+		free(v);
+	}
+}
+
+/* ---- connections kept for the next request ---- */
+
+static struct server_conn *unkeep(struct session *s, struct server_conn *v)
+{
+	TAILQ_REMOVE(&s->kept, v, all);
+	TAILQ_REMOVE(&s->kept_of[v->server], v, same);
+	s->kept_cnt--;
+	s->relay->stats.kept--;
+	return v;
+}
+
+/* The one that waits for the shortest time: the others may come to their end. */
+static struct server_conn *kept_take(struct session *s, uint32_t server)
+{
+	struct server_conn *v = TAILQ_LAST(&s->kept_of[server], server_conn_list);
+	return v ? unkeep(s, v) : NULL;
+}
+
+static void kept_end_first(struct session *s)
+{
+	server_close(s, unkeep(s, TAILQ_FIRST(&s->kept)), false);
+}
+
+void conn_keep(struct conn *c)
+{
+	struct session *s = c->session;
+	struct server_conn *v = c->srv;
+	if (s->cfg->keep_max == 0) {
+		conn_leave(c, false);
+		return;
+	}
+	if (s->kept_cnt == s->cfg->keep_max)
+		kept_end_first(s);
+	c->srv = NULL;
+	c->state = CONN_WAITING;
+	v->conn = NULL;
+	v->kept = true;
+	v->deadline = s->now + s->cfg->keep_ns;
+	TAILQ_INSERT_TAIL(&s->kept, v, all);
+	TAILQ_INSERT_TAIL(&s->kept_of[v->server], v, same);
+	s->kept_cnt++;
+	s->relay->stats.kept++;
 }
 
 /* ---- client -> server ---- */
@@ -195,17 +220,18 @@ static size_t write_server(struct conn *c, const uint8_t *p, size_t len)
 {
 	const int one = 1;
 	ssize_t n;
+	struct server_conn *v = c->srv;
 	if (c->deaf)
 		return len;
-	if (c->state != CONN_OPEN || !c->writable)
+	if (c->state != CONN_OPEN || !v->writable)
 		return 0;
 	/* The first piece waits for nobody (RFC 9293 3.7.4), and is all that most requests have. */
-	if (c->sent && !c->undelayed) {
-		(void)setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-		c->undelayed = true;
+	if (v->sent && !v->undelayed) {
+		(void)setsockopt(v->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+		v->undelayed = true;
 	}
-	c->sent = true;
-	n = send(c->fd, p, len, MSG_NOSIGNAL);
+	v->sent = true;
+	n = send(v->fd, p, len, MSG_NOSIGNAL);
 	if (n < 0 && errno != EAGAIN && errno != EINTR) {
 		/* Its answer may still be on the way. A reset is told once only, and now. */
 		c->deaf = true;
@@ -213,11 +239,11 @@ static size_t write_server(struct conn *c, const uint8_t *p, size_t len)
 		return len;
 	}
 	if (n < (ssize_t)len)
-		c->writable = false;
+		v->writable = false;
 	return n < 0 ? 0 : (size_t)n;
 }
 
-static void confirm(struct conn *c, size_t len)
+void conn_confirm(struct conn *c, size_t len)
 {
 	if (c->stream && len)
 		hf_client_consumed(c->stream, len);
@@ -225,52 +251,80 @@ static void confirm(struct conn *c, size_t len)
 		c->session->relay->stats.bytes_to_server += len;
 }
 
-/* Sends what waits, then the end when the client has come to it. */
-static void push_up(struct conn *c)
+static bool is_pipe(const struct conn *c)
+{
+	return !c->exchange || exchange_is_tunnel(c->exchange);
+}
+
+void conn_push_up(struct conn *c)
 {
 	if (c->up.len) {
 		size_t n = write_server(c, c->up.p + c->up.off, c->up.len);
 		size_t header = HF_MIN(n, c->header_len);
 		c->header_len -= header;
 		bytes_consume(&c->up, n);
-		confirm(c, n - header);
+		conn_confirm(c, n - header);
 	}
-	if (c->up.len || c->state != CONN_OPEN)
+	if (c->up.len || c->state != CONN_OPEN || !is_pipe(c))
 		return;
 	if (c->client_eof && !c->fin_sent) {
 		c->fin_sent = true;
-		(void)shutdown(c->fd, SHUT_WR);
+		(void)shutdown(c->srv->fd, SHUT_WR);
 	}
 	if (!c->stream) /* it was only this that kept it */
 		conn_end(c, false);
 }
 
+bool conn_to_server(struct conn *c, const uint8_t *p, size_t len)
+{
+	size_t n = 0;
+	if (c->up.len == 0) {
+		n = write_server(c, p, len);
+		conn_confirm(c, n);
+	}
+	if (bytes_append(&c->up, p + n, len - n))
+		return true;
+	conn_refuse(c, HF_LINK_RESET_LIMIT, &c->session->relay->stats.refused_limit);
+	return false;
+}
+
 /* ---- server -> client ---- */
 
-/* False when the connection has ended. */
+bool conn_to_client(struct conn *c, const uint8_t *p, size_t len)
+{
+	struct hf_relay *r = c->session->relay;
+	size_t n = c->down.len ? 0 : hf_client_send(c->stream, p, len);
+	r->stats.bytes_to_client += n;
+	if (bytes_append(&c->down, p + n, len - n))
+		return true;
+	conn_refuse(c, HF_LINK_RESET_LIMIT, &r->stats.refused_limit);
+	return false;
+}
+
+/* False when this connection to the server is over, or no longer c's. */
 static bool read_server(struct conn *c)
 {
 	struct session *s = c->session;
-	ssize_t n = recv(c->fd, s->buf, sizeof(s->buf), 0);
-	size_t sent;
+	struct server_conn *v = c->srv;
+	size_t before = is_pipe(c) ? 0 : exchange_before(c->exchange, s->buf);
+	ssize_t n = recv(v->fd, s->buf + before, HF_RELAY_READ_LEN, 0);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
-		c->readable = errno == EINTR;
+		v->readable = errno == EINTR;
 		return true;
 	}
+	if (n <= 0 && !is_pipe(c))
+		return exchange_server_eof(c, n < 0 || c->broken);
 	if (n < 0 || (n == 0 && c->broken)) {
 		conn_refuse(c, HF_LINK_RESET_SERVER, &s->relay->stats.server_resets);
 		return false;
 	}
 	/* Less than asked means empty, unless the end is there to be read (epoll(7)). */
-	if ((size_t)n < sizeof(s->buf) && !c->hung_up)
-		c->readable = false;
+	if (n < (ssize_t)HF_RELAY_READ_LEN && !v->hung_up)
+		v->readable = false;
+	if (!is_pipe(c))
+		return exchange_server_data(c, before + (size_t)n);
 	c->server_eof = n == 0;
-	sent = hf_client_send(c->stream, s->buf, (size_t)n);
-	s->relay->stats.bytes_to_client += sent;
-	if (bytes_append(&c->down, s->buf + sent, (size_t)n - sent))
-		return true;
-	conn_refuse(c, HF_LINK_RESET_LIMIT, &s->relay->stats.refused_limit);
-	return false;
+	return conn_to_client(c, s->buf, (size_t)n);
 }
 
 static void push_down(struct conn *c)
@@ -283,12 +337,12 @@ static void push_down(struct conn *c)
 		c->session->relay->stats.bytes_to_client += n;
 		bytes_consume(&c->down, n);
 	}
-	while (c->state == CONN_OPEN && c->readable && !c->server_eof && c->down.len == 0) {
+	while (c->state == CONN_OPEN && c->srv->readable && !c->server_eof && c->down.len == 0) {
 		if (reads++ == READS_PER_TURN) {
-			run_later(c);
+			conn_run_later(c);
 			return;
 		}
-		if (!read_server(c))
+		if (!read_server(c) && c->state == CONN_DEAD)
 			return;
 	}
 	if (c->server_eof && c->down.len == 0 && !c->shut) {
@@ -299,68 +353,103 @@ static void push_down(struct conn *c)
 
 /* ---- connecting ---- */
 
-static void conn_connect(struct conn *c);
-
 /* This server did not take it: the next one, if there is one. */
 static void connect_failed(struct conn *c, int error)
 {
 	struct session *s = c->session;
 	struct hf_relay *r = s->relay;
 	struct hf_farm *farm = &r->cfg->farm;
-	r->server[c->server].connect_failures++;
-	if (hf_farm_failed(farm, c->server, s->now))
+	uint32_t server = c->srv->server;
+	r->server[server].connect_failures++;
+	if (hf_farm_failed(farm, server, s->now))
 		hf_log(HF_LOG_WARN, "hfrelay", "server %s is out for %u s: %s",
-			farm->server[c->server].name, (unsigned)(farm->eject_ns / HF_NS_S),
+			farm->server[server].name, (unsigned)(farm->eject_ns / HF_NS_S),
 			strerror(error));
-	close_socket(c, false);
-	untime(c);
-	conn_connect(c);
+	conn_leave(c, false);
+	conn_connect(c, false);
 }
 
 static void connected(struct conn *c)
 {
 	struct session *s = c->session;
 	struct hf_farm *farm = &s->relay->cfg->farm;
-	s->relay->server[c->server].connects++;
-	if (hf_farm_connected(farm, c->server))
-		hf_log(HF_LOG_INFO, "hfrelay", "server %s is back", farm->server[c->server].name);
+	uint32_t server = c->srv->server;
+	s->relay->server[server].connects++;
+	if (hf_farm_connected(farm, server))
+		hf_log(HF_LOG_INFO, "hfrelay", "server %s is back", farm->server[server].name);
 	untime(c);
 	c->state = CONN_OPEN;
-	c->writable = true;
+	c->srv->writable = true;
 }
 
-static void conn_connect(struct conn *c)
+/* Its socket, watched; NULL and errno. */
+static struct server_conn *server_open(struct session *s, uint32_t server)
+{
+	struct server_conn *v = calloc(1, sizeof(*v));
+	struct epoll_event ev = {
+		.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = v};
+	if (!v)
+		return NULL;
+	v->server = server;
+	v->fd = socket(s->cfg->farm.server[server].addr.ss_family,
+		SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (v->fd >= 0 && epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, v->fd, &ev) == 0) {
+		s->relay->server[server].conns++;
+		return v;
+	}
+	if (v->fd >= 0)
+		close(v->fd);
+	free(v);
+	return NULL;
+}
+
+/* What could be done for it with a server cannot be done. */
+static void no_server(struct conn *c, enum hf_link_reset_reason why, uint64_t *counter)
+{
+	c->state = CONN_WAITING;
+	if (!c->exchange) {
+		conn_refuse(c, why, counter);
+		return;
+	}
+	++*counter;
+	exchange_no_server(c);
+}
+
+void conn_connect(struct conn *c, bool kept)
 {
 	struct session *s = c->session;
 	struct hf_relay *r = s->relay;
 	struct hf_farm *farm = &r->cfg->farm;
-	struct epoll_event ev = {
-		.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = c};
 	const struct hf_farm_server *server;
 	uint32_t pick = hf_farm_pick(farm, &s->turn, c->tried, s->now);
-	c->state = CONN_CONNECTING;
 	if (pick == HF_FARM_NONE) {
 		HF_LOG_LIMITED(HF_LOG_WARN, "hfrelay", "stream refused: no server can be reached");
-		conn_refuse(c, HF_LINK_RESET_REFUSED, &r->stats.refused_farm);
+		no_server(c, HF_LINK_RESET_REFUSED, &r->stats.refused_farm);
 		return;
 	}
 	r->stats.retries += c->tried != 0;
-	c->server = pick;
 	c->tried |= 1ull << pick;
-	server = &farm->server[pick];
-	c->fd = socket(server->addr.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (c->fd >= 0)
-		r->server[pick].conns++;
-	if (c->fd < 0 || epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, c->fd, &ev) < 0) {
+	c->deaf = c->broken = false;
+	c->srv = kept ? kept_take(s, pick) : NULL;
+	if (c->srv) {
+		c->srv->conn = c;
+		c->state = CONN_OPEN;
+		r->stats.kept_used++;
+		return;
+	}
+	c->srv = server_open(s, pick);
+	if (!c->srv) {
 		HF_LOG_LIMITED(HF_LOG_WARN, "hfrelay",
 			"stream refused: %s; raise the limit of open files or lower "
 			"--max-connections",
 			strerror(errno));
-		conn_refuse(c, HF_LINK_RESET_LIMIT, &r->stats.refused_limit);
+		no_server(c, HF_LINK_RESET_LIMIT, &r->stats.refused_limit);
 		return;
 	}
-	c->sent = c->undelayed = false;
-	if (connect(c->fd, (const struct sockaddr *)&server->addr, server->addr_len) == 0)
+	c->srv->conn = c;
+	c->state = CONN_CONNECTING;
+	server = &farm->server[pick];
+	if (connect(c->srv->fd, (const struct sockaddr *)&server->addr, server->addr_len) == 0)
 		connected(c);
 	else if (errno == EINPROGRESS)
 		time_out_in(c, &s->connecting, s->cfg->connect_ns);
@@ -370,13 +459,22 @@ static void conn_connect(struct conn *c)
 
 /* ---- what sockets say ---- */
 
-static void on_socket(struct conn *c, uint32_t events)
+static void on_socket(struct session *s, struct server_conn *v, uint32_t events)
 {
+	struct conn *c = v->conn;
 	int error = 0;
 	socklen_t len = sizeof(error);
+	if (v->fd < 0)
+		return;
+	if (!c) { /* a server has nothing to say unasked but that it goes */
+		v->writable |= (events & EPOLLOUT) != 0;
+		if (events & ~(uint32_t)EPOLLOUT)
+			server_close(s, unkeep(s, v), false);
+		return;
+	}
 	if (c->state == CONN_CONNECTING) {
 		if (events & (EPOLLERR | EPOLLHUP) &&
-			getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
+			getsockopt(v->fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
 			error = errno;
 		if (error) {
 			connect_failed(c, error);
@@ -386,10 +484,10 @@ static void on_socket(struct conn *c, uint32_t events)
 			return;
 		connected(c);
 	}
-	c->hung_up |= (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
-	c->readable |= (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
-	c->writable |= (events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0;
-	push_up(c);
+	v->hung_up |= (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
+	v->readable |= (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
+	v->writable |= (events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0;
+	conn_push_up(c);
 	push_down(c);
 }
 
@@ -414,7 +512,6 @@ static void on_open(struct session *s, const struct hf_client_event *ev)
 	}
 	c->session = s;
 	c->stream = ev->stream;
-	c->fd = -1;
 	hf_client_set_user(ev->stream, c);
 	TAILQ_INSERT_TAIL(&s->all, c, all);
 	s->conn_cnt++;
@@ -426,32 +523,38 @@ static void on_open(struct session *s, const struct hf_client_event *ev)
 			return;
 		}
 	}
+	if (s->cfg->http) {
+		c->exchange = exchange_new(ev->info);
+		if (!c->exchange) {
+			conn_refuse(c, HF_LINK_RESET_LIMIT, &r->stats.refused_limit);
+			return;
+		}
+	}
 	if (s->cfg->eager)
-		conn_connect(c);
+		conn_connect(c, false);
 }
 
 static void on_data(struct conn *c, const uint8_t *p, size_t len)
 {
-	size_t n = 0;
-	if (c->state == CONN_WAITING)
-		conn_connect(c);
-	if (c->state == CONN_DEAD)
+	if (c->exchange) {
+		exchange_client_data(c, p, len);
 		return;
-	if (c->up.len == 0) {
-		n = write_server(c, p, len);
-		confirm(c, n);
 	}
-	if (!bytes_append(&c->up, p + n, len - n))
-		conn_refuse(c, HF_LINK_RESET_LIMIT, &c->session->relay->stats.refused_limit);
-	else
-		push_up(c);
+	if (c->state == CONN_WAITING)
+		conn_connect(c, false);
+	if (c->state != CONN_DEAD && conn_to_server(c, p, len))
+		conn_push_up(c);
 }
 
 static void on_half_close(struct conn *c)
 {
 	c->client_eof = true;
+	if (c->exchange) {
+		exchange_client_eof(c);
+		return;
+	}
 	if (c->state != CONN_WAITING) {
-		push_up(c);
+		conn_push_up(c);
 		return;
 	}
 	/* Not one byte came: nothing to ask a server. */
@@ -463,13 +566,17 @@ static void on_closed(struct conn *c)
 {
 	c->session->relay->stats.streams_closed++;
 	c->stream = NULL;
+	if (!is_pipe(c)) {
+		conn_end(c, c->srv != NULL);
+		return;
+	}
 	if (c->state != CONN_OPEN || c->deaf || (c->up.len == 0 && c->fin_sent)) {
 		conn_end(c, false);
 		return;
 	}
 	/* The server has ended its answer but still owes us to read the rest of the question. */
 	time_out_in(c, &c->session->lingering, LINGER_NS);
-	push_up(c);
+	conn_push_up(c);
 }
 
 static void on_event(struct session *s, const struct hf_client_event *ev)
@@ -519,11 +626,14 @@ static int take_client_events(struct session *s)
 /* Connections whose time is over, and those that wait for another turn. */
 static void run_due(struct session *s)
 {
+	struct server_conn *v;
 	struct conn *c, *last;
 	while ((c = TAILQ_FIRST(&s->connecting)) && c->deadline <= s->now)
 		connect_failed(c, ETIMEDOUT);
 	while ((c = TAILQ_FIRST(&s->lingering)) && c->deadline <= s->now)
 		conn_end(c, true);
+	while ((v = TAILQ_FIRST(&s->kept)) && v->deadline <= s->now)
+		kept_end_first(s);
 	/* Only those that are there now: each may queue itself again. */
 	last = TAILQ_LAST(&s->run, conn_list);
 	for (c = NULL; c != last;) {
@@ -537,7 +647,9 @@ static void run_due(struct session *s)
 static int wait_ms(const struct session *s)
 {
 	const struct conn *c = TAILQ_FIRST(&s->connecting), *l = TAILQ_FIRST(&s->lingering);
+	const struct server_conn *v = TAILQ_FIRST(&s->kept);
 	uint64_t due = HF_MIN(c ? c->deadline : UINT64_MAX, l ? l->deadline : UINT64_MAX);
+	due = HF_MIN(due, v ? v->deadline : UINT64_MAX);
 	if (due == UINT64_MAX)
 		return -1;
 	return due <= s->now ? 0 : (int)((due - s->now) / HF_NS_MS) + 1;
@@ -571,11 +683,10 @@ static bool session_run(struct session *s)
 		n = epoll_wait(s->epoll_fd, ev, EVENTS_PER_TURN, more ? 0 : wait_ms(s));
 		s->now = hf_os_now_ns();
 		for (int i = 0; i < n; i++) {
-			struct conn *c = ev[i].data.ptr;
 			if (ev[i].data.ptr == s->relay)
 				return true;
-			if (ev[i].data.ptr != s->client && c->state != CONN_DEAD)
-				on_socket(c, ev[i].events);
+			if (ev[i].data.ptr != s->client)
+				on_socket(s, ev[i].data.ptr, ev[i].events);
 		}
 	}
 }
@@ -587,6 +698,8 @@ static void session_end(struct session *s)
 		s->relay->stats.streams_lost += c->stream != NULL;
 		conn_end(c, true);
 	}
+	while (!TAILQ_EMPTY(&s->kept))
+		kept_end_first(s);
 	reap(s);
 	if (s->epoll_fd >= 0)
 		close(s->epoll_fd);
@@ -602,12 +715,17 @@ static bool serve(struct hf_relay *r, struct hf_client *client)
 	s->relay = r;
 	s->cfg = r->cfg;
 	s->client = client;
+	s->buf = s->room + HF_HTTP_GROWS;
 	s->turn = r->index; /* threads do not begin at the same server */
 	TAILQ_INIT(&s->all);
 	TAILQ_INIT(&s->run);
 	TAILQ_INIT(&s->connecting);
 	TAILQ_INIT(&s->lingering);
 	TAILQ_INIT(&s->dead);
+	TAILQ_INIT(&s->kept);
+	TAILQ_INIT(&s->ended);
+	for (uint32_t i = 0; i < HF_FARM_SERVER_MAX; i++)
+		TAILQ_INIT(&s->kept_of[i]);
 	if (session_watch(s) < 0) {
 		hf_log(HF_LOG_ERROR, "hfrelay", "epoll: %s", strerror(errno));
 	} else {

@@ -1,5 +1,5 @@
 /* relay.h -- one relay thread: an endpoint of the appliance on one side, TCP connections to the farm
- * on the other, one connection per stream. Everything the thread has hangs on one epoll set.
+ * on the other, one connection per stream or (--http) per request. Everything the thread has hangs on one epoll set.
  *
  * Back-pressure: a client's bytes are confirmed to the appliance when the server's socket has taken
  * them, so at most --stream-credit bytes per stream wait here; a server's bytes are read only when
@@ -24,6 +24,9 @@ struct hf_relay_cfg {
 	uint32_t stream_credit;
 	enum hf_proxy_mode proxy;
 	bool eager; /* connect when the stream opens, not at its first byte */
+	bool http; /* streams are HTTP: a connection to a server serves one request after the other */
+	uint32_t keep_max; /* of such, that wait for a request; per thread */
+	uint64_t keep_ns;  /* for so long at most */
 	uint64_t connect_ns;
 	struct hf_farm farm;
 };

@@ -40,6 +40,7 @@ static void assert_head(const struct hf_http_head *got, const struct hf_http_hea
 	assert_int_equal(got->again, w.again);
 	assert_int_equal(got->upgrade, w.upgrade);
 	assert_int_equal(got->expects, w.expects);
+	assert_int_equal(got->alone, w.alone);
 	assert_int_equal(got->status, w.status);
 }
 
@@ -260,7 +261,7 @@ static const struct taken requests[] = {
 		"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9223372036854775807 \r\n" XFF
 		"\r\n"},
 	{S("GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 000\r\nExpect: 100-Continue\r\n\r\n"),
-		{.body = HF_HTTP_LENGTH, .expects = true},
+		{.body = HF_HTTP_LENGTH, .expects = true, .alone = true},
 		"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 000\r\nExpect: 100-Continue\r\n" XFF
 		"\r\n"},
 	{S("PUT / HTTP/1.1\r\nHost: a\r\nTRANSFER-encoding:Chunked\r\nTE: trailers\r\n"
@@ -268,10 +269,18 @@ static const struct taken requests[] = {
 		{.body = HF_HTTP_CHUNKED},
 		"PUT / HTTP/1.1\r\nHost: a\r\nTRANSFER-encoding:Chunked\r\nTrailer: x\r\n" XFF
 		"\r\n"},
+	{S("DELETE / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx"),
+		{.len = 49, .body = HF_HTTP_LENGTH, .body_len = 1, .alone = true},
+		"DELETE / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n" XFF "\r\n"},
+	{S("DELETE / HTTP/1.1\r\nHost: a\r\n\r\n"), {.len = 0},
+		"DELETE / HTTP/1.1\r\nHost: a\r\n" XFF "\r\n"},
+	{S("PATCH / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx"),
+		{.len = 48, .body = HF_HTTP_LENGTH, .body_len = 1},
+		"PATCH / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n" XFF "\r\n"},
 	/* An upgrade, and what is none. */
 	{S("GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: keep-alive, Upgrade\r\n"
 	   "Sec-WebSocket-Key: x\r\n\r\n"),
-		{.upgrade = true, .keep = true},
+		{.upgrade = true, .keep = true, .alone = true},
 		"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nSec-WebSocket-Key: x\r\n" XFF
 		"Connection: upgrade\r\n\r\n"},
 	{S("GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\r\n"), {.again = true},

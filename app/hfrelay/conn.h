@@ -118,7 +118,7 @@ size_t exchange_before(const struct exchange *x, uint8_t *buf);
 bool exchange_server_data(struct conn *c, size_t len);
 /* The server ended its connection, or broke it. The same. */
 bool exchange_server_eof(struct conn *c, bool broken);
-/* None could be reached, or there is nothing left to reach one with. */
-void exchange_no_server(struct conn *c);
+/* None could be reached, or there is nothing left to reach one with; the counter shows it. */
+void exchange_no_server(struct conn *c, uint64_t *counter);
 
 #endif

@@ -79,6 +79,20 @@ static const char *reason_of(uint32_t status)
 	}
 }
 
+/* What waits for a server that will not take it, and what is of no interest any more: dealt with. */
+static void drop_up(struct conn *c)
+{
+	hf_client_consumed(c->stream, c->up.len - c->header_len);
+	c->header_len = 0;
+	bytes_drop(&c->up);
+}
+
+static void drop_in(struct conn *c)
+{
+	hf_client_consumed(c->stream, c->exchange->in.len);
+	bytes_drop(&c->exchange->in);
+}
+
 /* In place of a server, and then the client's connection ends; a response that has begun cannot be
  * mended, so that it is cut off with a reset. */
 static void answer(struct conn *c, uint32_t status, uint64_t *counter)
@@ -93,8 +107,8 @@ static void answer(struct conn *c, uint32_t status, uint64_t *counter)
 	++*counter;
 	conn_leave(c, true);
 	x->phase = OVER;
-	bytes_drop(&x->in);
-	bytes_drop(&c->up);
+	drop_up(c);
+	drop_in(c);
 	len = snprintf(text, sizeof(text),
 		"HTTP/1.1 %u %s\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", status,
 		reason_of(status));
@@ -103,10 +117,9 @@ static void answer(struct conn *c, uint32_t status, uint64_t *counter)
 		conn_run_later(c);
 }
 
-void exchange_no_server(struct conn *c)
+void exchange_no_server(struct conn *c, uint64_t *counter)
 {
-	static uint64_t counted_by_the_caller;
-	answer(c, 503, &counted_by_the_caller);
+	answer(c, 503, counter);
 }
 
 static void refuse_request(struct conn *c, enum hf_http_verdict why)
@@ -233,18 +246,16 @@ static bool finish(struct conn *c, size_t n)
 		conn_keep(c);
 	else
 		conn_leave(c, x->phase == REQUEST_BODY);
-	bytes_drop(&c->up);
+	drop_up(c);
 	bytes_drop(&x->again);
 	x->answered = false;
 	x->served = true;
 	x->phase = x->closing ? OVER : REQUEST_HEAD;
 	c->server_eof = x->closing;
-	if (x->closing) {
-		hf_client_consumed(c->stream, x->in.len);
-		bytes_drop(&x->in);
-	} else {
+	if (x->closing)
+		drop_in(c);
+	else
 		advance(c);
-	}
 	return false;
 }
 
@@ -343,7 +354,7 @@ static void begin_again(struct conn *c)
 	struct hf_relay *r = c->session->relay;
 	r->stats.kept_ended++;
 	conn_leave(c, true);
-	bytes_drop(&c->up);
+	drop_up(c);
 	if (!bytes_append(&c->up, x->again.p + x->again.off, x->again.len)) {
 		conn_refuse(c, HF_LINK_RESET_LIMIT, &r->stats.refused_limit);
 		return;

@@ -407,12 +407,10 @@ static struct server_conn *server_open(struct session *s, uint32_t server)
 static void no_server(struct conn *c, enum hf_link_reset_reason why, uint64_t *counter)
 {
 	c->state = CONN_WAITING;
-	if (!c->exchange) {
+	if (c->exchange)
+		exchange_no_server(c, counter);
+	else
 		conn_refuse(c, why, counter);
-		return;
-	}
-	++*counter;
-	exchange_no_server(c);
 }
 
 void conn_connect(struct conn *c, bool kept)

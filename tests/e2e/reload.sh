@@ -10,14 +10,22 @@ serial() {
 		-tls1_2 -cipher AES128-GCM-SHA256 </dev/null 2>/dev/null | openssl x509 -noout -serial
 }
 
+# A download of five seconds is under way: its pid is in $download.
+begin_download() {
+	local before
+	before=$(farm_stat worker streams_opened) || return
+	e2e_same 40m --limit-rate 8M >"$FARM_DIR/download" 2>&1 &
+	download=$!
+	farm_wait 20 stream_opened "$before" || { echo "no download begins"; return 1; }
+}
+stream_opened() { [ "$(farm_stat worker streams_opened)" -gt "$1" ]; }
+
 changed() { [ "$(serial)" = "$(openssl x509 -noout -serial -in "$FARM_DIR/www.pem")" ]; }
 
 new_certificate() {
 	local before download
 	before=$(serial)
-	e2e_same 40m --limit-rate 8M >"$FARM_DIR/download" 2>&1 &
-	download=$!
-	sleep 0.5
+	begin_download || return
 	farm_certificate www "$FARM_SNI" || return
 	[ "$(serial)" = "$before" ] || { echo "changed before the reload"; return 1; }
 	hfctl reload || return
@@ -177,9 +185,7 @@ not_root() {
 # DRAIN-COMMAND...: a download under way finishes, a new connection is not accepted.
 drains() {
 	local download
-	e2e_same 40m --limit-rate 8M >"$FARM_DIR/download" 2>&1 &
-	download=$!
-	sleep 0.5
+	begin_download || return
 	"$@" || return
 	sleep 0.5
 	if farm_curl / --connect-timeout 2 >/dev/null 2>&1; then

@@ -152,7 +152,7 @@ static bool begin(struct conn *c)
 	bytes_consume(&x->in, x->req.len);
 	c->tried = 0;
 	conn_connect(c, x->req.again || x->served);
-	if (x->phase != REQUEST_BODY) /* there is no server */
+	if (c->state == CONN_DEAD || x->phase != REQUEST_BODY) /* there is no server */
 		return false;
 	if (c->srv->kept && x->req.again && !bytes_append(&x->again, c->up.p + c->up.off, len)) {
 		conn_refuse(c, HF_LINK_RESET_LIMIT, &r->stats.refused_limit);
@@ -201,18 +201,19 @@ static void advance(struct conn *c)
 	if (x->phase == REQUEST_BODY) {
 		if (x->in.len && !pass_body(c))
 			return;
-		if (x->to_server.done)
+		if (x->to_server.done) {
 			x->phase = RESPONSE;
-		else if (c->client_eof)
+		} else if (c->client_eof && !x->answered) { /* else the answer goes on */
 			refuse_request(c, HF_HTTP_BAD);
+			return;
+		}
 	}
 	if (x->phase == TUNNEL && x->in.len) {
 		if (!conn_to_server(c, x->in.p + x->in.off, x->in.len))
 			return;
 		bytes_drop(&x->in);
 	}
-	if (c->state != CONN_DEAD)
-		conn_push_up(c);
+	conn_push_up(c);
 }
 
 void exchange_client_data(struct conn *c, const uint8_t *p, size_t len)

@@ -4,10 +4,11 @@ good and bad, in front of http_server.py. Prints "ok name" or "not ok name: why"
 import hashlib
 import json
 import os
-import re
+import random
 import socket
 import ssl
 import sys
+import threading
 import time
 
 address, port, ca, name, relay_stats, control = sys.argv[1:]
@@ -93,8 +94,20 @@ class Client:
         expect(status == 200, f"status {status}")
         return json.loads(body)
 
+    def half_close(self):
+        """close_notify, and reading goes on."""
+        self.tls.setblocking(False)
+        try:
+            self.tls.unwrap()
+        except ssl.SSLWantReadError:
+            pass
+        self.tls.settimeout(60)
+
     def ended(self):
-        return self.file.read() == b""
+        try:
+            return self.file.read() == b""
+        except ssl.SSLZeroReturnError:  # how Python says it after half_close
+            return True
 
 
 def connections_are_shared():
@@ -282,6 +295,80 @@ def who_goes_early_leaves_nothing():
     soon(lambda: stat("streams") == 0, f"{stat('streams')} streams stay")
 
 
+def who_has_said_all_is_answered():
+    for target, method, body, want in (("/slow", "GET", b"", b"{"), ("/early", "POST", b"half", b"abcdef")):
+        with Client() as c:
+            length = f"Content-Length: {2 * len(body)}\r\n" if body else ""
+            c.send(f"{method} {target} HTTP/1.1\r\nHost: {name}\r\n{length}\r\n".encode() + body)
+            if body:
+                c.file.peek(1) # the answer has begun
+            c.half_close()
+            status, _, got = c.response()
+            expect(status == 200 and got.startswith(want), f"{target}: {status} {got[:20]!r}")
+            expect(c.ended(), f"{target}: and goes on")
+    with Client() as c:
+        c.send(f"POST /echo HTTP/1.1\r\nHost: {name}\r\nContent-Length: 9\r\n\r\nhalf")
+        c.half_close()
+        expect(c.response()[0] == 400, "half a request")
+
+
+def crowd_member(dice, me, wrong):
+    """Good and bad manners as the dice fall; whatever the others do, what is answered is one's own."""
+    def asks_often(c):
+        for i in range(dice.randrange(1, 6)):
+            body = dice.randbytes(dice.choice((0, 1, 5000)))
+            told = c.echo("/echo", f"X-Mine: {me}-{i}", *([f"Content-Length: {len(body)}"] if body else []),
+                          method="POST" if body else "GET", body=body)
+            expect(f"X-Mine: {me}-{i}" in told["head"], "somebody else's answer")
+            expect(told["sha256"] == hashlib.sha256(body).hexdigest(), "somebody else's body")
+
+    def at_once(c):
+        c.send("".join(f"GET /echo HTTP/1.1\r\nHost: {name}\r\nX-Mine: {me}-{i}\r\n\r\n" for i in range(4)))
+        for i in range(dice.randrange(5)):
+            expect(f"X-Mine: {me}-{i}" in json.loads(c.response()[2])["head"], "somebody else's answer")
+
+    def goes_early(c):
+        c.send(f"POST /echo HTTP/1.1\r\nHost: {name}\r\nTransfer-Encoding: chunked\r\n\r\n"[: dice.randrange(1, 80)])
+
+    def takes_a_part(c):
+        c.send(f"GET {dice.choice(('/big', '/chunked', '/slow', '/until'))} HTTP/1.1\r\nHost: {name}\r\n\r\n")
+        c.tls.recv(dice.choice((1, 100, 100_000)))
+
+    def half_closes(c):
+        c.send(f"GET {dice.choice(('/big', '/echo', '/cut', '/silent', '/extra'))} HTTP/1.1\r\nHost: {name}\r\n\r\n")
+        c.half_close()
+        c.tls.recv(1)
+
+    def talks_to_a_bad_one(c):
+        status, _, body = c.get(dice.choice(("/cut", "/silent", "/garbage", "/extra", "/bye", "/refuse", "/nothing")))
+        expect(status in (200, 413, 502) and b"evil" not in body, f"status {status}")
+
+    def makes_no_sense(c):
+        c.send(dice.randbytes(dice.randrange(1, 300)) + b"\r\n\r\n")
+        expect(c.response()[0] in (400, 501), "answered")
+
+    for _ in range(40):
+        act = dice.choice((asks_often, asks_often, at_once, goes_early, takes_a_part, half_closes, talks_to_a_bad_one,
+                           makes_no_sense))
+        try:
+            with Client() as c:
+                act(c)
+        except Exception as e:
+            if act in (asks_often, at_once, makes_no_sense) or "somebody" in str(e) or "status" in str(e):
+                wrong.append(f"{act.__name__}: {e!r}")
+
+
+def a_crowd_of_all_manners():
+    seed, wrong = random.randrange(1 << 32), []
+    crowd = [threading.Thread(target=crowd_member, args=(random.Random(seed + i), f"{i}", wrong)) for i in range(16)]
+    for one in crowd:
+        one.start()
+    for one in crowd:
+        one.join()
+    expect(not wrong, f"seed {seed}: {wrong[:3]}")
+    soon(lambda: stat("streams") == 0, f"seed {seed}: {stat('streams')} streams stay")
+
+
 def kept_connections_end():
     with Client() as c:
         c.get("/echo")
@@ -293,7 +380,7 @@ bad = 0
 for run in (connections_are_shared, who_asks_is_told, a_connection_asks_often, every_kind_of_response, http10_clients,
             bodies_arrive, another_protocol, bad_requests_are_refused, what_a_server_says_too_much,
             servers_that_break_off, a_kept_connection_may_have_ended, who_goes_early_leaves_nothing,
-            kept_connections_end):
+            who_has_said_all_is_answered, a_crowd_of_all_manners, kept_connections_end):
     label = run.__name__.replace("_", " ")
     try:
         run()

@@ -42,6 +42,11 @@ async def answer(reader, writer, conn, cnt, once):
         return False
     if target == "/refuse": # and the body is read all the same
         writer.write(response(b"no", "413 Content Too Large"))
+    if target == "/early": # a long answer that does not wait for the body
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nabc")
+        await asyncio.sleep(1)
+        writer.write(b"def")
+        return False
     if target == "/silent":
         return False
     if target == "/cut":

@@ -85,9 +85,9 @@ bool bytes_append(struct bytes *b, const void *p, size_t len);
 void bytes_consume(struct bytes *b, size_t len);
 void bytes_drop(struct bytes *b);
 
-/* To a server: one that waits for `again` requests may be taken, else a new one is made. */
+/* Gets it a connection to a server whose turn it is; `kept`: one that waits there will do. */
 void conn_connect(struct conn *c, bool kept);
-/* Gives the connection to the server back, for the next request of whomever. */
+/* Gives that back, for the next request of whomever; or ends it. Then it waits for bytes that want a server. */
 void conn_keep(struct conn *c);
 void conn_leave(struct conn *c, bool reset);
 /* We end it: the stream is told why, the counter shows it. */

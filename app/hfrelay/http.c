@@ -31,7 +31,6 @@ struct facts {
 	uint64_t length;
 	bool chunked; /* the coding, if there is one */
 	bool h2c;     /* Upgrade names it */
-	bool expects;
 	bool conn_close, conn_keep, conn_upgrade;
 	struct hf_span named[NAMED_MAX]; /* in Connection */
 	uint32_t named_cnt;
@@ -44,14 +43,9 @@ static bool is_digit(uint8_t c)
 	return c >= '0' && c <= '9';
 }
 
-static uint8_t lower(uint8_t c)
-{
-	return c >= 'A' && c <= 'Z' ? (uint8_t)(c | 0x20) : c;
-}
-
 static bool is_alnum(uint8_t c)
 {
-	return is_digit(c) || (lower(c) >= 'a' && lower(c) <= 'z');
+	return is_digit(c) || (hf_lower(c) >= 'a' && hf_lower(c) <= 'z');
 }
 
 static bool is_tchar(uint8_t c)
@@ -90,18 +84,12 @@ static bool is_method(struct hf_span s)
 
 static bool eq(struct hf_span s, const char *word)
 {
-	return s.len == strlen(word) && memcmp(s.p, word, s.len) == 0;
+	return hf_span_eq(s, hf_span(word, strlen(word)));
 }
 
-/* Whatever the case; `word` is in lower case. */
 static bool eq_nocase(struct hf_span s, const char *word)
 {
-	size_t i, len = strlen(word);
-	if (s.len != len)
-		return false;
-	for (i = 0; i < len && lower(s.p[i]) == (uint8_t)word[i]; i++)
-		;
-	return i == len;
+	return hf_span_eq_nocase(s, hf_span(word, strlen(word)));
 }
 
 /* As CGI and its heirs see a name, which make one letter of '-' and '_'. */
@@ -111,19 +99,9 @@ static bool eq_folded(struct hf_span s, const char *word)
 	if (s.len != len)
 		return false;
 	for (i = 0; i < len; i++)
-		if (lower(s.p[i]) != (uint8_t)word[i] && !(s.p[i] == '_' && word[i] == '-'))
+		if (hf_lower(s.p[i]) != (uint8_t)word[i] && !(s.p[i] == '_' && word[i] == '-'))
 			break;
 	return i == len;
-}
-
-static bool eq_names(struct hf_span a, struct hf_span b)
-{
-	size_t i;
-	if (a.len != b.len)
-		return false;
-	for (i = 0; i < a.len && lower(a.p[i]) == lower(b.p[i]); i++)
-		;
-	return i == a.len;
 }
 
 /* Cuts what is before `c` off the front of `s`, and `c`. */
@@ -332,13 +310,12 @@ static bool read_connection(struct hf_span list, struct facts *x)
 	return true;
 }
 
-static bool read_upgrade(struct hf_span list, struct facts *x)
+static void read_upgrade(struct hf_span list, struct facts *x)
 {
 	struct hf_span e;
 	x->upgrade_cnt++;
 	while (next_element(&list, &e))
 		x->h2c |= eq_nocase(e, "h2c");
-	return true;
 }
 
 /* Notes what this field says of the message; false: nobody may be asked to agree with it. */
@@ -356,17 +333,15 @@ static bool note(const struct field *f, enum kind kind, struct facts *x)
 	if (eq_nocase(f->name, "connection"))
 		return read_connection(f->value, x);
 	if (eq_nocase(f->name, "upgrade"))
-		return read_upgrade(f->value, x);
+		read_upgrade(f->value, x);
 	if (kind == RESPONSE)
 		return true;
 	if (eq_nocase(f->name, "host")) {
 		x->host = f->value;
 		return ++x->host_cnt == 1 && all(f->value, is_host_char);
 	}
-	if (eq_nocase(f->name, "expect")) {
-		x->expects = eq_nocase(f->value, "100-continue");
-		return x->expects; /* there is no other (RFC 9110 10.1.1) */
-	}
+	if (eq_nocase(f->name, "expect")) /* there is no other (RFC 9110 10.1.1) */
+		return eq_nocase(f->value, "100-continue");
 	return !eq_folded(f->name, "content-length") && !eq_folded(f->name, "transfer-encoding");
 }
 
@@ -392,7 +367,6 @@ static void say_framing(struct hf_http_head *h, const struct facts *x, enum hf_h
 {
 	h->body = x->length_cnt ? HF_HTTP_LENGTH : x->coding_cnt ? HF_HTTP_CHUNKED : otherwise;
 	h->body_len = x->length;
-	h->keep = x->conn_keep && !x->conn_close;
 	h->close = x->conn_close || (h->http10 && !x->conn_keep);
 }
 
@@ -439,7 +413,7 @@ static bool is_host_clear(
 		return h->http10;
 	return next_line(p, h->len, &begin, &line) == HF_HTTP_OK &&
 	       (!find_authority(line, &authority) ||
-		       (authority.len && eq_names(authority, x->host)));
+		       (authority.len && hf_span_eq_nocase(authority, x->host)));
 }
 
 enum hf_http_verdict hf_http_request(const uint8_t *p, size_t len, struct hf_http_head *h)
@@ -458,10 +432,9 @@ enum hf_http_verdict hf_http_request(const uint8_t *p, size_t len, struct hf_htt
 	if (x.coding_cnt && !x.chunked)
 		return HF_HTTP_UNSUPPORTED;
 	say_framing(h, &x, HF_HTTP_NONE);
-	/* HTTP/1.0 knows neither (RFC 9110 7.8, 10.1.1). h2c is not for TLS (RFC 7540 3.2), and would
+	/* HTTP/1.0 knows none (RFC 9110 7.8). h2c is not for TLS (RFC 7540 3.2), and would
 	 * carry requests past whoever looks at them. */
 	h->upgrade = !h->http10 && x.conn_upgrade && x.upgrade_cnt == 1 && !x.h2c;
-	h->expects = !h->http10 && x.expects;
 	h->again &= h->body == HF_HTTP_NONE && !h->upgrade;
 	h->alone = h->upgrade || (h->alone && h->body != HF_HTTP_NONE);
 	return HF_HTTP_OK;
@@ -508,7 +481,7 @@ enum hf_http_verdict hf_http_response(
 static bool is_named(struct hf_span name, const struct facts *x)
 {
 	uint32_t i = 0;
-	while (i < x->named_cnt && !eq_names(name, x->named[i]))
+	while (i < x->named_cnt && !hf_span_eq_nocase(name, x->named[i]))
 		i++;
 	return i < x->named_cnt;
 }
@@ -629,7 +602,7 @@ static int hex_digit(uint8_t c)
 {
 	if (is_digit(c))
 		return c - '0';
-	c = lower(c);
+	c = hf_lower(c);
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 

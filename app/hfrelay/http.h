@@ -38,14 +38,12 @@ struct hf_http_head {
 	size_t len; /* of the head as it came */
 	bool http10;
 	bool close; /* who sent it ends the connection after this exchange (RFC 9112 9.3) */
-	bool keep;  /* it says keep-alive (which a client of HTTP/1.0 must) */
 	enum hf_http_body body;
 	uint64_t body_len; /* HF_HTTP_LENGTH */
 	/* of a request */
 	bool head_method; /* HEAD: the response has no body */
 	bool again;       /* safe to send a second time: GET, HEAD or OPTIONS without a body */
 	bool upgrade;     /* asks for another protocol */
-	bool expects;     /* 100-continue */
 	bool alone; /* no other may follow it on its connection to the server: an upgrade, or a body where
 			     some servers read none and would take it for the next request (RFC 9110 9.3.1) */
 	/* of a response */

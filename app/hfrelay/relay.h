@@ -3,11 +3,12 @@
  *
  * Back-pressure: a client's bytes are confirmed to the appliance when the server's socket has taken
  * them, so at most --stream-credit bytes per stream wait here; a server's bytes are read only when
- * those read before have been taken by the link, so at most one read's worth waits.
+ * those read before have been taken by the link, so at most one read's worth waits. With --http the head of a
+ * request and that of a response wait beside, until they are whole (HF_HTTP_HEAD_MAX each).
  *
  * Threads: a hf_relay is its thread's; the farm is shared. Memory: malloc per stream, buffers only
  * while a side is slow. Units: ns. Errors: short of descriptors, memory or servers -> the stream is
- * reset with its reason, counted; nothing else is disturbed. */
+ * reset with its reason (--http: its request answered with 503), counted; nothing else is disturbed. */
 #ifndef HF_APP_HFRELAY_RELAY_H
 #define HF_APP_HFRELAY_RELAY_H
 

@@ -674,7 +674,7 @@ static const char *keep_name(struct load *l, const GENERAL_NAME *g, bool *room)
 		for (len = 0; len < (size_t)ASN1_STRING_length(s); len++) {
 			if (p[len] <= ' ' || p[len] >= 127)
 				return NULL; /* no name a client could ask for */
-			text[len] = (char)(p[len] >= 'A' && p[len] <= 'Z' ? p[len] + 32 : p[len]);
+			text[len] = (char)hf_lower(p[len]);
 		}
 	} else if (a && (ASN1_STRING_length(a) == 4 || ASN1_STRING_length(a) == 16)) {
 		int family = ASN1_STRING_length(a) == 4 ? AF_INET : AF_INET6;

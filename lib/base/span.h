@@ -28,6 +28,22 @@ static inline bool hf_span_eq(struct hf_span a, struct hf_span b)
 	return a.len == b.len && (a.len == 0 || memcmp(a.p, b.p, a.len) == 0);
 }
 
+/* Letters of ASCII alone, in names that have no case (RFC 4343, RFC 9110 5.1). */
+static inline uint8_t hf_lower(uint8_t c)
+{
+	return c >= 'A' && c <= 'Z' ? (uint8_t)(c | 0x20) : c;
+}
+
+static inline bool hf_span_eq_nocase(struct hf_span a, struct hf_span b)
+{
+	if (a.len != b.len)
+		return false;
+	for (size_t i = a.len; i-- > 0;) /* names differ in front less often than in the end */
+		if (hf_lower(a.p[i]) != hf_lower(b.p[i]))
+			return false;
+	return true;
+}
+
 static inline struct hf_reader hf_reader(const void *p, size_t len)
 {
 	const uint8_t *at = p;

@@ -68,7 +68,7 @@ static uint64_t bind_of(const uint8_t key[16], const struct hf_tls_site *site,
 	hf_writer_span(&w, vhost->name);
 	hf_writer_u8(&w, 0);
 	for (size_t i = 0; i < name.len; i++)
-		hf_writer_u8(&w, hf_tls_lower(name.p[i]));
+		hf_writer_u8(&w, hf_lower(name.p[i]));
 	HF_ASSERT(!w.overflow);
 	return hf_siphash(key, buf, w.len);
 }

@@ -307,23 +307,13 @@ int hf_tls_hello_parse_v2(
 
 /* ---- choice ---- */
 
-static bool name_eq(struct hf_span a, struct hf_span b)
-{
-	if (a.len != b.len)
-		return false;
-	for (size_t i = a.len; i-- > 0;) /* names differ in front less often than in the end */
-		if (hf_tls_lower(a.p[i]) != hf_tls_lower(b.p[i]))
-			return false;
-	return true;
-}
-
 /* "*.example.org" stands for exactly one label (RFC 6125 6.4.3). */
 static bool wildcard_eq(struct hf_span pattern, struct hf_span name)
 {
 	while (name.len > 0 && name.p[0] != '.')
 		name = hf_span(name.p + 1, name.len - 1);
 	return pattern.len > 1 && pattern.p[0] == '*' &&
-	       name_eq(hf_span(pattern.p + 1, pattern.len - 1), name);
+	       hf_span_eq_nocase(hf_span(pattern.p + 1, pattern.len - 1), name);
 }
 
 static void find_vhost(
@@ -336,7 +326,7 @@ static void find_vhost(
 	out->name = HF_TLS_NAME_UNKNOWN;
 	for (uint32_t i = 0; i < site->vhost_cnt; i++) {
 		const struct hf_tls_vhost *v = &site->vhost[i];
-		if (name_eq(v->name, name)) {
+		if (hf_span_eq_nocase(v->name, name)) {
 			out->vhost = v;
 			out->name = HF_TLS_NAME_EXACT;
 			return;

@@ -124,11 +124,6 @@ const struct hf_tls_group *hf_tls_group(uint16_t id); /* NULL: not served */
 const struct hf_tls_scheme *hf_tls_scheme(enum hf_pk_type key, struct hf_span offered);
 
 /* ---- tls_hello.c ---- */
-static inline uint8_t hf_tls_lower(uint8_t c)
-{
-	return c >= 'A' && c <= 'Z' ? c | 0x20 : c;
-}
-
 /* Is it in a list of 16-bit numbers as the wire has them? */
 bool hf_tls_has_u16(struct hf_span list, uint16_t want);
 

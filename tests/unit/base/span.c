@@ -85,6 +85,11 @@ static void vectors_come_whole_or_not(void **state)
 	assert_true(hf_span_eq(s, hf_span("abc", 3)));
 	assert_false(hf_span_eq(s, hf_span("abd", 3)));
 	assert_false(hf_span_eq(s, hf_span("abc", 2)));
+	assert_true(hf_span_eq_nocase(s, hf_span("aBC", 3)));
+	assert_false(hf_span_eq_nocase(s, hf_span("aBD", 3)));
+	assert_false(hf_span_eq_nocase(s, hf_span("AB", 2)));
+	assert_false(
+		hf_span_eq_nocase(hf_span("@[", 2), hf_span("`{", 2))); /* beside the letters */
 }
 
 static void writers_write_what_readers_read(void **state)

@@ -33,13 +33,11 @@ static void assert_head(const struct hf_http_head *got, const struct hf_http_hea
 	assert_int_equal(got->len, w.len);
 	assert_int_equal(got->http10, w.http10);
 	assert_int_equal(got->close, w.close);
-	assert_int_equal(got->keep, w.keep);
 	assert_int_equal(got->body, w.body);
 	assert_true(got->body_len == w.body_len);
 	assert_int_equal(got->head_method, w.head_method);
 	assert_int_equal(got->again, w.again);
 	assert_int_equal(got->upgrade, w.upgrade);
-	assert_int_equal(got->expects, w.expects);
 	assert_int_equal(got->alone, w.alone);
 	assert_int_equal(got->status, w.status);
 }
@@ -251,7 +249,7 @@ static const struct taken requests[] = {
 	{S("GET / HTTP/1.0\r\n\r\n"), {.again = true, .http10 = true, .close = true},
 		"GET / HTTP/1.0\r\n" XFF "Connection: keep-alive\r\n\r\n"},
 	{S("GET / HTTP/1.0\r\nConnection: Keep-Alive\r\nExpect: 100-continue\r\n\r\n"),
-		{.again = true, .http10 = true, .keep = true},
+		{.again = true, .http10 = true},
 		"GET / HTTP/1.0\r\nExpect: 100-continue\r\n" XFF "Connection: keep-alive\r\n\r\n"},
 	{S("GET / HTTP/1.0\r\nConnection: keep-alive, CLOSE\r\n\r\n"),
 		{.again = true, .http10 = true, .close = true},
@@ -261,7 +259,7 @@ static const struct taken requests[] = {
 		"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9223372036854775807 \r\n" XFF
 		"\r\n"},
 	{S("GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 000\r\nExpect: 100-Continue\r\n\r\n"),
-		{.body = HF_HTTP_LENGTH, .expects = true, .alone = true},
+		{.body = HF_HTTP_LENGTH, .alone = true},
 		"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 000\r\nExpect: 100-Continue\r\n" XFF
 		"\r\n"},
 	{S("PUT / HTTP/1.1\r\nHost: a\r\nTRANSFER-encoding:Chunked\r\nTE: trailers\r\n"
@@ -280,7 +278,7 @@ static const struct taken requests[] = {
 	/* An upgrade, and what is none. */
 	{S("GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: keep-alive, Upgrade\r\n"
 	   "Sec-WebSocket-Key: x\r\n\r\n"),
-		{.upgrade = true, .keep = true, .alone = true},
+		{.upgrade = true, .alone = true},
 		"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nSec-WebSocket-Key: x\r\n" XFF
 		"Connection: upgrade\r\n\r\n"},
 	{S("GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\r\n"), {.again = true},
@@ -307,7 +305,7 @@ static const struct taken requests[] = {
 	   "Connection: cookie,expect\r\nProxy-Connection: close\r\nProxy_Connection: "
 	   "a\r\nKeep_Alive: b\r\nte: trailers\r\nProxy-Authorization: "
 	   "c\r\n\r\n"),
-		{.again = true, .expects = true},
+		{.again = true},
 		"GET / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nProxy-Authorization: "
 		"c\r\n" XFF "\r\n"},
 	{S("GET / HTTP/1.1\r\nHost: a\r\nA: \xc3\xa4\t b \t\r\nB:\r\n\r\n"), {.again = true},
@@ -408,7 +406,7 @@ static const struct {
 	{&plain_get,
 		{S("HTTP/1.1 404 N\r\nTransfer-Encoding: chunked\r\nKeep-Alive: 5\r\nA: \xff\r\n"
 		   "Connection: keep-alive, a\r\nUpgrade: h2\r\nX-Forwarded-Proto: a\r\n\r\n"),
-			{.status = 404, .body = HF_HTTP_CHUNKED, .keep = true},
+			{.status = 404, .body = HF_HTTP_CHUNKED},
 			"HTTP/1.1 404 N\r\nTransfer-Encoding: chunked\r\nX-Forwarded-Proto: "
 			"a\r\n\r\n"},
 		false},
@@ -429,7 +427,7 @@ static const struct {
 		false},
 	{&old_req,
 		{S("HTTP/1.0 200 OK\r\nContent-Length: 0\r\nConnection: keep-alive\r\n\r\n"),
-			{.status = 200, .body = HF_HTTP_LENGTH, .http10 = true, .keep = true},
+			{.status = 200, .body = HF_HTTP_LENGTH, .http10 = true},
 			"HTTP/1.0 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"},
 		true},
 	/* No bodies. */

@@ -55,21 +55,32 @@ struct hf_worker_cfg hf_plan_worker(const struct hf_plan *p, const struct hf_con
 /* ---- capacity.c ---- */
 
 /* Of half a handshake, keys apart: see selfrun.h. */
+#define HF_SELFRUN_BURSTS 3u
 struct hf_selfrun {
 	uint64_t cold_ns; /* one by itself, its code and memory out of the near caches */
-	uint64_t warm_ns; /* each of a burst */
+	uint64_t warm_ns[HF_SELFRUN_BURSTS]; /* each of hf_selfrun_burst[] side by side */
 };
 
-/* What operations cost on this processor, by the engines that will compute them. */
+/* An operation with keys, by the engine that is best at it. */
+struct hf_capacity_op {
+	uint64_t ns;       /* each, lanes full */
+	uint64_t lanes;    /* 1: it is computed by itself */
+	uint64_t alone_ns; /* by the engine without lanes */
+};
+
+/* What operations cost on this processor, by the engines that will compute them. Figures of 64 bits
+ * throughout: hf_capacity_measure takes them as one array. */
 struct hf_capacity {
-	uint64_t rsa_ns[HF_PK_CLASS_CNT]; /* of two primes, lanes full */
-	uint64_t ec_ns[HF_EC_KIND_CNT][HF_GROUP_CNT];
-	uint64_t prf_ns, hash_ns; /* of 3 KB */
-	struct hf_selfrun half;   /* our own code, by a run of it */
+	struct hf_capacity_op rsa[HF_PK_CLASS_CNT]; /* of two primes */
+	struct hf_capacity_op ec[HF_EC_KIND_CNT][HF_GROUP_CNT];
+	struct {
+		uint64_t cold_ns, warm_ns; /* by itself; each of a burst */
+	} prf, hash;                       /* of 3 KB */
+	struct hf_selfrun half;            /* our own code, by a run of it */
 };
 
-/* A virtual processor's speed comes and goes: how often all is measured, and the mean taken, when nobody
- * waits for the boot. */
+/* A virtual processor's speed comes and goes: how often all is measured, and the mean of the middle half taken,
+ * when nobody waits for the boot. */
 #define HF_CAPACITY_ROUNDS 8u
 
 enum hf_capacity_kind { HF_CAPACITY_RSA, HF_CAPACITY_ECDHE, HF_CAPACITY_RESUMED };
@@ -77,7 +88,8 @@ enum hf_capacity_kind { HF_CAPACITY_RSA, HF_CAPACITY_ECDHE, HF_CAPACITY_RESUMED 
 struct hf_loaded_site;
 struct hf_app;
 void hf_capacity_measure(struct hf_capacity *c, const struct hf_pk_engine_ref *pk, uint32_t pk_cnt,
-	const struct hf_sym_driver *sym, void *sym_ctx, uint32_t rounds);
+	const struct hf_sym_driver *sym, void *sym_ctx,
+	uint32_t rounds); /* <= HF_CAPACITY_ROUNDS */
 /* For --plan: starts engines in memory of their own, measures, stops them. 0, or -1: they do not start. */
 HF_MUST_CHECK int hf_capacity_try(struct hf_app *app);
 /* Handshakes in a CPU second of one worker; 0: not known. */

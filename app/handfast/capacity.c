@@ -1,8 +1,13 @@
-/* capacity.c -- how many handshakes a worker will bear, told before it serves. Nearly all of a full
+/* capacity.c -- how many handshakes a worker will bear, told before it serves. Most of a full
  * handshake is arithmetic with keys, and that is timed at start, by the engines that will compute it, on the
  * processor at hand; so are hashes and key derivations, and our own code, by a short run of it
  * (selfrun.c). What that run has not, the rest of the handshake and the device, is in proportion to
- * it: the proportions were measured once and stand below. */
+ * it: the proportions were measured once and stand below.
+ *
+ * A saturated worker has one of two gaits. Where keys are used one at a time, each step of a handshake comes
+ * by itself, after an operation that took the caches. Where they are used in lanes, or not at all, handshakes
+ * go side by side, as many as there are lanes: their steps come in bursts, find the code of the step before
+ * warm, and share turns, interrupts and lanes of hashes. So everything has a price in either gait. */
 #include <inttypes.h>
 #include <stdlib.h>
 #include "app/handfast/app.h"
@@ -10,32 +15,36 @@
 #include "app/handfast/site_load.h"
 
 #define TRIES 9u
+#define ALL UINT64_MAX /* side by side: nobody waits for a key */
+#define BURST 8u       /* hashes and derivations of one turn, of handshakes side by side */
 #define COLD_LEN (2u << 20)
 #define PRFS_FULL 4u /* master secret, keys, two Finished; resumed: the last three */
 #define PRFS_RESUMED 3u
 #define HASHES 3u /* of a transcript: two Finished, and the session's or a signature's */
 
-/* Per cent of what half a handshake costs in selfrun.c: TCP and TLS of a whole connection without a request,
- * without keys, hashes and derivations. Measured over memif, where frames cost next to nothing. Between
- * private-key operations each step finds the caches cold; resumptions come in bursts. */
-#define CODE_FULL 195u
-#define CODE_RESUMED 195u
+/* Per cent of what half a handshake costs in selfrun.c, by itself or in bursts: TCP and TLS of a whole
+ * connection without a request, without keys, hashes and derivations. Measured over memif, where frames
+ * cost next to nothing. */
+#define CODE 195u
 
-/* Per cent of the cold half handshake: what a frame costs in the port, with the interrupt that
- * brings it, which frames share when they come in numbers as those of resumptions do. Measured over veth in
- * a virtual machine, where such an interrupt is dear. With AF_XDP a thread of the kernel takes frames in,
- * and what is counted here of that is the cold caches that it leaves behind. Of cards nothing is known yet
- * but what a poll costs. */
+/* Per cent of half a handshake in the same gait: what a frame costs in the port, with the interrupt that
+ * brings it. Measured over veth in virtual machines, where such an interrupt is dear; those of bursts over
+ * AF_XDP alone, and af_packet's in proportion. With AF_XDP a thread of the kernel takes
+ * frames in, and what is counted here of that is the cold caches that it leaves behind. Of cards nothing is
+ * known yet but what a poll costs. */
 static const struct {
 	const char *prefix;
-	uint32_t rx, rx_burst, tx;
-} devices[] = {{"net_af_packet", 68, 36, 32}, {"net_af_xdp", 36, 16, 34}, {"", 1, 1, 1}};
+	struct {
+		uint32_t rx, tx;
+	} alone, burst;
+} devices[] = {{"net_af_packet", {68, 32}, {52, 30}}, {"net_af_xdp", {36, 34}, {24, 24}},
+	{"", {1, 1}, {1, 1}}};
 
 /* Frames of a handshake and a close by reset, without a request. */
 static const struct {
 	uint32_t in, out;
 } frames[] = {
-	[HF_CAPACITY_RSA] = {7, 5}, [HF_CAPACITY_ECDHE] = {7, 6}, [HF_CAPACITY_RESUMED] = {6, 2}};
+	[HF_CAPACITY_RSA] = {7, 5}, [HF_CAPACITY_ECDHE] = {7, 6}, [HF_CAPACITY_RESUMED] = {6, 3}};
 
 /* ---- measuring ---- */
 
@@ -52,12 +61,14 @@ static uint64_t cold_now_ns(void)
 	return hf_os_now_ns();
 }
 
-/* Of an operation when lanes are full, or by itself, whichever is cheaper. */
-static uint64_t best_of(uint64_t best, const struct hf_pk_pace *pace, uint32_t quantum)
+/* Lanes full, or by itself, whichever is cheaper. */
+static void take_best(struct hf_capacity_op *best, const struct hf_pk_pace *pace, uint32_t quantum)
 {
-	uint64_t lane = pace->batch / HF_MAX(quantum, 1u);
-	uint64_t now = HF_MIN(lane, pace->whole);
-	return best ? HF_MIN(best, now) : now;
+	struct hf_capacity_op now = {pace->batch / HF_MAX(quantum, 1u), quantum, pace->whole};
+	if (now.alone_ns <= now.ns)
+		now = (struct hf_capacity_op){now.alone_ns, 1, now.alone_ns};
+	if (!best->ns || now.ns < best->ns)
+		*best = now;
 }
 
 static void measure_keys(struct hf_capacity *c, const struct hf_pk_engine_ref *pk, uint32_t cnt)
@@ -68,69 +79,91 @@ static void measure_keys(struct hf_capacity *c, const struct hf_pk_engine_ref *p
 		const struct hf_pk_engine *engine = pk[e].engine;
 		for (uint32_t i = 0; i < HF_PK_CLASS_CNT && engine->takes && !pk[e].off; i++) {
 			pace = hf_pk_measure(&pk[e], last, i, cold_now_ns);
-			c->rsa_ns[i] = best_of(c->rsa_ns[i], &pace, engine->quantum);
+			take_best(&c->rsa[i], &pace, engine->quantum);
 		}
 		for (enum hf_ec_kind k = HF_EC_BASE; k < HF_EC_KIND_CNT && !pk[e].off; k++)
 			for (enum hf_group g = HF_GROUP_X25519; g < HF_GROUP_CNT && engine->ec; g++)
 				if (hf_ec_name[k][g] && engine->takes_ec(pk[e].ctx[0], k, g)) {
 					pace = hf_pk_ec_measure(&pk[e], last, k, g, cold_now_ns);
-					c->ec_ns[k][g] =
-						best_of(c->ec_ns[k][g], &pace, engine->ec_quantum);
+					take_best(&c->ec[k][g], &pace, engine->ec_quantum);
 				}
 	}
 }
 
-static uint64_t measure_job(const struct hf_sym_driver *sym, void *ctx, struct hf_sym_job *job)
+/* cnt jobs alike in one burst: ns of each. */
+static uint64_t measure_jobs(
+	const struct hf_sym_driver *sym, void *ctx, const struct hf_sym_job *job, uint32_t cnt)
 {
+	struct hf_sym_job jobs[BURST], *v[BURST];
+	uint8_t out[BURST][HF_HASH_MAX];
 	uint64_t best = UINT64_MAX;
 	for (uint32_t i = 0; i < TRIES; i++) {
-		uint64_t began = cold_now_ns(), took;
-		sym->burst(ctx, (struct hf_sym_job *const[]){job}, 1);
+		uint64_t began, took;
+		for (uint32_t j = 0; j < cnt; j++) {
+			jobs[j] = *job;
+			jobs[j].out = out[j];
+			v[j] = &jobs[j];
+		}
+		began = cold_now_ns();
+		sym->burst(ctx, v, cnt);
 		took = cold_now_ns() - began;
 		best = HF_MIN(best, took);
 	}
-	return best;
+	return best / cnt;
 }
 
-/* A key derivation, and a transcript of 3 KB hashed, each alone in its burst. */
+/* A key derivation, and a transcript of 3 KB hashed. */
 static void measure_hashes(struct hf_capacity *c, const struct hf_sym_driver *sym, void *ctx)
 {
 	static const uint8_t text[3072];
-	uint8_t out[HF_HASH_MAX];
 	struct hf_span v[] = {{text, 48}, {text, 13}, {text, 64}}, all = {text, sizeof(text)};
-	c->prf_ns = measure_job(sym, ctx,
-		&(struct hf_sym_job){.kind = HF_SYM_PRF,
-			.hash = HF_SHA256,
-			.v = v,
-			.v_cnt = 3,
-			.out = out,
-			.out_len = 48});
-	c->hash_ns = measure_job(sym, ctx,
-		&(struct hf_sym_job){
-			.kind = HF_SYM_HASH, .hash = HF_SHA256, .v = &all, .v_cnt = 1, .out = out});
+	struct hf_sym_job prf = {
+		.kind = HF_SYM_PRF, .hash = HF_SHA256, .v = v, .v_cnt = 3, .out_len = 48};
+	struct hf_sym_job hash = {.kind = HF_SYM_HASH, .hash = HF_SHA256, .v = &all, .v_cnt = 1};
+	c->prf.cold_ns = measure_jobs(sym, ctx, &prf, 1);
+	c->prf.warm_ns = measure_jobs(sym, ctx, &prf, BURST);
+	c->hash.cold_ns = measure_jobs(sym, ctx, &hash, 1);
+	c->hash.warm_ns = measure_jobs(sym, ctx, &hash, BURST);
+}
+
+static int by_size(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+	return x < y ? -1 : x > y;
+}
+
+/* Figure by figure the mean of the middle half: speeds that come and go count, a round in which the machine
+ * did something else does not. */
+static void take_means(struct hf_capacity *c, const struct hf_capacity *round, uint32_t cnt)
+{
+	uint64_t figure[HF_CAPACITY_ROUNDS];
+	uint32_t off = cnt / 4;
+	static_assert(sizeof(*c) % sizeof(figure[0]) == 0, "figures of 64 bits");
+	for (size_t at = 0; at < sizeof(*c); at += sizeof(figure[0])) {
+		uint64_t sum = 0;
+		for (uint32_t r = 0; r < cnt; r++)
+			memcpy(&figure[r], (const uint8_t *)&round[r] + at, sizeof(figure[0]));
+		qsort(figure, cnt, sizeof(figure[0]), by_size);
+		for (uint32_t r = off; r < cnt - off; r++)
+			sum += figure[r];
+		sum /= cnt - 2 * off;
+		memcpy((uint8_t *)c + at, &sum, sizeof(sum));
+	}
 }
 
 void hf_capacity_measure(struct hf_capacity *c, const struct hf_pk_engine_ref *pk, uint32_t pk_cnt,
 	const struct hf_sym_driver *sym, void *sym_ctx, uint32_t rounds)
 {
-	*c = (struct hf_capacity){.prf_ns = 0};
+	struct hf_capacity round[HF_CAPACITY_ROUNDS] = {0};
+	HF_ASSERT(rounds > 0 && rounds <= HF_CAPACITY_ROUNDS);
 	for (uint32_t r = 0; r < rounds; r++) {
-		struct hf_capacity one = {.prf_ns = 0};
-		measure_keys(&one, pk, pk_cnt);
-		measure_hashes(&one, sym, sym_ctx);
-		if (hf_selfrun(&one.half, pk, pk_cnt, sym, sym_ctx))
+		measure_keys(&round[r], pk, pk_cnt);
+		measure_hashes(&round[r], sym, sym_ctx);
+		if (hf_selfrun(&round[r].half, pk, pk_cnt, sym, sym_ctx))
 			hf_log(HF_LOG_WARN, "plan",
 				"no memory to try what code costs here: no prediction");
-		for (uint32_t i = 0; i < HF_PK_CLASS_CNT; i++)
-			c->rsa_ns[i] += one.rsa_ns[i] / rounds;
-		for (uint32_t k = 0; k < HF_EC_KIND_CNT; k++)
-			for (uint32_t g = 0; g < HF_GROUP_CNT; g++)
-				c->ec_ns[k][g] += one.ec_ns[k][g] / rounds;
-		c->prf_ns += one.prf_ns / rounds;
-		c->hash_ns += one.hash_ns / rounds;
-		c->half.cold_ns += one.half.cold_ns / rounds;
-		c->half.warm_ns += one.half.warm_ns / rounds;
 	}
+	take_means(c, round, rounds);
 }
 
 int hf_capacity_try(struct hf_app *app)
@@ -155,36 +188,70 @@ int hf_capacity_try(struct hf_app *app)
 
 /* ---- telling ---- */
 
-static double port_ns(
-	const struct hf_capacity *c, const struct hf_plan *p, enum hf_capacity_kind kind)
+static double half_ns(const struct hf_selfrun *half, uint64_t side_by_side)
 {
-	bool burst = kind == HF_CAPACITY_RESUMED;
+	uint32_t i = 0;
+	while (i < HF_SELFRUN_BURSTS - 1 && hf_selfrun_burst[i] < side_by_side)
+		i++;
+	return (double)(side_by_side > 1 ? half->warm_ns[i] : half->cold_ns);
+}
+
+/* TCP, TLS and the port. */
+static double carry_ns(const struct hf_capacity *c, const struct hf_plan *p,
+	enum hf_capacity_kind kind, uint64_t side_by_side)
+{
+	uint32_t rx, tx;
 	size_t d = 0;
 	while (strncmp(p->port[0].device, devices[d].prefix, strlen(devices[d].prefix)) != 0)
 		d++;
-	return (double)(frames[kind].in * (burst ? devices[d].rx_burst : devices[d].rx) +
-			frames[kind].out * devices[d].tx) *
-	       (double)c->half.cold_ns / 100;
+	rx = side_by_side > 1 ? devices[d].burst.rx : devices[d].alone.rx;
+	tx = side_by_side > 1 ? devices[d].burst.tx : devices[d].alone.tx;
+	return (CODE + frames[kind].in * rx + frames[kind].out * tx) / 100.0 *
+	       half_ns(&c->half, side_by_side);
+}
+
+static double hash_ns(
+	const struct hf_capacity *c, enum hf_capacity_kind kind, uint64_t side_by_side)
+{
+	bool alone = side_by_side <= 1;
+	double prf = (double)(alone ? c->prf.cold_ns : c->prf.warm_ns);
+	double hash = (double)(alone ? c->hash.cold_ns : c->hash.warm_ns);
+	return kind == HF_CAPACITY_RESUMED ? PRFS_RESUMED * prf : PRFS_FULL * prf + HASHES * hash;
+}
+
+/* A peer's value comes when its client has had our signature. Of those that were signed together some answer
+ * sooner, so a batch meets between one answer and all. With RSA in four lanes, 2.6 were counted. */
+static double derive_ns(const struct hf_capacity_op *derive, const struct hf_capacity_op *sign)
+{
+	double fill = HF_MIN((double)(sign->lanes + 1) / 2, (double)derive->lanes);
+	if (sign->lanes >= derive->lanes)
+		return (double)derive->ns;
+	return HF_MIN((double)derive->ns * (double)derive->lanes / fill, (double)derive->alone_ns);
 }
 
 double hf_capacity_rate(const struct hf_capacity *c, const struct hf_plan *p,
 	const struct hf_pk_key *key, enum hf_group group, enum hf_capacity_kind kind)
 {
-	double ns = port_ns(c, p, kind);
-	if (!c->half.warm_ns || !c->half.cold_ns)
+	const struct hf_capacity_op *op =
+		key->type == HF_PK_RSA
+			? &c->rsa[hf_pk_class(key)]
+			: &c->ec[HF_EC_SIGN]
+				[key->type == HF_PK_EC_P256 ? HF_GROUP_P256 : HF_GROUP_P384];
+	uint64_t side_by_side = kind == HF_CAPACITY_RESUMED ? ALL : op->lanes;
+	double ns = carry_ns(c, p, kind, side_by_side) + hash_ns(c, kind, side_by_side);
+	if (!c->half.cold_ns)
 		return 0;
-	if (kind == HF_CAPACITY_RESUMED)
-		return 1e9 / (ns + PRFS_RESUMED * (double)c->prf_ns +
-				     CODE_RESUMED * (double)c->half.warm_ns / 100);
-	ns += PRFS_FULL * (double)c->prf_ns + HASHES * (double)c->hash_ns +
-	      CODE_FULL * (double)c->half.cold_ns / 100;
-	ns += key->type == HF_PK_RSA
-		      ? (double)c->rsa_ns[hf_pk_class(key)]
-		      : (double)c->ec_ns[HF_EC_SIGN][key->type == HF_PK_EC_P256 ? HF_GROUP_P256
-										: HF_GROUP_P384];
+	if (kind != HF_CAPACITY_RESUMED)
+		ns += (double)op->ns;
 	if (kind == HF_CAPACITY_ECDHE)
-		ns += (double)(c->ec_ns[HF_EC_BASE][group] + c->ec_ns[HF_EC_MULTIPLY][group]);
+		ns += (double)c->ec[HF_EC_BASE][group].ns +
+		      derive_ns(&c->ec[HF_EC_MULTIPLY][group], op);
 	return 1e9 / ns;
+}
+
+static double us(uint64_t ns)
+{
+	return (double)ns / 1000;
 }
 
 static void print_costs(const struct hf_capacity *c, FILE *out)
@@ -192,17 +259,18 @@ static void print_costs(const struct hf_capacity *c, FILE *out)
 	static const char *const bits[HF_PK_CLASS_CNT] = {"2048", "3072", "4096"};
 	fprintf(out, "costs, us  ");
 	for (uint32_t i = 0; i < HF_PK_CLASS_CNT; i++)
-		fprintf(out, " rsa %s %.1f,", bits[i], (double)c->rsa_ns[i] / 1000);
+		fprintf(out, " rsa %s %.1f,", bits[i], us(c->rsa[i].ns));
 	for (uint32_t k = 0; k < HF_EC_KIND_CNT; k++)
 		for (uint32_t g = 0; g < HF_GROUP_CNT; g++)
-			if (hf_ec_name[k][g] && c->ec_ns[k][g])
-				fprintf(out, " %s %.1f,", hf_ec_name[k][g],
-					(double)c->ec_ns[k][g] / 1000);
-	fprintf(out,
-		" key derivation %.1f, 3 KB hashed %.1f, half a handshake's code %.1f cold %.1f "
-		"warm\n",
-		(double)c->prf_ns / 1000, (double)c->hash_ns / 1000, (double)c->half.cold_ns / 1000,
-		(double)c->half.warm_ns / 1000);
+			if (hf_ec_name[k][g] && c->ec[k][g].ns)
+				fprintf(out, " %s %.1f,", hf_ec_name[k][g], us(c->ec[k][g].ns));
+	fprintf(out, " each alone and in bursts:");
+	fprintf(out, " key derivation %.1f %.1f,", us(c->prf.cold_ns), us(c->prf.warm_ns));
+	fprintf(out, " 3 KB hashed %.1f %.1f,", us(c->hash.cold_ns), us(c->hash.warm_ns));
+	fprintf(out, " half a handshake's code %.1f", us(c->half.cold_ns));
+	for (uint32_t i = 0; i < HF_SELFRUN_BURSTS; i++)
+		fprintf(out, " %.1f", us(c->half.warm_ns[i]));
+	fprintf(out, "\n");
 }
 
 void hf_capacity_print(const struct hf_capacity *c, const struct hf_plan *p,

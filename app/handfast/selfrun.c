@@ -291,6 +291,7 @@ static uint64_t eighth_of(struct run *r, uint32_t cnt, bool cold, uint32_t round
 int hf_selfrun(struct hf_selfrun *out, const struct hf_pk_engine_ref *pk, uint32_t pk_cnt,
 	const struct hf_sym_driver *sym, void *sym_ctx)
 {
+	static_assert(BURST >= 32, "hf_selfrun_burst");
 	struct run *r = calloc(1, sizeof(*r));
 	int err = -1;
 	if (!r)
@@ -304,9 +305,12 @@ int hf_selfrun(struct hf_selfrun *out, const struct hf_pk_engine_ref *pk, uint32
 		make_site(r) == 0) {
 		turns(r);
 		(void)half(r, BURST, false);
-		out->warm_ns = eighth_of(r, BURST, false, ROUNDS);
 		out->cold_ns = eighth_of(r, 1, true, COLD_ROUNDS);
-		err = out->warm_ns && out->cold_ns ? 0 : -1;
+		err = out->cold_ns ? 0 : -1;
+		for (uint32_t i = 0; i < HF_SELFRUN_BURSTS; i++) {
+			out->warm_ns[i] = eighth_of(r, hf_selfrun_burst[i], false, ROUNDS);
+			err |= out->warm_ns[i] ? 0 : -1;
+		}
 	}
 	free(r->site_mem);
 	free(r->worker_mem);

@@ -7,6 +7,9 @@
 
 #include "app/handfast/app.h"
 
+/* How many connections go side by side, rising: what a turn costs by itself they share. */
+static const uint32_t hf_selfrun_burst[HF_SELFRUN_BURSTS] = {4, 8, 32};
+
 /* With engines that were started already. */
 HF_MUST_CHECK int hf_selfrun(struct hf_selfrun *out, const struct hf_pk_engine_ref *pk,
 	uint32_t pk_cnt, const struct hf_sym_driver *sym, void *sym_ctx);

@@ -367,8 +367,9 @@ static bool crypto_slice(struct hf_worker *w)
 	bool more = hf_pk_work(w->pk, port_idle(w), w->now);
 	enum hf_pk_slice slice = hf_pk_last_slice(w->pk);
 
+	/* first: only a turn with work tells its causes apart */
+	w->busy |= more || slice != HF_PK_SLICE_NONE;
 	spent(w, cause[slice]);
-	w->busy |= more;
 	while ((job = hf_pk_done(w->pk)) != NULL) {
 		w->busy = true;
 		if (!job->cancelled && done < KEYS_DONE_MAX)

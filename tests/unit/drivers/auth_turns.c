@@ -132,12 +132,23 @@ static void it_does_not_sleep_over_it(void **state)
 	}
 }
 
+/* Also in a turn that has nothing else to do. */
+static void time_with_keys_is_called_that(void **state)
+{
+	(void)state;
+	assert_int_equal(rig.w->cycles[HF_GAP_pk_whole], 0);
+	key_is_wanted();
+	rig_settle(&rig);
+	assert_true(rig.w->cycles[HF_GAP_pk_whole] > 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(cancelled_ones_come_back, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(both_get_their_turns, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(it_does_not_sleep_over_it, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(time_with_keys_is_called_that, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests_name("auth_turns", tests, NULL, NULL);

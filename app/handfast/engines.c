@@ -4,6 +4,8 @@
  * processor, so it is measured, not written down. */
 #include "app/handfast/app.h"
 
+#define GATHER_BATCHES 2u /* a batch waits for its lanes no longer than so many take */
+
 static const char *const class_name[HF_PK_CLASS_CNT] = {"RSA-2048", "RSA-3072", "RSA-4096"};
 
 /* False when it cannot run here at all. */
@@ -61,6 +63,8 @@ static void set_crossovers(
 	for (uint32_t i = 0; i < HF_PK_CLASS_CNT && e->cost == HF_PK_SLICEABLE; i++) {
 		pace = hf_pk_measure(ref, last, i, hf_os_now_ns);
 		ref->min_fill[i] = crossover(app, ref, last, class_name[i], &pace, e->quantum);
+		if (app->cfg.crypto.gather == HF_GATHER_AUTO)
+			ref->gather_ns[i] = GATHER_BATCHES * pace.batch;
 		last->cost[i] = (uint32_t)(pace.whole * pace.steps / HF_MAX(pace.batch, 1ull));
 	}
 	for (enum hf_ec_kind k = HF_EC_BASE; k < HF_EC_KIND_CNT && e->ec; k++)
@@ -82,6 +86,7 @@ static void set_policy(struct hf_app *app, struct hf_app_worker *aw)
 		struct hf_pk_engine_ref *ref = &aw->pk[e];
 		if (aw != first) {
 			memcpy(ref->min_fill, first->pk[e].min_fill, sizeof(ref->min_fill));
+			memcpy(ref->gather_ns, first->pk[e].gather_ns, sizeof(ref->gather_ns));
 			memcpy(ref->cost, first->pk[e].cost, sizeof(ref->cost));
 			memcpy(ref->ec_min_fill, first->pk[e].ec_min_fill,
 				sizeof(ref->ec_min_fill));

@@ -25,6 +25,7 @@
 #define DPDK_AROUND (32u << 20) /* its heap, queues and tables, beside the packet buffers */
 
 static const hf_ns SYN_LIFE_NS = 10 * HF_NS_S; /* SYN-ACK sent four times, RFC 6298 backoff */
+static const hf_ns CURVE_GATHER_NS = HF_NS_MS; /* short beside a way over the Internet */
 
 static void plan_cores(struct hf_plan *p, const struct hf_config *cfg, struct hf_config_errors *e)
 {
@@ -107,6 +108,7 @@ static struct hf_worker_cfg plan_worker(const struct hf_plan *p, const struct hf
 		.rcv_wnd_max = WINDOW_MAX,
 		.snd_queue_max = QUEUE_MAX,
 		.syn_life_ns = SYN_LIFE_NS,
+		.curve_gather_ns = cfg->crypto.gather == HF_GATHER_AUTO ? CURVE_GATHER_NS : 0,
 		.time_wait_ns = cfg->timeouts.time_wait_ns,
 		.close_ns = cfg->timeouts.close_ns,
 		.keepalive_ns = cfg->timeouts.keepalive_ns,

@@ -70,7 +70,7 @@ static double sample(struct bench_side *s, uint32_t fill)
 		s->direct(s->work);
 	for (uint32_t i = 0; i < fill * s->jobs && !s->direct; i++)
 		bench_submit(s, 0);
-	while (!s->direct && hf_pk_work(s->pk, true, 0))
+	while (!s->direct && hf_pk_work(s->pk, HF_PK_IDLE, 0))
 		;
 	if (!s->direct)
 		bench_collect(s->pk);
@@ -219,7 +219,7 @@ static uint32_t sliced(struct bench_side *s, uint32_t fill, uint8_t *foreign, do
 		uint64_t began = hf_os_now_ns();
 		double ns;
 
-		more = hf_pk_work(s->pk, true, 0);
+		more = hf_pk_work(s->pk, HF_PK_IDLE, 0);
 		ns = (double)(hf_os_now_ns() - began);
 		if (cnt == SLICES_MAX)
 			bench_die("too many slices");
@@ -239,7 +239,7 @@ static double at_once(struct bench_side *s, uint32_t fill)
 	for (uint32_t i = 0; i < fill; i++)
 		bench_submit(s, 0);
 	began = hf_os_now_ns();
-	while (hf_pk_work(s->pk, true, 0))
+	while (hf_pk_work(s->pk, HF_PK_IDLE, 0))
 		;
 	began = hf_os_now_ns() - began;
 	bench_collect(s->pk);

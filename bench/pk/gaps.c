@@ -94,7 +94,7 @@ static void load_period(struct hf_pk *pk, struct bench_stream *s, uint32_t cnt, 
 			hf_hist_add(&r->burst, hf_os_now_ns() - at);
 		}
 		at = hf_os_now_ns();
-		(void)hf_pk_work(pk, false, *clock + at - start);
+		(void)hf_pk_work(pk, HF_PK_CALM, *clock + at - start);
 		hf_hist_add(&r->slice[hf_pk_last_slice(pk)], hf_os_now_ns() - at);
 		bench_collect(pk);
 		now = hf_os_now_ns();
@@ -132,7 +132,7 @@ void bench_gaps_run(struct hf_pk *pk, struct bench_stream *s, uint32_t cnt, bool
 		load_period(pk, s, cnt, with_bulk ? &bulk : NULL, &clock, r);
 		null_period(r);
 	}
-	while (hf_pk_work(pk, true, clock))
+	while (hf_pk_work(pk, HF_PK_IDLE, clock))
 		;
 	bench_collect(pk);
 	bulk_end(&bulk);

@@ -1,12 +1,13 @@
 /* pk.c -- private keys cost a thousand times more than anything else a handshake does, so who waits
- * for one is parked, and whatever has gathered when a size class is free is its next batch: load
- * itself fills the lanes, nobody waits for a timer. Classes take turns slice by slice, so that large
- * keys cost small ones their share and no more. Around the arithmetic stand the parts that
- * must be right once: a job's bytes become an integer below n at submit, the integer that comes
- * back becomes an answer here, and no branch, status, counter or queue knows what a ciphertext
- * held. An engine that cannot answer hands its operation down the list; one that computes wrongly
- * is out. */
+ * for one is parked, and what has gathered when a size class is free is its next batch: load itself
+ * fills the lanes. Where operations come fast enough to fill them soon, a batch waits a little for that.
+ * Classes take turns slice by slice, so that large keys cost small ones their share and no more. Around
+ * the arithmetic stand the parts that must be right once: a job's bytes become an integer below n at
+ * submit, the integer that comes back becomes an answer here, and no branch, status, counter or queue
+ * knows what a ciphertext held. An engine that cannot answer hands its operation down the list; one that
+ * computes wrongly is out. */
 #include "lib/crypto/pk_ec.h"
+#include "lib/crypto/pk_gather.h"
 #include "lib/crypto/pk_pairs.h"
 #include "lib/crypto/pk_pss.h"
 #include "lib/base/secret.h"
@@ -42,6 +43,9 @@ struct class
 {
 	uint32_t nr;
 	struct list queue;
+	struct hf_pk_gather gather;
+	bool waits; /* in this turn, for its batch to fill; no longer than until due */
+	hf_ns due;
 	int32_t credit; /* slices it may still take in this round; below 0 after a dear one */
 	uint32_t run_engine, run_cnt; /* job[i] owns op[i] */
 	struct hf_pk_job *job[HF_PK_QUANTUM_MAX];
@@ -55,6 +59,7 @@ struct hf_pk {
 	struct hf_pk_pairs pairs[HF_GROUP_CNT];
 	struct hf_rand *rand; /* they are made of it; NULL: none are made */
 	struct hf_sym *sym;   /* NULL: no hashes, so no PSS */
+	hf_ns gather_ns;      /* of operations on curves */
 	struct class class[HF_PK_CLASS_CNT];
 	uint32_t turn; /* the class that is asked first */
 	enum hf_pk_slice last;
@@ -151,6 +156,7 @@ struct hf_pk *hf_pk_init(void *mem, const struct hf_pk_cfg *cfg,
 		  !engines[engine_cnt - 1].off);
 	memset(mem, 0, hf_pk_footprint(cfg)); /* a free job is all zeros, always */
 	pk->sym = cfg->sym;
+	pk->gather_ns = cfg->gather_ns;
 	for (uint32_t i = 0; i < engine_cnt; i++)
 		engine_add(pk, &engines[i]);
 	for (uint32_t i = 0; i < HF_PK_CLASS_CNT; i++)
@@ -381,11 +387,13 @@ void hf_pk_submit(struct hf_pk *pk, struct hf_pk_job *job, hf_ns now)
 	HF_ASSERT(job->state == TAKEN);
 	pk->stats.submitted++;
 	job->submitted_at = now;
-	if (prepare(pk, job)) {
-		enqueue(pk, job, false);
-	} else {
+	if (!prepare(pk, job)) {
 		complete(pk, job);
+		return;
 	}
+	if (!hf_pk_is_ec(job))
+		hf_pk_gather_came(&pk->class[hf_pk_class(job->key)].gather, now);
+	enqueue(pk, job, false);
 }
 
 void hf_pk_cancel(struct hf_pk *pk, struct hf_pk_job *job)
@@ -496,6 +504,7 @@ static void run_whole(struct hf_pk *pk, struct class *c, uint32_t i, hf_ns now)
 {
 	const struct hf_pk_engine_ref *e = &pk->engine[i].ref;
 
+	c->gather.held = 0;
 	c->job[0] = c->queue.head;
 	fill_ops(c, 1);
 	set_running(pk, c, i, 1, now);
@@ -525,6 +534,7 @@ static void begin_batch(struct hf_pk *pk, struct class *c, uint32_t i, uint32_t 
 	struct hf_pk_engine_stats *st = &pk->engine[i].stats[c->nr];
 	uint32_t taken;
 
+	hf_pk_gather_begun(&c->gather, cnt);
 	fill_ops(c, cnt);
 	taken = e->engine->begin(e->ctx[c->nr], c->op, cnt);
 	HF_ASSERT(taken > 0 && taken <= cnt);
@@ -548,6 +558,29 @@ static void step_batch(struct hf_pk *pk, struct class *c)
 		return;
 	e->ref.engine->end(ctx);
 	finish(pk, c);
+}
+
+/* Does a batch that could begin wait for more? */
+static bool gathers(const struct hf_pk *pk, struct class *c, hf_ns now)
+{
+	const struct hf_pk_job *first = c->queue.head;
+	const struct hf_pk_engine_ref *e;
+	uint32_t i = 0, cnt;
+
+	if (c->run_cnt || !first)
+		return false;
+	while (!suits(pk, i, first))
+		i++; /* the last engine answers every key */
+	e = &pk->engine[i].ref;
+	if (!e->gather_ns[c->nr] ||
+		!hf_pk_gather_waits(&c->gather, now - first->submitted_at, e->gather_ns[c->nr]))
+		return false;
+	cnt = gather(pk, c, i);
+	if (cnt >= e->engine->quantum)
+		return false;
+	hf_pk_gather_hold(&c->gather, cnt);
+	c->due = first->submitted_at + e->gather_ns[c->nr];
+	return true;
 }
 
 /* The job that waits longest decides: the best engine that is worth its while takes it, and a batch
@@ -586,16 +619,6 @@ static bool takes_ec(const struct engine *e, const struct hf_ec_op *op)
 	return !e->ref.off && class->ec && class->takes_ec(e->ref.ctx[0], op->kind, op->group);
 }
 
-/* Whose turn it is; NULL: none waits. */
-static struct hf_pk_job *first_curve(const struct hf_pk *pk)
-{
-	struct hf_pk_job *job = NULL;
-
-	for (uint32_t step = 0; !job && step < CURVE_STEPS; step++)
-		job = pk->curve[step].head;
-	return job;
-}
-
 /* Lists what waits behind job, the first of its queue, and is like it: its operation is want. In order;
  * fills ops. */
 static uint32_t gather_curves(struct hf_pk_job *job, const struct hf_ec_op *want,
@@ -627,6 +650,35 @@ static uint32_t ec_engine(
 			break;
 	}
 	return found;
+}
+
+/* Is first worth a batch with others, of whom fewer than fill it are there? */
+static bool curves_gather(const struct hf_pk *pk, struct hf_pk_job *first)
+{
+	struct hf_ec_op want, op;
+	uint32_t i, cnt = 0, full;
+
+	hf_pk_ec_op(first, &want);
+	i = ec_engine(pk, first->engine, &want, HF_PK_QUANTUM_MAX);
+	full = i < pk->engine_cnt ? pk->engine[i].ref.engine->ec_quantum : 1;
+	for (struct hf_pk_job *job = first; job && cnt < full; job = job->next) {
+		hf_pk_ec_op(job, &op);
+		cnt += op.group == want.group && job->engine == first->engine;
+	}
+	return cnt < full;
+}
+
+/* Whose turn it is; NULL: none waits, or under pressure none that could not have more with it soon. */
+static struct hf_pk_job *first_curve(const struct hf_pk *pk, bool pressed, hf_ns now)
+{
+	for (uint32_t step = 0; step < CURVE_STEPS; step++) {
+		struct hf_pk_job *job = pk->curve[step].head;
+
+		if (job && !(pressed && now - job->submitted_at < pk->gather_ns &&
+				   curves_gather(pk, job)))
+			return job;
+	}
+	return NULL;
 }
 
 static void answer_curve(
@@ -783,7 +835,7 @@ static void age_pairs(struct hf_pk *pk, hf_ns now)
 
 static bool has_work(const struct class *c)
 {
-	return c->run_cnt > 0 || c->queue.head;
+	return c->run_cnt > 0 || (c->queue.head && !c->waits);
 }
 
 /* A round gives every class one slice; who took a dear one sits out as many rounds as it was worth.
@@ -840,10 +892,10 @@ static void work_rsa(struct hf_pk *pk, bool port_idle, hf_ns now)
 }
 
 /* A batch of what waits on curves, or of key pairs that are about to be missed; false: neither. */
-static bool work_curves(struct hf_pk *pk, hf_ns now)
+static bool work_curves(struct hf_pk *pk, bool pressed, hf_ns now)
 {
 	enum hf_group low = pairs_wanted(pk, HF_PK_PAIRS_LOW, now);
-	struct hf_pk_job *first = first_curve(pk);
+	struct hf_pk_job *first = first_curve(pk, pressed, now);
 
 	if (first)
 		run_curves(pk, first, now);
@@ -864,20 +916,35 @@ static void work_ahead(struct hf_pk *pk, hf_ns now)
 }
 
 /* Curve batches are short, so they go first; while RSA waits, too, they alternate, so neither
- * starves. */
-bool hf_pk_work(struct hf_pk *pk, bool port_idle, hf_ns now)
+ * starves. Who has the choice lets neither wait for lanes on an idle port. */
+bool hf_pk_work(struct hf_pk *pk, enum hf_pk_load load, hf_ns now)
 {
-	bool rsa = any_work(pk);
+	bool rsa;
 
+	for (uint32_t i = 0; i < HF_PK_CLASS_CNT; i++)
+		pk->class[i].waits = load != HF_PK_IDLE && gathers(pk, &pk->class[i], now);
+	rsa = any_work(pk);
 	pk->last = HF_PK_SLICE_NONE;
 	age_pairs(pk, now);
-	pk->curves_last = !(rsa && pk->curves_last) && work_curves(pk, now);
+	pk->curves_last =
+		!(rsa && pk->curves_last) &&
+		work_curves(pk, load == HF_PK_PRESSED || (rsa && load != HF_PK_IDLE), now);
 	if (!pk->curves_last && rsa)
-		work_rsa(pk, port_idle, now);
-	else if (!pk->curves_last && port_idle)
+		work_rsa(pk, load == HF_PK_IDLE, now);
+	else if (!pk->curves_last && load == HF_PK_IDLE)
 		work_ahead(pk, now);
-	return first_curve(pk) || any_work(pk) ||
+	return first_curve(pk, false, now) || any_work(pk) ||
 	       pairs_wanted(pk, HF_PK_PAIRS_LOW, now) < HF_GROUP_CNT;
+}
+
+hf_ns hf_pk_due(const struct hf_pk *pk)
+{
+	hf_ns due = HF_NS_NEVER;
+
+	for (uint32_t i = 0; i < HF_PK_CLASS_CNT; i++)
+		if (pk->class[i].waits)
+			due = HF_MIN(due, pk->class[i].due);
+	return due;
 }
 
 enum hf_pk_slice hf_pk_last_slice(const struct hf_pk *pk)

@@ -5,10 +5,12 @@
  * Jobs wait in a queue for each size class; a class has a context of each batch kernel for itself,
  * so that a batch of small keys and one of large keys advance side by side, slice by slice, and
  * deficit round robin says whose slice is next. Whatever has gathered when a class is free is its
- * next batch, if it is worth one: from min_fill on, or at any fill while the port is busy.
+ * next batch, if it is worth one: from min_fill on, or at any fill while the port is busy; then it may wait
+ * for its lanes to fill (pk_gather.h).
  * Operations on curves have queues of their own, one for each kind: what ends a handshake goes before what
  * begins one. Their batches last microseconds, so they go first, in one piece: from ec_min_fill waiting
- * operations of one kind and group on, fewer one by one.
+ * operations of one kind and group on, fewer one by one. While there is other work, one that is not full
+ * waits for more, bounded by gather_ns.
  *
  * This layer does once what every kernel needs: range checks, padding in constant time (RFC 5246
  * 7.4.7.1 for premaster secrets; PKCS#1 v1.5 and PSS encodings, RFC 8017), wiping. Engines
@@ -127,6 +129,8 @@ struct hf_sym;
 struct hf_pk_cfg {
 	uint32_t job_cnt;   /* jobs alive at once: the bound of the queues */
 	struct hf_sym *sym; /* hashes for PSS, at once; outlives pk. NULL: such jobs fail */
+	/* An operation on a curve waits no longer than that for others to be computed with; 0: never */
+	hf_ns gather_ns;
 };
 
 struct hf_pk;
@@ -142,6 +146,8 @@ struct hf_pk_engine_ref {
 	void *ctx[HF_PK_CLASS_CNT];
 	/* sliceable: fewer waiting operations are better computed one by one (0 is 1) */
 	uint32_t min_fill[HF_PK_CLASS_CNT];
+	/* sliceable: an operation waits no longer than that for the lanes to fill; 0: never */
+	hf_ns gather_ns[HF_PK_CLASS_CNT];
 	/* whole: what an operation takes, in steps of a batch (0 is 1); round robin counts in them */
 	uint32_t cost[HF_PK_CLASS_CNT];
 	/* curves: fewer waiting operations are better given to the next engine (0 is 1) */
@@ -163,9 +169,16 @@ HF_MUST_CHECK bool hf_pk_pair(
 HF_MUST_CHECK struct hf_pk_job *hf_pk_take(struct hf_pk *pk); /* NULL: none free, counted */
 void hf_pk_submit(struct hf_pk *pk, struct hf_pk_job *job, hf_ns now);
 void hf_pk_cancel(struct hf_pk *pk, struct hf_pk_job *job);
-/* Runs at most one slice: a whole operation, or a step of a batch or of making a key ready.
- * port_idle: nobody would mind if this took long. Returns true while more work is queued. */
-bool hf_pk_work(struct hf_pk *pk, bool port_idle, hf_ns now);
+/* Runs at most one slice: a whole operation, or a step of a batch or of making a key ready. Returns true
+ * while there is more to do at once. What only waits for a batch to fill is due at hf_pk_due
+ * (HF_NS_NEVER: nothing). */
+enum hf_pk_load {
+	HF_PK_IDLE, /* the port is: nobody would mind if this took long, and nobody waits for lanes */
+	HF_PK_CALM,    /* frames keep coming, but this turn has seen nothing new */
+	HF_PK_PRESSED, /* there is other work, which may bring operations with it */
+};
+bool hf_pk_work(struct hf_pk *pk, enum hf_pk_load load, hf_ns now);
+hf_ns hf_pk_due(const struct hf_pk *pk);
 /* What the last hf_pk_work did, for who wants to know where time goes. */
 enum hf_pk_slice {
 	HF_PK_SLICE_NONE,

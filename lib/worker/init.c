@@ -124,7 +124,10 @@ struct hf_worker *hf_worker_init(
 	w->tcp = hf_tcp_init(p.tcp, &tc, &w->bufs, &w->rand, &w->trace, env->now);
 	hf_tcp_guard_set(w->tcp, w->guard);
 	w->sym = hf_sym_init(p.sym, cfg->sym_job_cnt, env->sym, env->sym_ctx);
-	w->pk = hf_pk_init(p.pk, &(struct hf_pk_cfg){.job_cnt = cfg->pk_job_cnt, .sym = w->sym},
+	w->pk = hf_pk_init(p.pk,
+		&(struct hf_pk_cfg){.job_cnt = cfg->pk_job_cnt,
+			.sym = w->sym,
+			.gather_ns = cfg->curve_gather_ns},
 		env->pk, env->pk_cnt);
 	hf_pk_keep_pairs(w->pk, &w->rand);
 	w->auth = hf_auth_init(p.auth, cfg->auth_job_cnt, env->auth);

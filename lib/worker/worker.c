@@ -352,6 +352,11 @@ static bool port_idle(struct hf_worker *w)
 	return w->frames_before + w->net_stats.frames_in - w->frames_at < IDLE_FRAMES;
 }
 
+static enum hf_pk_load load(struct hf_worker *w)
+{
+	return port_idle(w) ? HF_PK_IDLE : w->busy ? HF_PK_PRESSED : HF_PK_CALM;
+}
+
 /* One slice of work with private keys. Returns whether there is more. */
 static bool crypto_slice(struct hf_worker *w)
 {
@@ -364,7 +369,7 @@ static bool crypto_slice(struct hf_worker *w)
 	uint32_t done = 0;
 	uint64_t began = w->spent_at;
 	struct hf_pk_job *job;
-	bool more = hf_pk_work(w->pk, port_idle(w), w->now);
+	bool more = hf_pk_work(w->pk, load(w), w->now);
 	enum hf_pk_slice slice = hf_pk_last_slice(w->pk);
 
 	/* first: only a turn with work tells its causes apart */
@@ -517,6 +522,7 @@ static hf_ns next_due(const struct hf_worker *w)
 	hf_ns tcp = hf_tcp_next_due(w->tcp), own = hf_wheel_next(&w->wheel);
 	hf_ns due = HF_MIN(tcp, own);
 
+	due = HF_MIN(due, hf_pk_due(w->pk));
 	if (w->wait.cnt || hs_waits(w))
 		due = HF_MIN(due, w->now + HF_WHEEL_TICK);
 	for (uint32_t p = 0; p < w->cfg.port_cnt; p++)

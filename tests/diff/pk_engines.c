@@ -634,7 +634,7 @@ static void signed_by_pss(struct rsa_key *key, uint32_t cnt)
 		hf_rand_bytes(&rnd, job->seed, sizeof(job->seed));
 		hf_pk_submit(pk, job, 0);
 	}
-	while (hf_pk_work(pk, false, 0)) {
+	while (hf_pk_work(pk, HF_PK_CALM, 0)) {
 	}
 	for (uint32_t i = 0; i < lanes; i++) {
 		const struct rsa_key *k;
@@ -693,11 +693,11 @@ static bool cancelled_after(struct rsa_key *key, uint32_t cnt, uint32_t turns, u
 	for (uint32_t i = 0; i < lanes; i++)
 		job[i] = sign_digest(&key[i % cnt].key, i);
 	for (uint32_t i = 0; i < turns && more; i++)
-		more = hf_pk_work(pk, false, 0);
+		more = hf_pk_work(pk, HF_PK_CALM, 0);
 	for (uint32_t i = 0; i < lanes; i++)
 		if (gone(i, victim))
 			hf_pk_cancel(pk, job[i]);
-	while (hf_pk_work(pk, false, 0)) {
+	while (hf_pk_work(pk, HF_PK_CALM, 0)) {
 	}
 	for (uint32_t i = 0; i < lanes; i++) {
 		assert_non_null(out = hf_pk_done(pk));
@@ -751,7 +751,7 @@ static void faulty(struct rsa_key *key, uint32_t cnt)
 	for (uint32_t i = 0; i < engine->quantum; i++)
 		sign_digest(i == 1 ? &b.key : &key[i % cnt].key, i);
 	for (uint32_t round = 0; round < 2; round++) {
-		while (hf_pk_work(pk, true, 0)) {
+		while (hf_pk_work(pk, HF_PK_IDLE, 0)) {
 		}
 		for (uint32_t i = 0; i < engine->quantum; i++) {
 			assert_non_null(job = hf_pk_done(pk));

@@ -226,7 +226,7 @@ static void batch_of(struct hf_pk *pk, uint8_t op, uint32_t fill)
 		hf_pk_submit(pk, a[i].job, 0);
 	}
 	revealed = emulated_revealed;
-	while (hf_pk_work(pk, false, 0)) {
+	while (hf_pk_work(pk, HF_PK_CALM, 0)) {
 	}
 	if (op == HF_PK_ECDSA_SIGN && RUNNING_ON_VALGRIND) /* r and s were marked until then */
 		HF_ASSERT(emulated_revealed - revealed >= 2 * NUMBER * fill);
@@ -249,7 +249,7 @@ static void pair_of(struct hf_pk *pk)
 	VALGRIND_MAKE_MEM_UNDEFINED(rnd.buf, sizeof(rnd.buf));
 	hf_pk_keep_pairs(pk, &rnd);
 	HF_ASSERT(!hf_pk_pair(pk, curve->group, &pair, now)); /* now they are wanted */
-	while (hf_pk_work(pk, true, now)) {
+	while (hf_pk_work(pk, HF_PK_IDLE, now)) {
 	}
 	HF_ASSERT(hf_pk_pair(pk, curve->group, &pair, now));
 	HF_ASSERT(memcheck_all_undefined(pair.scalar, NUMBER));

@@ -192,7 +192,7 @@ static int batch(const char *name, uint32_t primes)
 	pk = hf_pk_init(test_alloc(hf_pk_footprint(&cfg)), &cfg, ref, 2);
 	for (uint32_t i = 0; i < OPS; i++)
 		job[i] = send(pk, &key, &k, i);
-	while (hf_pk_work(pk, false, 0)) {
+	while (hf_pk_work(pk, HF_PK_CALM, 0)) {
 	}
 	VALGRIND_CHECK_MEM_IS_DEFINED(hf_pk_stats(pk), sizeof(struct hf_pk_stats));
 	HF_ASSERT(hf_pk_stats(pk)->batch_ops == OPS && hf_pk_stats(pk)->faults == 0);

@@ -605,6 +605,8 @@ static void engines_open(struct subject *s, struct engine *e, struct hf_worker_e
 		e->slices = engine_open(
 			&slices_engine, &env->pk[env->pk_cnt++], rng_range(&s->rng, 1, 2));
 		slices_set(e->slices, rng_range(&s->rng, 1, 500));
+		for (uint32_t i = 0; i < HF_PK_CLASS_CNT; i++)
+			env->pk[0].gather_ns[i] = rng_range(&s->rng, 0, 3) * HF_NS_MS;
 	}
 	e->pk = engine_open(&hf_pk_libcrypto, &env->pk[env->pk_cnt++], 1);
 	e->sym = take_memory(hf_sym_libcrypto.size(schedule_cnt));
@@ -649,6 +651,7 @@ static void worker_open(struct subject *s, uint32_t i, const struct hf_worker_cf
 	cfg.event_cnt = 256;
 	cfg.trace_cnt = s->trace ? TRACE_LONG_CNT : TRACE_CNT;
 	cfg.syn_life_ns = 120 * HF_NS_S;
+	cfg.curve_gather_ns = rng_range(&s->rng, 0, 1) * HF_NS_MS;
 	cfg.time_wait_ns = 60 * HF_NS_S;
 	cfg.close_ns = 120 * HF_NS_S;
 	cfg.reflect = true;

@@ -193,7 +193,7 @@ static inline void rig_close(struct rig *r)
 	hf_chain_clear(&r->bufs, &r->in);
 	hf_chain_clear(&r->bufs, &r->out);
 	hf_sym_flush(r->x.sym);
-	while (hf_pk_work(r->x.pk, true, r->now))
+	while (hf_pk_work(r->x.pk, HF_PK_IDLE, r->now))
 		;
 	rig_dones(r);
 	HF_ASSERT(r->bufs.chunk.used == 0 && r->bufs.record.used == 0 && r->x.hs.used == 0);
@@ -228,7 +228,7 @@ static inline unsigned rig_turn(struct rig *r)
 {
 	rig_run(r);
 	hf_sym_flush(r->x.sym);
-	hf_pk_work(r->x.pk, true, r->now);
+	hf_pk_work(r->x.pk, HF_PK_IDLE, r->now);
 	hf_auth_work(r->x.auth, r->now);
 	rig_dones(r);
 	r->turns++;

@@ -200,7 +200,7 @@ static void run(void)
 {
 	for (uint32_t i = 0; i < job_cnt; i++)
 		hf_pk_submit(pk, job[i], 0);
-	while (hf_pk_work(pk, false, 0)) {
+	while (hf_pk_work(pk, HF_PK_CALM, 0)) {
 	}
 	for (uint32_t i = 0; i < job_cnt; i++)
 		job[i] = hf_pk_done(pk);

@@ -91,7 +91,7 @@ static struct hf_pk_job *take(uint8_t op, uint8_t group)
 static uint8_t run(struct hf_pk_job *job)
 {
 	hf_pk_submit(pk, job, 0);
-	while (hf_pk_work(pk, true, 0)) {
+	while (hf_pk_work(pk, HF_PK_IDLE, 0)) {
 	}
 	assert_ptr_equal(hf_pk_done(pk), job);
 	return job->status;
@@ -131,7 +131,7 @@ static void derive_all(uint8_t group, struct agreement *a, uint32_t cnt)
 
 	for (uint32_t i = 0; i < cnt; i++)
 		derive_put(group, &a[i]);
-	while (hf_pk_work(pk, true, 0)) {
+	while (hf_pk_work(pk, HF_PK_IDLE, 0)) {
 	}
 	while (hf_pk_done(pk))
 		done++;

@@ -76,7 +76,7 @@ static void run(struct hf_pk_job *job, const struct rsa_key *k, uint8_t op)
 	job->op = op;
 	suited += engine->takes(engine_ctx, job->key);
 	hf_pk_submit(pk, job, 0);
-	while (hf_pk_work(pk, false, 0)) {
+	while (hf_pk_work(pk, HF_PK_CALM, 0)) {
 	}
 	assert_ptr_equal(hf_pk_done(pk), job);
 	assert_int_equal(job->status, HF_PK_OK);

@@ -255,7 +255,7 @@ static void jobs_are_bounded_and_come_back_blank(void **state)
 		hf_pk_give(pk, job[i]); /* taken, never submitted: as well */
 	}
 	hf_pk_submit(pk, take(&key, 1), 0);
-	assert_false(hf_pk_work(pk, true, 0));
+	assert_false(hf_pk_work(pk, HF_PK_IDLE, 0));
 	done(1, HF_PK_OK);
 	for (uint32_t i = 0; i < JOB_CNT; i++) {
 		assert_non_null(job[i] = hf_pk_take(pk));
@@ -270,18 +270,18 @@ static void one_whole_operation_a_turn_in_order(void **state)
 	struct hf_pk_key key = make_key(1, 2048);
 
 	(void)state;
-	assert_false(hf_pk_work(pk, true, 0));
+	assert_false(hf_pk_work(pk, HF_PK_IDLE, 0));
 	for (uint64_t i = 1; i <= 3; i++)
 		submit(&key, i);
 	assert_int_equal(hf_pk_stats(pk)->queued, 3);
 	for (uint64_t i = 1; i <= 3; i++) {
 		nothing_done();
-		assert_int_equal(hf_pk_work(pk, i % 2, 1000 * i), i < 3);
+		assert_int_equal(hf_pk_work(pk, i % 2 ? HF_PK_IDLE : HF_PK_CALM, 1000 * i), i < 3);
 		assert_int_equal(whole.calls, i);
 		assert_int_equal(whole.op_cnt, 1);
 		done(i, HF_PK_OK);
 	}
-	assert_false(hf_pk_work(pk, true, 4000));
+	assert_false(hf_pk_work(pk, HF_PK_IDLE, 4000));
 	assert_int_equal(whole.calls, 3);
 	assert_int_equal(hf_pk_stats(pk)->scalar_ops, 3);
 	assert_int_equal(hf_pk_stats(pk)->done, 3);
@@ -315,7 +315,7 @@ static void verdict(const struct hf_pk_key *key, const uint8_t *em, bool good)
 	memset(fallback, 0xfb, sizeof(fallback));
 	whole.says = em;
 	hf_pk_submit(pk, job, 0);
-	assert_false(hf_pk_work(pk, true, 0));
+	assert_false(hf_pk_work(pk, HF_PK_IDLE, 0));
 	assert_ptr_equal(hf_pk_done(pk), job);
 	assert_int_equal(job->status, HF_PK_OK);
 	assert_int_equal(job->out_len, HF_PREMASTER_LEN);
@@ -395,7 +395,7 @@ static void ciphertext_of_shape(uint32_t len, const uint8_t *c)
 	memcpy(job->in, c, len);
 	job->in_len = len;
 	hf_pk_submit(pk, job, 0);
-	assert_false(hf_pk_work(pk, true, 0));
+	assert_false(hf_pk_work(pk, HF_PK_IDLE, 0));
 	assert_int_equal(whole.calls, calls + 1);
 	assert_ptr_equal(hf_pk_done(pk), job);
 	assert_int_equal(job->status, HF_PK_OK);
@@ -451,7 +451,7 @@ static void pkcs1_encoding(void **state)
 	memcpy(job->in, digest, 32);
 	job->in_len = 32;
 	hf_pk_submit(pk, job, 0);
-	assert_false(hf_pk_work(pk, true, 0));
+	assert_false(hf_pk_work(pk, HF_PK_IDLE, 0));
 	assert_memory_equal(whole.in, want, 256);
 	assert_ptr_equal(hf_pk_done(pk), job);
 	assert_int_equal(job->status, HF_PK_OK);
@@ -512,7 +512,7 @@ static void cancel_in_the_queue(void **state)
 	done(0, HF_PK_CANCELLED);
 	nothing_done();
 	assert_int_equal(whole.calls, 0);
-	assert_false(hf_pk_work(pk, true, 0));
+	assert_false(hf_pk_work(pk, HF_PK_IDLE, 0));
 	done(2, HF_PK_OK);
 	assert_int_equal(hf_pk_stats(pk)->cancelled, 3);
 	assert_int_equal(hf_pk_stats(pk)->done, 1);
@@ -525,7 +525,7 @@ static void cancel_when_done(void **state)
 	uint8_t zeros[HF_PK_OUT_MAX] = {0};
 
 	(void)state;
-	assert_false(hf_pk_work(pk, true, 0));
+	assert_false(hf_pk_work(pk, HF_PK_IDLE, 0));
 	hf_pk_cancel(pk, job);
 	assert_ptr_equal(hf_pk_done(pk), job);
 	nothing_done();
@@ -547,10 +547,10 @@ static void cancel_in_a_batch(void **state)
 	(void)state;
 	for (uint64_t i = 0; i < 3; i++)
 		job[i] = submit(&key, i);
-	assert_true(hf_pk_work(pk, true, 0)); /* begun */
+	assert_true(hf_pk_work(pk, HF_PK_IDLE, 0)); /* begun */
 	hf_pk_cancel(pk, job[1]);
 	nothing_done(); /* the engine still reads it */
-	while (hf_pk_work(pk, true, 0)) {
+	while (hf_pk_work(pk, HF_PK_IDLE, 0)) {
 	}
 	done(0, HF_PK_OK);
 	assert_ptr_equal(hf_pk_done(pk), job[1]);
@@ -569,27 +569,27 @@ static void a_batch_from_min_fill_on(void **state)
 	(void)state;
 	submit(&key, 0); /* two on an idle port: one by one */
 	submit(&key, 1);
-	assert_true(hf_pk_work(pk, true, 0));
+	assert_true(hf_pk_work(pk, HF_PK_IDLE, 0));
 	assert_int_equal(hf_pk_last_slice(pk), HF_PK_SLICE_WHOLE);
 	done(0, HF_PK_OK);
 	assert_int_equal(whole.calls, 1);
 	submit(&key, 2); /* three: a batch */
 	submit(&key, 3);
-	assert_true(hf_pk_work(pk, true, 10));
+	assert_true(hf_pk_work(pk, HF_PK_IDLE, 10));
 	assert_int_equal(hf_pk_last_slice(pk), HF_PK_SLICE_STEP);
 	assert_int_equal(sliced.calls, 1);
 	assert_int_equal(sliced.op_cnt, 3);
 	submit(&key, 4); /* comes too late for it */
-	assert_true(hf_pk_work(pk, true, 11));
-	assert_true(hf_pk_work(pk, true, 12));
+	assert_true(hf_pk_work(pk, HF_PK_IDLE, 11));
+	assert_true(hf_pk_work(pk, HF_PK_IDLE, 12));
 	nothing_done();
-	assert_true(hf_pk_work(pk, true, 13)); /* the third step ends it; 4 still waits */
+	assert_true(hf_pk_work(pk, HF_PK_IDLE, 13)); /* the third step ends it; 4 still waits */
 	assert_int_equal(sliced.step_calls, 3);
 	for (uint64_t i = 1; i <= 3; i++)
 		done(i, HF_PK_OK);
-	assert_false(hf_pk_work(pk, true, 14));
+	assert_false(hf_pk_work(pk, HF_PK_IDLE, 14));
 	assert_int_equal(hf_pk_last_slice(pk), HF_PK_SLICE_WHOLE);
-	assert_false(hf_pk_work(pk, true, 15));
+	assert_false(hf_pk_work(pk, HF_PK_IDLE, 15));
 	assert_int_equal(hf_pk_last_slice(pk), HF_PK_SLICE_NONE);
 	done(4, HF_PK_OK);
 	assert_int_equal(whole.calls, 2);
@@ -605,12 +605,121 @@ static void a_busy_port_prefers_slices_at_any_fill(void **state)
 
 	(void)state;
 	submit(&key, 0);
-	assert_true(hf_pk_work(pk, false, 0));
+	assert_true(hf_pk_work(pk, HF_PK_CALM, 0));
 	assert_int_equal(sliced.op_cnt, 1);
 	assert_int_equal(whole.calls, 0);
-	while (hf_pk_work(pk, true, 0)) {
+	while (hf_pk_work(pk, HF_PK_IDLE, 0)) {
 	}
 	done(0, HF_PK_OK);
+}
+
+/* ---- batches that wait for their lanes ---- */
+
+#define GATHER (100 * HF_NS_US)
+
+static int with_gathering(void **state)
+{
+	struct hf_pk_engine_ref e[] = {SLICED, WHOLE};
+
+	(void)state;
+	for (uint32_t i = 0; i < HF_PK_CLASS_CNT; i++)
+		e[0].gather_ns[i] = GATHER;
+	start_with(e, 2);
+	return 0;
+}
+
+/* Operations as they come under load, one after each gap, until that is known; returns when it is. */
+static hf_ns come_every(const struct hf_pk_key *key, hf_ns gap, hf_ns now)
+{
+	for (uint64_t i = 0; i < 80; i++, now += gap) {
+		hf_pk_submit(pk, take(key, i), now);
+		while (hf_pk_work(pk, HF_PK_IDLE, now)) {
+		}
+		done(i, HF_PK_OK);
+	}
+	return now;
+}
+
+static void finish_batch(uint64_t cnt, hf_ns now)
+{
+	while (hf_pk_work(pk, HF_PK_CALM, now)) {
+	}
+	for (uint64_t i = 0; i < cnt; i++)
+		done(i, HF_PK_OK);
+}
+
+static void a_batch_waits_for_its_lanes(void **state)
+{
+	struct hf_pk_key key = make_key(1, 2048);
+	hf_ns now = come_every(&key, 20 * HF_NS_US, HF_NS_S);
+
+	(void)state;
+	for (uint64_t i = 0; i < 4; i++) {
+		hf_pk_submit(pk, take(&key, i), now + i * 20 * HF_NS_US);
+		if (i == 3)
+			break;
+		assert_false(hf_pk_work(
+			pk, i % 2 ? HF_PK_CALM : HF_PK_PRESSED, now + i * 20 * HF_NS_US));
+		assert_int_equal(hf_pk_last_slice(pk), HF_PK_SLICE_NONE);
+		assert_int_equal(hf_pk_due(pk), now + GATHER);
+	}
+	assert_int_equal(sliced.calls, 0);
+	assert_true(hf_pk_work(pk, HF_PK_CALM, now + 60 * HF_NS_US));
+	assert_int_equal(sliced.op_cnt, 4);
+	assert_int_equal(hf_pk_due(pk), HF_NS_NEVER);
+	finish_batch(4, now);
+}
+
+static void no_batch_waits_too_long(void **state)
+{
+	struct hf_pk_key key = make_key(1, 2048);
+	hf_ns now = come_every(&key, 20 * HF_NS_US, HF_NS_S);
+
+	(void)state;
+	hf_pk_submit(pk, take(&key, 0), now);
+	assert_false(hf_pk_work(pk, HF_PK_CALM, now));
+	assert_false(hf_pk_work(pk, HF_PK_CALM, now + GATHER - 1));
+	assert_true(hf_pk_work(pk, HF_PK_CALM, now + GATHER));
+	assert_int_equal(sliced.op_cnt, 1);
+	finish_batch(1, now);
+}
+
+static void nobody_waits_on_an_idle_port_or_for_who_comes_seldom(void **state)
+{
+	struct hf_pk_key key = make_key(1, 2048);
+	hf_ns now = come_every(&key, 20 * HF_NS_US, HF_NS_S);
+
+	(void)state;
+	hf_pk_submit(pk, take(&key, 0), now);
+	assert_false(hf_pk_work(pk, HF_PK_CALM, now));
+	assert_int_equal(hf_pk_stats(pk)->queued, 1);
+	assert_false(hf_pk_work(pk, HF_PK_IDLE, now));
+	assert_int_equal(hf_pk_due(pk), HF_NS_NEVER);
+	done(0, HF_PK_OK);
+	now = come_every(&key, 60 * HF_NS_US, now);
+	hf_pk_submit(pk, take(&key, 0), now);
+	assert_true(hf_pk_work(pk, HF_PK_CALM, now));
+	finish_batch(1, now);
+}
+
+/* Three clients who each wait for their answer never fill four lanes: that is found out. */
+static void who_waits_in_vain_stops_waiting(void **state)
+{
+	struct hf_pk_key key = make_key(1, 2048);
+	hf_ns now = come_every(&key, 20 * HF_NS_US, HF_NS_S);
+	uint32_t waits = 0;
+
+	(void)state;
+	for (uint32_t round = 0; round < 100; round++) {
+		for (uint64_t i = 0; i < 3; i++)
+			hf_pk_submit(pk, take(&key, i), now);
+		for (; !hf_pk_work(pk, HF_PK_CALM, now); now = hf_pk_due(pk))
+			waits++;
+		assert_int_equal(sliced.op_cnt, 3);
+		finish_batch(3, now);
+		now += HF_NS_US;
+	}
+	assert_int_equal(waits, 4);
 }
 
 static void a_batch_has_one_size_and_at_most_a_quantum(void **state)
@@ -627,22 +736,22 @@ static void a_batch_has_one_size_and_at_most_a_quantum(void **state)
 	submit(&a, 5);
 	submit(&a, 6); /* a fifth: the lanes are full */
 	submit(&b, 7);
-	assert_true(hf_pk_work(pk, true, 0));
+	assert_true(hf_pk_work(pk, HF_PK_IDLE, 0));
 	assert_int_equal(sliced.op_cnt, 4);
 	assert_ptr_equal(sliced.key[0], &a);
 	assert_ptr_equal(sliced.key[1], &c);
 	while (sliced.steps_left)
-		assert_true(hf_pk_work(pk, true, 0));
+		assert_true(hf_pk_work(pk, HF_PK_IDLE, 0));
 	for (size_t i = 0; i < 4; i++)
 		done(first[i], HF_PK_OK);
-	assert_true(hf_pk_work(pk, true, 0)); /* job 1 waits longest now: its size's turn */
+	assert_true(hf_pk_work(pk, HF_PK_IDLE, 0)); /* job 1 waits longest now: its size's turn */
 	assert_int_equal(sliced.op_cnt, 3);
 	assert_ptr_equal(sliced.key[0], &b);
 	while (sliced.steps_left)
-		assert_true(hf_pk_work(pk, true, 0));
+		assert_true(hf_pk_work(pk, HF_PK_IDLE, 0));
 	for (size_t i = 0; i < 3; i++)
 		done(second[i], HF_PK_OK);
-	assert_false(hf_pk_work(pk, true, 0));
+	assert_false(hf_pk_work(pk, HF_PK_IDLE, 0));
 	done(6, HF_PK_OK);
 	assert_int_equal(whole.calls, 1);
 }
@@ -657,9 +766,9 @@ static void multi_prime_is_a_size_of_its_own(void **state)
 	submit(&b, 1);
 	submit(&a, 2);
 	submit(&a, 3);
-	assert_true(hf_pk_work(pk, true, 0));
+	assert_true(hf_pk_work(pk, HF_PK_IDLE, 0));
 	assert_int_equal(sliced.op_cnt, 3);
-	while (hf_pk_work(pk, true, 0)) {
+	while (hf_pk_work(pk, HF_PK_IDLE, 0)) {
 	}
 	done(0, HF_PK_OK);
 	done(2, HF_PK_OK);
@@ -675,9 +784,9 @@ static void what_begin_leaves_waits_in_order(void **state)
 	sliced.begin_max = 2;
 	for (uint64_t i = 0; i < 4; i++)
 		submit(&key, i);
-	assert_true(hf_pk_work(pk, true, 0));
+	assert_true(hf_pk_work(pk, HF_PK_IDLE, 0));
 	assert_int_equal(hf_pk_stats(pk)->queued, 2);
-	while (hf_pk_work(pk, false, 0)) {
+	while (hf_pk_work(pk, HF_PK_CALM, 0)) {
 	}
 	for (uint64_t i = 0; i < 4; i++)
 		done(i, HF_PK_OK);
@@ -692,7 +801,7 @@ static void keys_a_kernel_refuses_go_to_the_next(void **state)
 	sliced.refuses = true;
 	for (uint64_t i = 0; i < 4; i++)
 		submit(&key, i);
-	while (hf_pk_work(pk, false, 0)) {
+	while (hf_pk_work(pk, HF_PK_CALM, 0)) {
 	}
 	for (uint64_t i = 0; i < 4; i++)
 		done(i, HF_PK_OK);
@@ -710,22 +819,22 @@ static void a_key_is_made_ready_in_steps(void **state)
 	for (uint64_t i = 0; i < 3; i++)
 		submit(&a, i);
 	for (uint32_t i = 1; i <= 4; i++) {
-		assert_true(hf_pk_work(pk, true, 0));
+		assert_true(hf_pk_work(pk, HF_PK_IDLE, 0));
 		assert_int_equal(hf_pk_stats(pk)->key_steps, i);
 		assert_int_equal(sliced.calls, 0);
 		assert_int_equal(hf_pk_stats(pk)->queued, 3); /* still free to be cancelled */
 	}
-	while (hf_pk_work(pk, true, 0)) {
+	while (hf_pk_work(pk, HF_PK_IDLE, 0)) {
 	}
 	for (uint64_t i = 0; i < 3; i++)
 		done(i, HF_PK_OK);
 	assert_int_equal(sliced.calls, 1);
 	/* whom it was for has gone: nothing is owed to anybody */
 	job = submit(&b, 4);
-	assert_true(hf_pk_work(pk, false, 0));
+	assert_true(hf_pk_work(pk, HF_PK_CALM, 0));
 	hf_pk_cancel(pk, job);
 	done(4, HF_PK_CANCELLED);
-	assert_false(hf_pk_work(pk, false, 0));
+	assert_false(hf_pk_work(pk, HF_PK_CALM, 0));
 	assert_int_equal(sliced.calls, 1);
 }
 
@@ -741,16 +850,16 @@ static void classes_advance_side_by_side(void **state)
 	lanes[2].steps = 100;
 	for (uint64_t i = 0; i < 3; i++)
 		submit(&large, i);
-	assert_true(hf_pk_work(pk, true, 0)); /* the large ones had come first */
+	assert_true(hf_pk_work(pk, HF_PK_IDLE, 0)); /* the large ones had come first */
 	for (uint64_t i = 3; i < 11; i++)
 		submit(&small, i);
 	for (uint32_t turn = 0; turn < 2 * 10; turn++) /* twice: one to begin and four steps */
-		assert_true(hf_pk_work(pk, true, 0));
+		assert_true(hf_pk_work(pk, HF_PK_IDLE, 0));
 	for (uint64_t i = 3; i < 11; i++)
 		done(i, HF_PK_OK);
 	nothing_done();
 	assert_int_equal(lanes[2].step_calls, 10);
-	while (hf_pk_work(pk, true, 0)) {
+	while (hf_pk_work(pk, HF_PK_IDLE, 0)) {
 	}
 	for (uint64_t i = 0; i < 3; i++)
 		done(i, HF_PK_OK);
@@ -786,19 +895,19 @@ static void a_dear_slice_is_paid_for(void **state)
 	for (uint64_t i = 3; i < 6; i++)
 		submit(&large, i);
 	for (uint32_t turn = 0; turn < 30; turn++)
-		assert_true(hf_pk_work(pk, true, 0));
+		assert_true(hf_pk_work(pk, HF_PK_IDLE, 0));
 	assert_in_range(whole.calls, 3, 3); /* turns 2, 13, 24 */
 	assert_int_equal(lanes[0].step_calls, 30 - 3 - 1);
 	for (uint64_t i = 3; i < 6; i++)
 		done(i, HF_PK_OK);
-	while (hf_pk_work(pk, true, 0)) {
+	while (hf_pk_work(pk, HF_PK_IDLE, 0)) {
 	}
 	for (uint64_t i = 0; i < 3; i++)
 		done(i, HF_PK_OK);
 	for (uint64_t i = 6; i < 9; i++)
 		submit(&large, i);
 	for (uint32_t turn = 0; turn < 3; turn++) /* alone: no turn is wasted */
-		hf_pk_work(pk, true, 0);
+		hf_pk_work(pk, HF_PK_IDLE, 0);
 	for (uint64_t i = 6; i < 9; i++)
 		done(i, HF_PK_OK);
 }
@@ -822,7 +931,7 @@ static void an_engine_that_failed_its_selftest_is_never_asked(void **state)
 	(void)state;
 	for (uint64_t i = 0; i < 4; i++)
 		submit(&key, i);
-	while (hf_pk_work(pk, false, 0)) {
+	while (hf_pk_work(pk, HF_PK_CALM, 0)) {
 	}
 	for (uint64_t i = 0; i < 4; i++)
 		done(i, HF_PK_OK);
@@ -839,7 +948,7 @@ static void an_operation_without_answer_is_asked_again_elsewhere(void **state)
 	sliced.status[1] = HF_RSA_UNANSWERED;
 	for (uint64_t i = 0; i < 3; i++)
 		submit(&key, i);
-	while (hf_pk_work(pk, true, 0)) {
+	while (hf_pk_work(pk, HF_PK_IDLE, 0)) {
 	}
 	done(0, HF_PK_OK);
 	done(2, HF_PK_OK);
@@ -850,7 +959,7 @@ static void an_operation_without_answer_is_asked_again_elsewhere(void **state)
 	memset(sliced.status, 0, sizeof(sliced.status)); /* it serves the next ones */
 	for (uint64_t i = 0; i < 3; i++)
 		submit(&key, i);
-	while (hf_pk_work(pk, true, 0)) {
+	while (hf_pk_work(pk, HF_PK_IDLE, 0)) {
 	}
 	for (uint64_t i = 0; i < 3; i++)
 		done(i, HF_PK_OK);
@@ -868,7 +977,7 @@ static void nobody_is_asked_twice(void **state)
 	for (uint64_t i = 0; i < 4; i++)
 		submit(&key, i);
 	for (uint32_t turn = 0; turn < 4 + 4; turn++)
-		hf_pk_work(pk, false, 0);
+		hf_pk_work(pk, HF_PK_CALM, 0);
 	assert_int_equal(sliced.calls, 1);
 	assert_int_equal(whole.calls, 4);
 	for (uint64_t i = 4; i-- > 0;)
@@ -884,7 +993,7 @@ static void an_engine_that_computes_wrongly_is_out(void **state)
 	sliced.status[2] = HF_RSA_FAULT;
 	for (uint64_t i = 0; i < 4; i++)
 		submit(&key, i);
-	while (hf_pk_work(pk, true, 0)) {
+	while (hf_pk_work(pk, HF_PK_IDLE, 0)) {
 	}
 	done(1, HF_PK_OK);
 	done(3, HF_PK_OK);
@@ -894,7 +1003,7 @@ static void an_engine_that_computes_wrongly_is_out(void **state)
 	assert_int_equal(hf_pk_stats(pk)->engines_off, 1);
 	for (uint64_t i = 0; i < 4; i++)
 		submit(&key, i);
-	while (hf_pk_work(pk, false, 0)) {
+	while (hf_pk_work(pk, HF_PK_CALM, 0)) {
 	}
 	for (uint64_t i = 0; i < 4; i++)
 		done(i, HF_PK_OK);
@@ -914,7 +1023,7 @@ static void when_the_last_engine_fails(void **state)
 	whole.says = em; /* whatever it left in out */
 	whole.status[0] = HF_RSA_UNANSWERED;
 	hf_pk_submit(pk, job, 0);
-	assert_false(hf_pk_work(pk, true, 0));
+	assert_false(hf_pk_work(pk, HF_PK_IDLE, 0));
 	assert_ptr_equal(hf_pk_done(pk), job); /* a premaster secret has one outcome only */
 	assert_int_equal(job->status, HF_PK_OK);
 	assert_memory_equal(job->out, fallback, HF_PREMASTER_LEN);
@@ -926,7 +1035,7 @@ static void when_the_last_engine_fails(void **state)
 	job->in_len = 20;
 	whole.status[0] = HF_RSA_FAULT;
 	hf_pk_submit(pk, job, 0);
-	assert_false(hf_pk_work(pk, true, 0));
+	assert_false(hf_pk_work(pk, HF_PK_IDLE, 0));
 	assert_ptr_equal(hf_pk_done(pk), job);
 	assert_int_equal(job->status, HF_PK_FAILED);
 	assert_int_equal(job->out_len, 0);
@@ -936,7 +1045,7 @@ static void when_the_last_engine_fails(void **state)
 	whole.status[0] = HF_RSA_OK; /* there is no one else: the last engine is never off */
 	assert_int_equal(hf_pk_stats(pk)->engines_off, 0);
 	submit(&key, 3);
-	assert_false(hf_pk_work(pk, true, 0));
+	assert_false(hf_pk_work(pk, HF_PK_IDLE, 0));
 	done(3, HF_PK_OK);
 }
 
@@ -949,9 +1058,9 @@ static void a_cancelled_operation_is_not_asked_again(void **state)
 	sliced.status[1] = HF_RSA_UNANSWERED;
 	for (uint64_t i = 0; i < 3; i++)
 		job[i] = submit(&key, i);
-	assert_true(hf_pk_work(pk, true, 0));
+	assert_true(hf_pk_work(pk, HF_PK_IDLE, 0));
 	hf_pk_cancel(pk, job[1]);
-	while (hf_pk_work(pk, true, 0)) {
+	while (hf_pk_work(pk, HF_PK_IDLE, 0)) {
 	}
 	done(0, HF_PK_OK);
 	done(1, HF_PK_CANCELLED);
@@ -1053,7 +1162,7 @@ static void any_order_of_events(void **state)
 				lanes[l].refuses = test_below(&seed, 8) == 0;
 				lanes[l].status[test_below(&seed, 4)] = -(int)test_below(&seed, 2);
 			}
-			hf_pk_work(pk, test_below(&seed, 2), now);
+			hf_pk_work(pk, (enum hf_pk_load)test_below(&seed, 3), now);
 			break;
 		default:
 			job = hf_pk_done(pk);
@@ -1096,6 +1205,7 @@ static void every_row_points_at_a_counter(void **state)
 }
 
 #define SCALAR(test) cmocka_unit_test_setup_teardown(test, scalar_only, end)
+#define GATHERS(test) cmocka_unit_test_setup_teardown(test, with_gathering, end)
 #define BATCHES(test) cmocka_unit_test_setup_teardown(test, with_batches, end)
 
 int main(void)
@@ -1114,6 +1224,10 @@ int main(void)
 		BATCHES(cancel_in_a_batch),
 		BATCHES(a_batch_from_min_fill_on),
 		BATCHES(a_busy_port_prefers_slices_at_any_fill),
+		GATHERS(a_batch_waits_for_its_lanes),
+		GATHERS(no_batch_waits_too_long),
+		GATHERS(nobody_waits_on_an_idle_port_or_for_who_comes_seldom),
+		GATHERS(who_waits_in_vain_stops_waiting),
 		BATCHES(a_batch_has_one_size_and_at_most_a_quantum),
 		BATCHES(multi_prime_is_a_size_of_its_own),
 		BATCHES(what_begin_leaves_waits_in_order),

@@ -6,6 +6,7 @@
 #include "tests/support/test.h"
 
 #define JOB_CNT 24u
+#define GATHER (100 * HF_NS_US)
 #define QUANTUM 8u
 
 /* ---- engines: out is made of the operation's first input byte ---- */
@@ -100,7 +101,7 @@ static struct hf_pk *pk;
 /* min_fill: of key pairs in lanes. */
 static void start(uint32_t min_fill)
 {
-	static const struct hf_pk_cfg cfg = {.job_cnt = JOB_CNT};
+	static const struct hf_pk_cfg cfg = {.job_cnt = JOB_CNT, .gather_ns = GATHER};
 	struct hf_pk_engine_ref ref[] = {{.engine = &lanes_class, .ctx = {&lanes, &lanes, &lanes}},
 		{.engine = &last_class, .ctx = {&last, &last, &last}}};
 
@@ -169,7 +170,7 @@ static void is_done(struct hf_pk_job *want, uint8_t status)
 
 static void work_all(void)
 {
-	while (hf_pk_work(pk, true, 0)) {
+	while (hf_pk_work(pk, HF_PK_IDLE, 0)) {
 	}
 }
 
@@ -284,24 +285,86 @@ static void like_waits_for_like(void **state)
 	for (uint32_t i = 0; i < 12; i++)
 		job[i] = submit(i % 3 ? HF_PK_ECDH_KEYGEN : HF_PK_ECDH_DERIVE,
 			i % 2 ? HF_GROUP_X25519 : HF_GROUP_P256);
-	assert_true(hf_pk_work(pk, true, 0)); /* 0 and 6: derive on P-256 */
+	assert_true(hf_pk_work(pk, HF_PK_IDLE, 0)); /* 0 and 6: derive on P-256 */
 	assert_int_equal(lanes.op_cnt, 2);
 	is_done(job[0], HF_PK_OK);
 	is_done(job[6], HF_PK_OK);
-	assert_true(hf_pk_work(pk, true, 0)); /* 3 and 9: derive on X25519 */
+	assert_true(hf_pk_work(pk, HF_PK_IDLE, 0)); /* 3 and 9: derive on X25519 */
 	assert_int_equal(lanes.op_cnt, 2);
 	is_done(job[3], HF_PK_OK);
 	is_done(job[9], HF_PK_OK);
-	assert_true(hf_pk_work(pk, true, 0)); /* 1, 5, 7, 11: X25519 pairs */
+	assert_true(hf_pk_work(pk, HF_PK_IDLE, 0)); /* 1, 5, 7, 11: X25519 pairs */
 	assert_int_equal(lanes.op_cnt, 4);
 	for (uint32_t i = 1; i < 12; i += i % 6 == 1 ? 4 : 2)
 		is_done(job[i], HF_PK_OK);
-	assert_false(hf_pk_work(pk, true, 0));
+	assert_false(hf_pk_work(pk, HF_PK_IDLE, 0));
 	assert_int_equal(lanes.calls, 4);
 	for (uint32_t i = 0; i < 4; i++)
 		hf_pk_give(pk, hf_pk_done(pk));
 	assert_int_equal(hf_pk_stats(pk)->curve_ops, 12);
 	assert_int_equal(hf_pk_stats(pk)->curve_batches, 4);
+}
+
+static uint8_t ones[256];
+
+static struct hf_pk_job *submit_rsa(void)
+{
+	static const struct hf_pk_key key = {.id = 9,
+		.type = HF_PK_RSA,
+		.prime_cnt = 2,
+		.bits = 2048,
+		.n = {ones, sizeof(ones)}};
+	struct hf_pk_job *job = take(HF_PK_RSA_SIGN_PKCS1, 0);
+
+	memset(ones, 0xff, sizeof(ones));
+	job->key = &key;
+	job->hash = HF_SHA256;
+	job->in_len = 32;
+	hf_pk_submit(pk, job, 0);
+	return job;
+}
+
+/* While there is other work an operation waits until the lanes are full, or for so long. */
+static void under_pressure_they_gather(void **state)
+{
+	struct hf_pk_job *job[QUANTUM];
+
+	(void)state;
+	job[0] = submit(HF_PK_ECDH_DERIVE, HF_GROUP_X25519);
+	assert_true(hf_pk_work(pk, HF_PK_PRESSED, 0));
+	assert_int_equal(lanes.calls, 0);
+	assert_false(hf_pk_work(pk, HF_PK_CALM, 0));
+	assert_int_equal(lanes.op_cnt, 1);
+	is_done(job[0], HF_PK_OK);
+	for (uint32_t i = 0; i < QUANTUM; i++) {
+		assert_int_equal(lanes.calls, 1);
+		job[i] = submit(HF_PK_ECDH_DERIVE, HF_GROUP_X25519);
+		(void)hf_pk_work(pk, HF_PK_PRESSED, i);
+	}
+	assert_int_equal(lanes.op_cnt, QUANTUM);
+	for (uint32_t i = 0; i < QUANTUM; i++)
+		is_done(job[i], HF_PK_OK);
+	job[0] = submit(HF_PK_ECDH_DERIVE, HF_GROUP_X25519);
+	assert_true(hf_pk_work(pk, HF_PK_PRESSED, GATHER - 1));
+	assert_false(hf_pk_work(pk, HF_PK_PRESSED, GATHER));
+	is_done(job[0], HF_PK_OK);
+}
+
+/* RSA that waits is such work; it does not starve them. */
+static void curves_gather_beside_rsa(void **state)
+{
+	struct hf_pk_job *rsa[2], *derive;
+
+	(void)state;
+	rsa[0] = submit_rsa();
+	rsa[1] = submit_rsa();
+	derive = submit(HF_PK_ECDH_DERIVE, HF_GROUP_X25519);
+	assert_true(hf_pk_work(pk, HF_PK_CALM, 0));
+	is_done(rsa[0], HF_PK_OK);
+	assert_true(hf_pk_work(pk, HF_PK_CALM, GATHER));
+	is_done(derive, HF_PK_OK);
+	assert_false(hf_pk_work(pk, HF_PK_CALM, GATHER));
+	is_done(rsa[1], HF_PK_OK);
 }
 
 /* Who comes later does not wait, if it is the last that his handshake needs. */
@@ -317,11 +380,11 @@ static void what_ends_a_handshake_goes_first(void **state)
 	sign->in_len = 32;
 	hf_pk_submit(pk, sign, 0);
 	derive = submit(HF_PK_ECDH_DERIVE, HF_GROUP_P256);
-	assert_true(hf_pk_work(pk, true, 0));
+	assert_true(hf_pk_work(pk, HF_PK_IDLE, 0));
 	is_done(derive, HF_PK_OK);
-	assert_true(hf_pk_work(pk, true, 0));
+	assert_true(hf_pk_work(pk, HF_PK_IDLE, 0));
 	is_done(sign, HF_PK_OK);
-	assert_false(hf_pk_work(pk, true, 0));
+	assert_false(hf_pk_work(pk, HF_PK_IDLE, 0));
 	is_done(pair, HF_PK_OK);
 }
 
@@ -393,25 +456,6 @@ static void few_are_a_batch_where_they_must(void **state)
 	give_all(2);
 }
 
-static uint8_t ones[256];
-
-static struct hf_pk_job *submit_rsa(void)
-{
-	static const struct hf_pk_key key = {.id = 9,
-		.type = HF_PK_RSA,
-		.prime_cnt = 2,
-		.bits = 2048,
-		.n = {ones, sizeof(ones)}};
-	struct hf_pk_job *job = take(HF_PK_RSA_SIGN_PKCS1, 0);
-
-	memset(ones, 0xff, sizeof(ones));
-	job->key = &key;
-	job->hash = HF_SHA256;
-	job->in_len = 32;
-	hf_pk_submit(pk, job, 0);
-	return job;
-}
-
 static void rsa_has_every_other_turn(void **state)
 {
 	struct hf_pk_job *rsa[3], *curve[3];
@@ -423,9 +467,9 @@ static void rsa_has_every_other_turn(void **state)
 	for (uint32_t i = 0; i < 3; i++)
 		curve[i] = submit(HF_PK_ECDH_KEYGEN, group[i]);
 	for (uint32_t i = 0; i < 3; i++) {
-		assert_true(hf_pk_work(pk, true, 0));
+		assert_true(hf_pk_work(pk, HF_PK_IDLE, 0));
 		is_done(curve[i], HF_PK_OK);
-		assert_int_equal(hf_pk_work(pk, true, 0), i < 2);
+		assert_int_equal(hf_pk_work(pk, HF_PK_IDLE, 0), i < 2);
 		is_done(rsa[i], HF_PK_OK);
 	}
 }
@@ -445,11 +489,11 @@ static void keep_pairs(void)
 }
 
 /* Works until nothing is urgent; returns how many pairs were made. */
-static uint64_t made_at(bool port_idle, hf_ns now)
+static uint64_t made_at(enum hf_pk_load load, hf_ns now)
 {
 	uint64_t before = hf_pk_stats(pk)->pairs_made;
 
-	while (hf_pk_work(pk, port_idle, now)) {
+	while (hf_pk_work(pk, load, now)) {
 	}
 	return hf_pk_stats(pk)->pairs_made - before;
 }
@@ -463,14 +507,14 @@ static void pairs_wait_for_those_who_come(void **state)
 	(void)state;
 	assert_false(hf_pk_pair(pk, HF_GROUP_X25519, &pair[0], 0)); /* no generator yet */
 	keep_pairs();
-	assert_int_equal(made_at(true, 0), 0); /* nobody has asked */
+	assert_int_equal(made_at(HF_PK_IDLE, 0), 0); /* nobody has asked */
 	assert_false(hf_pk_pair(pk, HF_GROUP_X25519, &pair[0], 0));
 	assert_int_equal(st->pairs_missing, 1);
-	assert_int_equal(made_at(false, 0), 8);
-	assert_int_equal(made_at(false, 0), 0); /* enough for a busy port */
+	assert_int_equal(made_at(HF_PK_CALM, 0), 8);
+	assert_int_equal(made_at(HF_PK_CALM, 0), 0); /* enough for a busy port */
 	for (uint32_t i = 0; i < 3; i++)
-		assert_int_equal(made_at(true, 0), 8);
-	assert_int_equal(made_at(true, 0), 0); /* 32 at the most */
+		assert_int_equal(made_at(HF_PK_IDLE, 0), 8);
+	assert_int_equal(made_at(HF_PK_IDLE, 0), 0); /* 32 at the most */
 	assert_int_equal(lanes.calls, 4);
 	assert_int_equal(lanes.op_cnt, 8);
 	memset(public, 0x77, sizeof(public));
@@ -497,17 +541,17 @@ static void few_pairs_are_urgent(void **state)
 	keep_pairs();
 	assert_false(hf_pk_pair(pk, HF_GROUP_P256, &pair, 0));
 	rsa = submit_rsa();
-	assert_true(hf_pk_work(pk, false, 0));
+	assert_true(hf_pk_work(pk, HF_PK_CALM, 0));
 	assert_int_equal(hf_pk_stats(pk)->pairs_made, 8);
-	assert_false(hf_pk_work(pk, false, 0));
+	assert_false(hf_pk_work(pk, HF_PK_CALM, 0));
 	is_done(rsa, HF_PK_OK);
 	assert_true(hf_pk_pair(pk, HF_GROUP_P256, &pair, 0));
 	rsa = submit_rsa();
-	assert_true(hf_pk_work(pk, true, 0)); /* seven */
-	assert_false(hf_pk_work(pk, true, 0));
+	assert_true(hf_pk_work(pk, HF_PK_IDLE, 0)); /* seven */
+	assert_false(hf_pk_work(pk, HF_PK_IDLE, 0));
 	is_done(rsa, HF_PK_OK);
 	rsa = submit_rsa();
-	assert_false(hf_pk_work(pk, true, 0)); /* fifteen */
+	assert_false(hf_pk_work(pk, HF_PK_IDLE, 0)); /* fifteen */
 	is_done(rsa, HF_PK_OK);
 	assert_int_equal(hf_pk_stats(pk)->pairs_made, 16);
 }
@@ -520,15 +564,15 @@ static void pairs_grow_old(void **state)
 	(void)state;
 	keep_pairs();
 	assert_false(hf_pk_pair(pk, HF_GROUP_X25519, &pair, 0));
-	assert_int_equal(made_at(false, 0), 8);
-	assert_int_equal(made_at(true, 3 * SECOND), 8);
-	assert_int_equal(made_at(true, 5 * SECOND), 0); /* nobody asks any more */
+	assert_int_equal(made_at(HF_PK_CALM, 0), 8);
+	assert_int_equal(made_at(HF_PK_IDLE, 3 * SECOND), 8);
+	assert_int_equal(made_at(HF_PK_IDLE, 5 * SECOND), 0); /* nobody asks any more */
 	assert_int_equal(st->pairs_aged, 8);
 	assert_true(hf_pk_pair(pk, HF_GROUP_X25519, &pair, 7 * SECOND));
 	assert_false(hf_pk_pair(pk, HF_GROUP_X25519, &pair, 8 * SECOND));
 	assert_int_equal(st->pairs_aged, 15);
 	assert_int_equal(st->pairs_made, 16);
-	assert_int_equal(made_at(false, 8 * SECOND), 8);
+	assert_int_equal(made_at(HF_PK_CALM, 8 * SECOND), 8);
 }
 
 /* Made of an engine that fails: none is given, and others answer. */
@@ -540,11 +584,11 @@ static void pairs_of_an_engine_that_is_out(void **state)
 	keep_pairs();
 	lanes.status = HF_EC_FAULT;
 	assert_false(hf_pk_pair(pk, HF_GROUP_X25519, &pair, 0));
-	assert_int_equal(made_at(true, 0), 0);
+	assert_int_equal(made_at(HF_PK_IDLE, 0), 0);
 	assert_int_equal(hf_pk_stats(pk)->faults, 8);
 	assert_int_equal(hf_pk_stats(pk)->engines_off, 1);
 	assert_false(hf_pk_pair(pk, HF_GROUP_X25519, &pair, 0));
-	assert_int_equal(made_at(true, 0), 0);
+	assert_int_equal(made_at(HF_PK_IDLE, 0), 0);
 	assert_int_equal(last.calls, 0); /* one by one is no business of a ring */
 }
 
@@ -706,6 +750,8 @@ int main(void)
 		TEST(what_the_engine_refuses_is_refused),
 		TEST(a_secret_of_zeros_is_refused),
 		TEST(like_waits_for_like),
+		TEST(under_pressure_they_gather),
+		TEST(curves_gather_beside_rsa),
 		TEST(what_ends_a_handshake_goes_first),
 		TEST(a_batch_is_no_more_than_the_lanes),
 		cmocka_unit_test_setup_teardown(few_are_computed_one_by_one, begin_choosy, end),

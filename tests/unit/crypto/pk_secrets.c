@@ -58,7 +58,7 @@ static void premaster(struct hf_pk *pk, uint32_t in_len, bool good)
 	memcpy(want, good ? em + K - HF_PREMASTER_LEN : job->fallback, sizeof(want));
 	VALGRIND_MAKE_MEM_UNDEFINED(job->fallback, sizeof(job->fallback));
 	hf_pk_submit(pk, job, 0);
-	HF_ASSERT(!hf_pk_work(pk, true, 0));
+	HF_ASSERT(!hf_pk_work(pk, HF_PK_IDLE, 0));
 	HF_ASSERT(hf_pk_done(pk) == job);
 	HF_ASSERT(job->status == HF_PK_OK && job->out_len == HF_PREMASTER_LEN);
 	HF_ASSERT(memcheck_all_undefined(job->out, HF_PREMASTER_LEN)); /* marked to the end */

@@ -150,7 +150,7 @@ static void one(const struct rsa_key *k, uint16_t version, const uint8_t *c, siz
 	struct expect x;
 	struct hf_pk_job *job = send(k, version, c, len, premaster, &x);
 
-	assert_false(hf_pk_work(pk, true, 0));
+	assert_false(hf_pk_work(pk, HF_PK_IDLE, 0));
 	assert_ptr_equal(hf_pk_done(pk), job);
 	receive(job, &x);
 }
@@ -285,7 +285,7 @@ static void many_at_once(void **state)
 			job[i] = send(k, 0x0303, c, len, good ? em + len - 48 : NULL, &x[i]);
 		}
 		assert_null(hf_pk_take(pk));
-		while (hf_pk_work(pk, true, 0)) {
+		while (hf_pk_work(pk, HF_PK_IDLE, 0)) {
 		}
 		for (int n = 0; n < 16; n++) {
 			int i = 0;
@@ -319,7 +319,7 @@ static void signature(
 	job->in_len = (uint32_t)digest_len;
 	hf_rand_bytes(&rnd, job->seed, sizeof(job->seed));
 	hf_pk_submit(pk, job, 0);
-	assert_false(hf_pk_work(pk, true, 0));
+	assert_false(hf_pk_work(pk, HF_PK_IDLE, 0));
 	assert_ptr_equal(hf_pk_done(pk), job);
 	assert_int_equal(job->status, HF_PK_OK);
 	assert_int_equal(job->out_len, k->key.n.len);

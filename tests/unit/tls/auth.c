@@ -606,7 +606,7 @@ static void waits_for_the_check(void **state)
 	for (int i = 0; i < 20; i++) { /* turns without any check */
 		rig_run(&rig);
 		hf_sym_flush(rig.x.sym);
-		hf_pk_work(rig.x.pk, true, rig.now);
+		hf_pk_work(rig.x.pk, HF_PK_IDLE, rig.now);
 		rig_dones(&rig);
 	}
 	assert_int_equal(rig.set, HF_TLS_WAIT_AUTH);

@@ -1166,7 +1166,7 @@ static void completion_after_failure(void **state)
 	rig_run(&rig);
 	hf_sym_flush(rig.x.sym);
 	hf_tls_fail(&rig.x, &rig.tls, HF_TLS_R_EVICTED);
-	while (hf_pk_work(rig.x.pk, true, rig.now))
+	while (hf_pk_work(rig.x.pk, HF_PK_IDLE, rig.now))
 		;
 	rig_dones(&rig);
 	expect_end(HF_TLS_R_EVICTED, false);

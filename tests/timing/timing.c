@@ -178,6 +178,7 @@ static void report(const struct timing_row *r, const struct samples *s, uint32_t
 	bool differs;
 
 	memcpy(copy, s->v, s->cnt * sizeof(*copy));
+	timing_level(copy, s->cnt);
 	w = timing_compare(copy, s->cnt, 0, arm);
 	free(copy);
 	differs = fabs(w.t) >= TIMING_T_MAX && fabs(w.difference) / ticks_per_ns >= r->floor_ns;

@@ -54,11 +54,15 @@ static inline uint32_t timing_sample(uint32_t arm, uint64_t time)
 
 struct timing_welch {
 	double t, difference; /* arm b less arm a; in the samples' unit */
-	double keep;          /* the share of fastest samples that showed the largest |t| */
+	double keep;          /* the share of middle samples that showed the largest |t| */
 	double median[2];
 	uint32_t cnt[2];
 };
-/* Of arms a and b, at several crops; what is slower is noise. Reorders the samples. */
+/* A neighbour of this core, or its clock, changes all times for a while, by more than any leak: replaces each
+ * of cnt samples, in the order of measuring, by its distance from the median of those around it, which are of
+ * all arms by lot; the median of all is added, so that they are times again. */
+void timing_level(uint32_t *sample, uint32_t cnt);
+/* Of arms a and b, at several crops; what lies outside is noise. Reorders the samples. */
 struct timing_welch timing_compare(uint32_t *sample, uint32_t cnt, uint32_t a, uint32_t b);
 
 #endif

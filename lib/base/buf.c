@@ -49,23 +49,32 @@ static void drop_head(struct hf_bufs *b, struct hf_chain *c, bool wipe)
 	hf_pool_give(&b->chunk, k);
 }
 
+uint8_t *hf_chain_extend(struct hf_bufs *b, struct hf_chain *c, size_t *room)
+{
+	if (tail_room(c) == 0 && !add_chunk(b, c))
+		return NULL;
+	*room = tail_room(c);
+	return c->tail->data + c->tail->off + c->tail->len;
+}
+
+void hf_chain_extended(struct hf_chain *c, size_t len)
+{
+	HF_ASSERT(len > 0 && len <= tail_room(c));
+	c->tail->len = (uint16_t)(c->tail->len + len);
+	c->len += len;
+}
+
 size_t hf_chain_append(struct hf_bufs *b, struct hf_chain *c, const void *p, size_t len)
 {
 	const uint8_t *from = p;
-	size_t done = 0;
-	while (done < len) {
-		size_t room = tail_room(c), n;
-		if (room == 0) {
-			if (!add_chunk(b, c))
-				break;
-			room = HF_CHUNK_DATA;
-		}
-		n = HF_MIN(room, len - done);
-		memcpy(c->tail->data + c->tail->off + c->tail->len, from + done, n);
-		c->tail->len = (uint16_t)(c->tail->len + n);
+	size_t done = 0, room;
+	uint8_t *to;
+	while (done < len && (to = hf_chain_extend(b, c, &room)) != NULL) {
+		size_t n = HF_MIN(room, len - done);
+		memcpy(to, from + done, n);
+		hf_chain_extended(c, n);
 		done += n;
 	}
-	c->len += done;
 	return done;
 }
 

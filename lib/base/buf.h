@@ -46,6 +46,11 @@ void hf_bufs_init(struct hf_bufs *b, void *mem, uint32_t chunk_cnt, uint32_t rec
 /* Returns the number of bytes appended: len, or less when the chunk pool ran dry. */
 HF_MUST_CHECK size_t hf_chain_append(
 	struct hf_bufs *b, struct hf_chain *c, const void *p, size_t len);
+/* Where bytes may be written that are to be appended: *room of them, at least one; a chunk is taken for them when
+ * the last one is full. hf_chain_extended says how many were, at least one, before anything else is asked of
+ * the chain. NULL: the pool ran dry. */
+HF_MUST_CHECK uint8_t *hf_chain_extend(struct hf_bufs *b, struct hf_chain *c, size_t *room);
+void hf_chain_extended(struct hf_chain *c, size_t len);
 /* Room that the tail chunk still has plus what the pool could give, cut off at `want`. */
 size_t hf_chain_room(const struct hf_bufs *b, const struct hf_chain *c, size_t want);
 /* Drops len (<= c->len) bytes from the head; emptied chunks go back to the pool, wiped. */

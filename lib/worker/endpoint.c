@@ -1,7 +1,6 @@
 /* endpoint.c -- an endpoint is one thread of a backend and its pair of rings: it comes up, what it says is
  * handed to the connections it is for, and when it goes its streams are ended. What comes is hostile: one rule
  * broken, and the endpoint is cut off; only its own streams suffer. */
-#include "lib/base/secret.h"
 #include "lib/worker/conn.h"
 
 /* Of an endpoint that is gone, per turn: each is a reset to the client, and the end of a slot. */
@@ -40,20 +39,20 @@ static int stream_find(struct hf_worker *w, uint32_t e, uint64_t id, struct hf_c
 static void data_in(struct hf_worker *w, struct hf_conn *c, uint32_t len)
 {
 	struct hf_link *l = hf_stream_link(w, c);
-	uint8_t tmp[HF_CHUNK_DATA];
-	size_t n;
+	size_t n, room;
+	uint8_t *to;
 
 	if (c->owe_reset || c->closing) { /* nobody is left to hear it */
 		hf_link_skip(l);
 		return;
 	}
 	for (; len; len -= (uint32_t)n) {
-		n = hf_link_read(l, &c->link, tmp, HF_MIN(len, (uint32_t)sizeof(tmp)));
-		n = hf_chain_append(&w->link_bufs, &c->from_link, tmp, n);
-		HF_ASSERT(n > 0); /* its chunks were reserved when the credit was granted */
+		to = hf_chain_extend(&w->link_bufs, &c->from_link, &room);
+		HF_ASSERT(to != NULL); /* its chunks were reserved when the credit was granted */
+		n = hf_link_read(l, &c->link, to, HF_MIN(len, room));
+		hf_chain_extended(&c->from_link, n);
 		w->stats.bytes_from_backend += n;
 	}
-	hf_wipe(tmp, sizeof(tmp));
 }
 
 static void message(struct hf_worker *w, struct hf_conn *c, const struct hf_link_msg *m)

@@ -57,6 +57,27 @@ static void append_takes_what_there_is(void **state)
 	assert_null(f->chain.tail);
 }
 
+/* Bytes may be written where they are to lie. */
+static void extend_by_what_was_written(void **state)
+{
+	struct fixture *f = *state;
+	static uint8_t bytes[MAX_LEN], back[MAX_LEN];
+	size_t room, done = 0, n = 0;
+	uint8_t *to;
+	fill(bytes, 0, sizeof(bytes));
+	while ((to = hf_chain_extend(&f->bufs, &f->chain, &room)) != NULL) {
+		n = HF_MIN(room, 3 * n + 1);
+		memcpy(to, bytes + done, n);
+		hf_chain_extended(&f->chain, n);
+		done += n;
+		assert_int_equal(f->chain.len, done);
+	}
+	assert_int_equal(done, MAX_LEN);
+	hf_chain_copy(&f->chain, 0, back, MAX_LEN, NULL);
+	assert_memory_equal(back, bytes, MAX_LEN);
+	hf_chain_clear(&f->bufs, &f->chain);
+}
+
 static void room_counts_tail_and_pool(void **state)
 {
 	struct fixture *f = *state;
@@ -248,6 +269,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(append_takes_what_there_is),
+		TEST(extend_by_what_was_written),
 		TEST(room_counts_tail_and_pool),
 		TEST(consume_at_every_distance_from_a_border),
 		TEST(cursor_survives_consuming_its_chunk),

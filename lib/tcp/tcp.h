@@ -4,7 +4,8 @@
  * Shape: hf_tcp_input takes one parsed segment and ends in exactly one outcome (outcome.def).
  * What it did to a connection is told through the ready list (hf_tcp_ready_pop), never by callback.
  * What it wants to say waits in output lists, one per port: hf_tcp_emit builds exactly one segment
- * into a frame that the port has free. No free frame, no emit: the list keeps.
+ * into a frame that the port has free, hf_tcp_emit_burst one into each of several. No free frame, no
+ * emit: the list keeps.
  *
  * A connection comes to life with the validated third ACK; before that it is a half-open entry,
  * after both FINs it is at most a 52-byte TIME_WAIT entry, each in a bounded pool of its own.
@@ -141,6 +142,10 @@ bool hf_tcp_pending(const struct hf_tcp *t, uint32_t port);
 /* Builds the next segment that this port owes into f (f->len is set, Ethernet header included) and
  * returns its length, or 0 when there is nothing to send. Updates what was sent. Call until 0. */
 uint32_t hf_tcp_emit(struct hf_tcp *t, uint32_t port, struct hf_frame *f, hf_ns now);
+/* The same for cnt frames; how many were filled. What segments of one connection have in common is written
+ * once for a few of them. */
+HF_MUST_CHECK uint32_t hf_tcp_emit_burst(
+	struct hf_tcp *t, uint32_t port, struct hf_frame *f, uint32_t cnt, hf_ns now);
 
 /* What the user may see of a connection. */
 struct hf_tcp_info {

@@ -1,14 +1,19 @@
-/* tcp_emit.c -- one call, one segment. A port has a short queue of replies that belong to no
+/* tcp_emit.c -- one call, a burst of segments. A port has a short queue of replies that belong to no
  * connection (or to one that is no more) and a list of connections that want to speak; both take
- * turns, and so do the connections. What a connection says is decided when its turn comes, from its
- * state alone: so an ACK that was owed rides on data that came meanwhile, and nothing is built that
- * time has overtaken. Payload is copied out of the send chain each time, its checksum with it. */
+ * turns, and so do the connections, a few segments each: these share a head, written and summed once.
+ * What a connection says is decided when its turn comes, from its state alone: so an ACK that was owed
+ * rides on data that came meanwhile, and nothing is built that time has overtaken. Payload is copied out
+ * of the send chain each time, its checksum with it. */
 #include "lib/net/checksum.h"
 #include "lib/tcp/tcp_conn.h"
 
 #define OPTIONS_MAX 40u /* RFC 9293 3.1: data offset is 4 bits */
 #define SACK_MAX 4u     /* blocks that fit them */
-#define CSUM_OFF 16u    /* of the checksum in the TCP header */
+#define TURN_MAX 8u /* segments of a connection while others wait: 10 us of a link of 10 Gbit/s */
+/* of fields in the TCP header */
+#define SEQ_OFF 4u
+#define FLAGS_OFF 13u
+#define CSUM_OFF 16u
 
 /* What a connection says next. */
 struct say {
@@ -17,6 +22,17 @@ struct say {
 	bool sack;  /* a bare ACK: room for SACK blocks */
 	bool probe; /* lies outside of the stream's order: moves no snd_nxt, measures no time */
 	bool tail;  /* probes the flight's end */
+};
+
+/* All headers of a segment, with sequence number, flags and checksum left 0: they stay the same from one
+ * segment of a connection to the next as long as these do not differ in more than that. */
+struct head {
+	uint8_t b[HF_ETH_HDR_LEN + HF_VLAN_TAG_LEN + HF_IP6_HDR_LEN + HF_TCP_HDR_LEN + OPTIONS_MAX];
+	uint32_t len, tcp_at;
+	uint32_t sum; /* of the pseudo header and of what is TCP's of b */
+	uint32_t payload_len;
+	uint16_t window;
+	bool sack; /* may have SACK blocks, too: of a bare ACK */
 };
 
 /* ---- building ---- */
@@ -64,16 +80,16 @@ static void write_sack(struct hf_writer *w, const struct hf_tcp_conn *c)
 	}
 }
 
-/* RFC 9293 3.1; the checksum is left open. */
+/* RFC 9293 3.1; what segments may differ in is left open. */
 static void write_tcp_header(
 	struct hf_writer *w, const struct hf_tcp_seg *s, const struct hf_writer *options)
 {
 	hf_writer_u16(w, s->flow.dport);
 	hf_writer_u16(w, s->flow.sport);
-	hf_writer_u32(w, s->seq);
+	hf_writer_u32(w, 0); /* sequence number */
 	hf_writer_u32(w, s->ack);
 	hf_writer_u8(w, (unsigned)(HF_TCP_HDR_LEN + options->len) / 4 << 4);
-	hf_writer_u8(w, s->flags);
+	hf_writer_u8(w, 0); /* flags */
 	hf_writer_u16(w, s->window);
 	hf_writer_u32(w, 0); /* checksum, urgent pointer */
 	hf_writer_bytes(w, options->p, options->len);
@@ -116,37 +132,52 @@ static struct hf_wire_link link_of(
 		to_gateway ? g->mac : s->mac, h->mac, hf_net_vlan(h, &s->flow.dst)};
 }
 
-/* One segment into f. c and what it says are NULL for a reply. */
-static uint32_t build(struct hf_tcp *t, uint32_t port, const struct hf_tcp_seg *s,
-	struct hf_tcp_conn *c, const struct say *say, struct hf_frame *f)
+/* c and what it says are NULL for a reply. */
+static void write_head(struct head *h, const struct hf_tcp *t, uint32_t port,
+	const struct hf_tcp_seg *s, const struct hf_tcp_conn *c, const struct say *say)
 {
 	struct hf_wire_link link = link_of(t, port, s);
 	struct hf_wire_ip ip = {&s->flow.dst, &s->flow.src, HF_IP_TCP, HF_HOPS_FAR};
-	uint8_t option[OPTIONS_MAX], csum[2];
-	struct hf_writer o = hf_writer(option, sizeof(option)), w = hf_writer(f->data, f->cap);
-	uint32_t payload_len = say ? say->len : 0, sum;
-	size_t tcp_at, tcp_len;
+	uint8_t option[OPTIONS_MAX];
+	struct hf_writer o = hf_writer(option, sizeof(option)), w = hf_writer(h->b, sizeof(h->b));
+	size_t tcp_len;
+	h->payload_len = say ? say->len : 0;
+	h->window = s->window;
+	h->sack = say && say->sack;
 	if (s->flags & HF_TCP_SYN)
 		write_syn_options(&o, s);
 	if (s->ts_ok)
 		write_stamps(&o, s);
 	if (say && say->sack && c->sack_ok)
 		write_sack(&o, c);
-	tcp_len = HF_TCP_HDR_LEN + o.len + payload_len;
+	tcp_len = HF_TCP_HDR_LEN + o.len + h->payload_len;
 	hf_wire_eth_ip(&w, &link, &ip, tcp_len);
-	tcp_at = w.len;
+	h->tcp_at = (uint32_t)w.len;
 	write_tcp_header(&w, s, &o);
-	HF_ASSERT(!o.overflow && !w.overflow && w.cap - w.len >= payload_len);
-	sum = hf_csum_pseudo(&s->flow.src, &s->flow.dst, HF_IP_TCP, tcp_len);
-	sum += hf_csum(w.p + tcp_at, w.len - tcp_at);
-	if (payload_len > 0)
-		sum = copy_payload(c, say->seq - c->snd_una, payload_len, w.p + w.len, sum);
-	csum[0] = (uint8_t)(hf_csum_finish(sum) >> 8);
-	csum[1] = (uint8_t)hf_csum_finish(sum);
-	memcpy(w.p + tcp_at + CSUM_OFF, csum, sizeof(csum));
-	f->len = (uint32_t)w.len + payload_len;
+	HF_ASSERT(!o.overflow && !w.overflow);
+	h->len = (uint32_t)w.len;
+	h->sum = hf_csum_pseudo(&s->flow.src, &s->flow.dst, HF_IP_TCP, tcp_len) +
+		 hf_csum(h->b + h->tcp_at, h->len - h->tcp_at);
+}
+
+/* One segment into f; c is NULL when it has no payload. */
+static void build(struct hf_tcp *t, const struct head *h, uint32_t seq, unsigned flags,
+	struct hf_tcp_conn *c, struct hf_frame *f)
+{
+	uint32_t sum = hf_csum_fold(h->sum) + (seq >> 16) + (seq & 0xffff) + flags;
+	uint8_t *tcp = f->data + h->tcp_at;
+	struct hf_writer w = hf_writer(tcp + SEQ_OFF, sizeof(seq));
+	HF_ASSERT(f->cap >= h->len && f->cap - h->len >= h->payload_len);
+	memcpy(f->data, h->b, h->len);
+	hf_writer_u32(&w, seq);
+	tcp[FLAGS_OFF] = (uint8_t)flags;
+	if (h->payload_len > 0)
+		sum = copy_payload(c, seq - c->snd_una, h->payload_len, f->data + h->len, sum);
+	sum = hf_csum_finish(sum);
+	tcp[CSUM_OFF] = (uint8_t)(sum >> 8);
+	tcp[CSUM_OFF + 1] = (uint8_t)sum;
+	f->len = h->len + h->payload_len;
 	t->stats.segments_out++;
-	return f->len;
 }
 
 /* ---- replies ---- */
@@ -190,15 +221,17 @@ void hf_tcp_reply_ack(const struct hf_tcp_in *in, uint32_t seq, uint32_t ack)
 	hf_tcp_reply(in->t, in->port, &s);
 }
 
-static uint32_t emit_reply(struct hf_tcp *t, uint32_t port, struct hf_frame *f, hf_ns now)
+static void emit_reply(struct hf_tcp *t, uint32_t port, struct hf_frame *f, hf_ns now)
 {
 	struct hf_tcp_side *side = &t->side[port];
 	const struct hf_tcp_seg *s = &side->reply[side->reply_head];
+	struct head h;
 	side->reply_head = (side->reply_head + 1) % HF_TCP_REPLY_CNT;
 	side->reply_cnt--;
 	side->reply_last = true;
 	hf_trace(t->trace, now, UINT32_MAX, HF_TRACE_SEG_OUT, s->flags, s->seq, 0);
-	return build(t, port, s, NULL, NULL, f);
+	write_head(&h, t, port, s, NULL, NULL);
+	build(t, &h, s->seq, s->flags, NULL, f);
 }
 
 /* ---- what to say ---- */
@@ -384,27 +417,43 @@ void hf_tcp_reply_abort(struct hf_tcp *t, const struct hf_tcp_conn *c)
 	t->stats.resets_out++;
 }
 
-static uint32_t emit_conn(
-	struct hf_tcp *t, uint32_t port, struct hf_tcp_conn *c, struct hf_frame *f, hf_ns now)
+/* The head of what c says, unless h is the one of what it said before in this turn and will do. */
+static void head_for(struct head *h, struct hf_tcp *t, uint32_t port, struct hf_tcp_conn *c,
+	const struct say *s, hf_ns now)
 {
-	struct say s;
+	uint16_t window = offer_window(t, c);
 	struct hf_tcp_seg seg;
-	uint32_t frame_len;
-	bool data, last;
-	if (!choose(c, &s))
-		return 0;
-	data = s.len > 0 || s.fin;
-	last = data && s.seq + s.len == c->snd_una + (uint32_t)c->snd.len;
-	seg = seg_of(c, s.seq, HF_TCP_ACK | (s.fin ? HF_TCP_FIN : 0) | (last ? HF_TCP_PSH : 0));
-	seg.window = offer_window(t, c);
+	if (h->len > 0 && !h->sack && !s->sack && h->payload_len == s->len && h->window == window)
+		return;
+	seg = seg_of(c, s->seq, HF_TCP_ACK);
+	seg.window = window;
 	if (c->ts_ok) {
 		seg.ts_ok = true;
 		seg.ts_val = hf_tcp_stamp(c->ts_off, now);
 		seg.ts_ecr = c->ts_recent;
 		c->last_ack_sent = c->rcv_nxt;
 	}
-	frame_len = build(t, port, &seg, c, &s, f);
-	hf_trace(t->trace, now, (uint32_t)c->info.ref, HF_TRACE_SEG_OUT, seg.flags, s.seq, s.len);
+	write_head(h, t, port, &seg, c, s);
+}
+
+/* h: of what c said before in this turn, or empty. */
+static bool emit_conn(struct hf_tcp *t, uint32_t port, struct hf_tcp_conn *c, struct head *h,
+	struct hf_frame *f, hf_ns now)
+{
+	struct say s;
+	unsigned flags = HF_TCP_ACK;
+	bool data;
+	if (!choose(c, &s))
+		return false;
+	data = s.len > 0 || s.fin;
+	if (s.fin)
+		flags |= HF_TCP_FIN;
+	if (data && s.seq + s.len == c->snd_una + (uint32_t)c->snd.len)
+		flags |= HF_TCP_PSH;
+	head_for(h, t, port, c, &s, now);
+	build(t, h, s.seq, flags, c, f);
+	hf_trace(t->trace, now, (uint32_t)c->info.ref, HF_TRACE_SEG_OUT, (uint8_t)flags, s.seq,
+		s.len);
 	if (s.probe)
 		t->stats.probes++;
 	if (data)
@@ -413,25 +462,28 @@ static uint32_t emit_conn(
 		c->keep_now = false;
 	said_ack(c, !data);
 	hf_tcp_rcv_look(t, c, now);
-	return frame_len;
+	return true;
 }
 
-static uint32_t emit_next_conn(struct hf_tcp *t, uint32_t port, struct hf_frame *f, hf_ns now)
+/* What the next connection that has something to say says, in at most max frames; how many it took. */
+static uint32_t emit_next_conn(
+	struct hf_tcp *t, uint32_t port, struct hf_frame *f, uint32_t max, hf_ns now)
 {
 	struct hf_tcp_side *side = &t->side[port];
 	struct hf_tcp_conn *c;
-	while ((c = hf_tcp_list_first(&side->out))) {
-		uint32_t frame_len;
+	uint32_t cnt = 0;
+	while (cnt == 0 && (c = hf_tcp_list_first(&side->out))) {
+		struct head h;
+		h.len = 0;
 		hf_tcp_list_remove(&side->out, c);
-		frame_len = emit_conn(t, port, c, f, now);
-		if (frame_len == 0)
-			continue;
-		if (hf_tcp_has_output(c))
+		while (cnt < max && emit_conn(t, port, c, &h, &f[cnt], now))
+			cnt++;
+		if (cnt == max && hf_tcp_has_output(c))
 			hf_tcp_list_push(&side->out, c); /* behind the others */
-		side->reply_last = false;
-		return frame_len;
 	}
-	return 0;
+	if (cnt > 0)
+		side->reply_last = false;
+	return cnt;
 }
 
 bool hf_tcp_pending(const struct hf_tcp *t, uint32_t port)
@@ -439,16 +491,27 @@ bool hf_tcp_pending(const struct hf_tcp *t, uint32_t port)
 	return t->side[port].reply_cnt > 0 || hf_tcp_list_first(&t->side[port].out) != NULL;
 }
 
-uint32_t hf_tcp_emit(struct hf_tcp *t, uint32_t port, struct hf_frame *f, hf_ns now)
+uint32_t hf_tcp_emit_burst(
+	struct hf_tcp *t, uint32_t port, struct hf_frame *f, uint32_t cnt, hf_ns now)
 {
 	struct hf_tcp_side *side = &t->side[port];
-	bool reply_turn = side->reply_cnt > 0 && !side->reply_last;
-	uint32_t frame_len;
-	f->len = 0;
-	if (reply_turn)
-		return emit_reply(t, port, f, now);
-	frame_len = emit_next_conn(t, port, f, now);
-	if (frame_len == 0 && side->reply_cnt > 0)
-		return emit_reply(t, port, f, now);
-	return frame_len;
+	uint32_t used = 0, n;
+	while (used < cnt) {
+		n = 0;
+		if (side->reply_cnt == 0 || side->reply_last)
+			n = emit_next_conn(t, port, f + used, HF_MIN(cnt - used, TURN_MAX), now);
+		if (n == 0 && side->reply_cnt > 0) {
+			emit_reply(t, port, &f[used], now);
+			n = 1;
+		}
+		if (n == 0)
+			break;
+		used += n;
+	}
+	return used;
+}
+
+uint32_t hf_tcp_emit(struct hf_tcp *t, uint32_t port, struct hf_frame *f, hf_ns now)
+{
+	return hf_tcp_emit_burst(t, port, f, 1, now) ? f->len : 0;
 }

@@ -446,11 +446,9 @@ static void tcp_out(struct hf_worker *w, uint32_t port)
 		if (!hf_tcp_pending(w->tcp, port))
 			return;
 		got = cls->tx_alloc(p->port, p->queue, f, TX_BURST);
-		for (used = 0; used < got; used++) {
-			if (hf_tcp_emit(w->tcp, port, &f[used], w->now) == 0)
-				break;
-			len += f[used].len;
-		}
+		used = hf_tcp_emit_burst(w->tcp, port, f, got, w->now);
+		for (uint32_t i = 0; i < used; i++)
+			len += f[i].len;
 		spent(w, HF_GAP_tcp);
 		if (used) {
 			w->busy = true;

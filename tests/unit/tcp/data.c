@@ -529,6 +529,40 @@ RIG_TEST(half_of_a_small_window_is_worth_a_segment)
 	OUT("A", .seq = 1001, .ack = 1, .len = 500);
 }
 
+/* They share headers; each is still what it would be alone. The FIN's segment has another length. */
+RIG_TEST(segments_of_a_burst)
+{
+	struct hf_packet p[RIG_BURST_MAX];
+	uint32_t cnt, at = 1;
+	rig_open_sack(r, 0);
+	rig_write(r, 6 * MSS);
+	hf_tcp_shutdown(r->t, r->conn, r->now);
+	cnt = rig_emit_burst(r, p, 2);
+	assert_int_equal(cnt, 2);
+	assert_true(hf_tcp_pending(r->t, 0));
+	for (uint32_t i = 0; i < cnt; i++, at += MSS) {
+		assert_int_equal(p[i].seq - r->iss, at);
+		assert_int_equal(p[i].tcp_flags, HF_TCP_ACK);
+	}
+	/* of what came out of order a bare ACK tells, and no other segment */
+	IN(OUT_OF_ORDER, "A", .seq = 101, .ack = 1, .len = 50);
+	cnt = rig_emit_burst(r, p, RIG_BURST_MAX);
+	assert_int_equal(cnt, 5);
+	assert_int_equal(p[0].payload.len, 0);
+	assert_int_equal(p[0].options.len, 12);
+	for (uint32_t i = 1; i < cnt; i++, at += MSS) {
+		assert_int_equal(p[i].seq - r->iss, at);
+		assert_int_equal(p[i].ack - r->irs, 1);
+		assert_int_equal(
+			p[i].tcp_flags, i < 4 ? HF_TCP_ACK : HF_TCP_ACK | HF_TCP_PSH | HF_TCP_FIN);
+		assert_int_equal(p[i].options.len, 0);
+		assert_int_equal(p[i].payload.len, MSS);
+		for (uint32_t k = 0; k < MSS; k++)
+			assert_int_equal(p[i].payload.p[k], rig_byte(at + k - 1));
+	}
+	SILENT();
+}
+
 RIG_TEST(small_writes_go_at_once)
 {
 	rig_open(r);
@@ -566,6 +600,7 @@ int main(void)
 		cmocka_unit_test(we_keep_within_the_peers_window),
 		cmocka_unit_test(window_of_a_segment_that_came_again),
 		cmocka_unit_test(half_of_a_small_window_is_worth_a_segment),
+		cmocka_unit_test(segments_of_a_burst),
 		cmocka_unit_test(small_writes_go_at_once),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -430,6 +430,31 @@ RIG_TEST(everybody_takes_turns)
 	assert_int_equal(said[1], 5);
 }
 
+/* Not even in bursts. */
+RIG_TEST(everybody_takes_turns_of_a_few_segments)
+{
+	struct hf_packet p[RIG_BURST_MAX];
+	uint32_t conn[2], said[3] = {0};
+	for (uint16_t i = 0; i < 2; i++) {
+		r->sport = (uint16_t)(1 + i);
+		rig_open(r);
+		conn[i] = r->conn;
+	}
+	for (uint16_t i = 0; i < 2; i++) {
+		r->conn = conn[i];
+		r->written = 0;
+		rig_write(r, 10 * MSS);
+	}
+	for (uint16_t i = 0; i < 20; i++)
+		IN(UNKNOWN, "A", .seq = 1, .ack = 1, .sport = 9);
+	assert_int_equal(rig_emit_burst(r, p, 20), 20);
+	for (uint32_t i = 0; i < 20; i++)
+		said[p[i].dport == 9 ? 2 : p[i].dport - 1]++;
+	assert_int_equal(said[2], 2);
+	assert_int_equal(said[0], 10);
+	assert_int_equal(said[1], 8);
+}
+
 /* Sequence numbers of both sides run over 2^32 within the first kilobytes. */
 RIG_TEST(sequence_numbers_wrap)
 {
@@ -551,6 +576,7 @@ int main(void)
 		cmocka_unit_test(no_syn_when_chunks_are_short),
 		cmocka_unit_test(replies_wait_in_a_bounded_queue),
 		cmocka_unit_test(everybody_takes_turns),
+		cmocka_unit_test(everybody_takes_turns_of_a_few_segments),
 		cmocka_unit_test(sequence_numbers_wrap),
 		cmocka_unit_test(next_hop),
 		cmocka_unit_test(counters_have_rows_and_names),

@@ -161,6 +161,22 @@ HF_UNUSED static bool rig_emit(struct rig *r)
 	return true;
 }
 
+/* What we send in one burst of at most max frames; out[i] is valid until the next. */
+enum { RIG_BURST_MAX = 32 };
+HF_UNUSED static uint32_t rig_emit_burst(struct rig *r, struct hf_packet *out, uint32_t max)
+{
+	static uint8_t bytes[RIG_BURST_MAX][PACKET_CAP];
+	struct hf_frame f[RIG_BURST_MAX];
+	uint32_t cnt;
+	for (uint32_t i = 0; i < max; i++)
+		f[i] = (struct hf_frame){.data = bytes[i], .cap = sizeof(bytes[i])};
+	cnt = hf_tcp_emit_burst(r->t, 0, f, max, r->now);
+	rig_check(r);
+	for (uint32_t i = 0; i < cnt; i++)
+		assert_int_equal(hf_net_parse(&f[i], false, &out[i]), HF_NET_OK);
+	return cnt;
+}
+
 HF_UNUSED static void rig_in_at(struct rig *r, int line, enum hf_tcp_outcome want, struct rig_seg s)
 {
 	enum hf_tcp_outcome got = rig_in(r, s);

@@ -4,7 +4,7 @@
  * processor, so it is measured, not written down. */
 #include "app/handfast/app.h"
 
-#define GATHER_BATCHES 2u /* a batch waits for its lanes no longer than so many take */
+#define GATHER_BATCHES 4u /* a batch waits for its lanes no longer than so many take */
 
 static const char *const class_name[HF_PK_CLASS_CNT] = {"RSA-2048", "RSA-3072", "RSA-4096"};
 

@@ -504,7 +504,7 @@ static void run_whole(struct hf_pk *pk, struct class *c, uint32_t i, hf_ns now)
 {
 	const struct hf_pk_engine_ref *e = &pk->engine[i].ref;
 
-	c->gather.held = 0;
+	hf_pk_gather_begun(&c->gather, 1);
 	c->job[0] = c->queue.head;
 	fill_ops(c, 1);
 	set_running(pk, c, i, 1, now);
@@ -916,13 +916,13 @@ static void work_ahead(struct hf_pk *pk, hf_ns now)
 }
 
 /* Curve batches are short, so they go first; while RSA waits, too, they alternate, so neither
- * starves. Who has the choice lets neither wait for lanes on an idle port. */
+ * starves. */
 bool hf_pk_work(struct hf_pk *pk, enum hf_pk_load load, hf_ns now)
 {
 	bool rsa;
 
 	for (uint32_t i = 0; i < HF_PK_CLASS_CNT; i++)
-		pk->class[i].waits = load != HF_PK_IDLE && gathers(pk, &pk->class[i], now);
+		pk->class[i].waits = gathers(pk, &pk->class[i], now);
 	rsa = any_work(pk);
 	pk->last = HF_PK_SLICE_NONE;
 	age_pairs(pk, now);

@@ -5,8 +5,8 @@
  * Jobs wait in a queue for each size class; a class has a context of each batch kernel for itself,
  * so that a batch of small keys and one of large keys advance side by side, slice by slice, and
  * deficit round robin says whose slice is next. Whatever has gathered when a class is free is its
- * next batch, if it is worth one: from min_fill on, or at any fill while the port is busy; then it may wait
- * for its lanes to fill (pk_gather.h).
+ * next batch, if it is worth one: from min_fill on, or at any fill while the port is busy. It may wait for its
+ * lanes to fill (pk_gather.h).
  * Operations on curves have queues of their own, one for each kind: what ends a handshake goes before what
  * begins one. Their batches last microseconds, so they go first, in one piece: from ec_min_fill waiting
  * operations of one kind and group on, fewer one by one. While there is other work, one that is not full
@@ -173,7 +173,7 @@ void hf_pk_cancel(struct hf_pk *pk, struct hf_pk_job *job);
  * while there is more to do at once. What only waits for a batch to fill is due at hf_pk_due
  * (HF_NS_NEVER: nothing). */
 enum hf_pk_load {
-	HF_PK_IDLE, /* the port is: nobody would mind if this took long, and nobody waits for lanes */
+	HF_PK_IDLE,    /* the port is: nobody would mind if this took long */
 	HF_PK_CALM,    /* frames keep coming, but this turn has seen nothing new */
 	HF_PK_PRESSED, /* there is other work, which may bring operations with it */
 };

@@ -628,14 +628,16 @@ static int with_gathering(void **state)
 	return 0;
 }
 
-/* Operations as they come under load, one after each gap, until that is known; returns when it is. */
+/* Operations as they come under load, one after each gap, until that is known; returns when it is. They are
+ * cancelled, so nobody has waited for them. */
 static hf_ns come_every(const struct hf_pk_key *key, hf_ns gap, hf_ns now)
 {
 	for (uint64_t i = 0; i < 80; i++, now += gap) {
-		hf_pk_submit(pk, take(key, i), now);
-		while (hf_pk_work(pk, HF_PK_IDLE, now)) {
-		}
-		done(i, HF_PK_OK);
+		struct hf_pk_job *job = take(key, i);
+
+		hf_pk_submit(pk, job, now);
+		hf_pk_cancel(pk, job);
+		done(i, HF_PK_CANCELLED);
 	}
 	return now;
 }
@@ -684,22 +686,38 @@ static void no_batch_waits_too_long(void **state)
 	finish_batch(1, now);
 }
 
-static void nobody_waits_on_an_idle_port_or_for_who_comes_seldom(void **state)
+static void nobody_waits_for_who_comes_seldom(void **state)
 {
 	struct hf_pk_key key = make_key(1, 2048);
-	hf_ns now = come_every(&key, 20 * HF_NS_US, HF_NS_S);
+	hf_ns now = come_every(&key, 60 * HF_NS_US, HF_NS_S);
 
 	(void)state;
 	hf_pk_submit(pk, take(&key, 0), now);
-	assert_false(hf_pk_work(pk, HF_PK_CALM, now));
-	assert_int_equal(hf_pk_stats(pk)->queued, 1);
-	assert_false(hf_pk_work(pk, HF_PK_IDLE, now));
-	assert_int_equal(hf_pk_due(pk), HF_NS_NEVER);
-	done(0, HF_PK_OK);
-	now = come_every(&key, 60 * HF_NS_US, now);
-	hf_pk_submit(pk, take(&key, 0), now);
 	assert_true(hf_pk_work(pk, HF_PK_CALM, now));
 	finish_batch(1, now);
+}
+
+/* His operations are computed one by one. */
+static void a_client_by_himself_stops_waiting(void **state)
+{
+	struct hf_pk_key key = make_key(1, 2048);
+	hf_ns now = come_every(&key, 20 * HF_NS_US, HF_NS_S);
+	uint32_t waits = 0;
+
+	(void)state;
+	for (uint32_t round = 0; round < 100; round++) {
+		hf_pk_submit(pk, take(&key, 0), now);
+		(void)hf_pk_work(pk, HF_PK_IDLE, now);
+		if (hf_pk_due(pk) != HF_NS_NEVER) {
+			now = hf_pk_due(pk);
+			waits++;
+			assert_false(hf_pk_work(pk, HF_PK_IDLE, now));
+		}
+		done(0, HF_PK_OK);
+		now += HF_NS_US;
+	}
+	assert_int_equal(waits, 4);
+	assert_int_equal(whole.calls, 100);
 }
 
 /* Three clients who each wait for their answer never fill four lanes: that is found out. */
@@ -1226,7 +1244,8 @@ int main(void)
 		BATCHES(a_busy_port_prefers_slices_at_any_fill),
 		GATHERS(a_batch_waits_for_its_lanes),
 		GATHERS(no_batch_waits_too_long),
-		GATHERS(nobody_waits_on_an_idle_port_or_for_who_comes_seldom),
+		GATHERS(nobody_waits_for_who_comes_seldom),
+		GATHERS(a_client_by_himself_stops_waiting),
 		GATHERS(who_waits_in_vain_stops_waiting),
 		BATCHES(a_batch_has_one_size_and_at_most_a_quantum),
 		BATCHES(multi_prime_is_a_size_of_its_own),

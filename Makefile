@@ -270,7 +270,8 @@ check:
 test:
 	$(Q)tests/run all
 
-##  timing         does time tell what was decrypted? 1,000,000 samples of each row, into bench/results (an hour)
+##  timing         does time tell what was decrypted? 1,000,000 samples of each row, into bench/results (hours;
+##                 in pieces: build/timing -c ROW keeps its samples)
 timing: $(B)/timing
 	@mkdir -p bench/results
 	$(Q)$< -o bench/results/timing.json

@@ -22,7 +22,8 @@ static const struct timing_arm arms[] = {
 	[VALID] = {"valid", 8, 0},
 	[ANY_NUMBER] = {"any number", 8, 0},
 	[SHORT_PADDING] = {"short padding", 2, 0},
-	{"planted 200 ns", 8, 200}, /* which must be seen, beside a batch of half a millisecond, too */
+	{"planted 200 ns", 8,
+		200}, /* which must be seen, beside a batch of half a millisecond, too */
 	{"planted 1000 ns", 1, 1000},
 	{"planted 50 ns", 1, 50},
 	{"planted 10 ns", 1, 10},

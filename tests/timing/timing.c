@@ -170,16 +170,21 @@ static bool measure(const struct timing_row *r, struct samples *s)
 
 /* ---- what came of it ---- */
 
-static void report(const struct timing_row *r, const struct samples *s, uint32_t arm)
+static uint32_t *copy_of(const uint32_t *sample, uint32_t cnt)
+{
+	uint32_t *copy = malloc(cnt * sizeof(*copy));
+
+	memcpy(copy, sample, cnt * sizeof(*copy));
+	return copy;
+}
+
+static void report(const struct timing_row *r, const uint32_t *sample, uint32_t cnt, uint32_t arm)
 {
 	const struct timing_arm *a = &r->arm[arm];
-	uint32_t *copy = malloc(s->cnt * sizeof(*copy));
-	struct timing_welch w;
+	uint32_t *copy = copy_of(sample, cnt);
+	struct timing_welch w = timing_compare(copy, cnt, 0, arm);
 	bool differs;
 
-	memcpy(copy, s->v, s->cnt * sizeof(*copy));
-	timing_level(copy, s->cnt);
-	w = timing_compare(copy, s->cnt, 0, arm);
 	free(copy);
 	differs = fabs(w.t) >= TIMING_T_MAX && fabs(w.difference) / ticks_per_ns >= r->floor_ns;
 	printf("%-22s %-18s %8u %8u %11.1f %+9.2f %+8.2f %5.0f%%  %s\n", r->name, a->name, w.cnt[0],
@@ -198,6 +203,16 @@ static void report(const struct timing_row *r, const struct samples *s, uint32_t
 			w.median[0] / ticks_per_ns, w.difference / ticks_per_ns, w.t, w.keep);
 	if (differs ? a->planted_ns == 0 : a->planted_ns == MUST_SEE_NS)
 		failed = 1;
+}
+
+static void report_all(const struct timing_row *r, const struct samples *s)
+{
+	uint32_t *level = copy_of(s->v, s->cnt);
+
+	timing_level(level, s->cnt);
+	for (uint32_t arm = 1; arm < r->arm_cnt; arm++)
+		report(r, level, s->cnt, arm);
+	free(level);
 }
 
 static bool wanted(const struct timing_row *r, int argc, char **argv)
@@ -219,8 +234,7 @@ static void rows(const struct timing_row *r, uint32_t cnt, int argc, char **argv
 			continue;
 		samples_open(&s, &r[i]);
 		if (measure(&r[i], &s))
-			for (uint32_t arm = 1; arm < r[i].arm_cnt; arm++)
-				report(&r[i], &s, arm);
+			report_all(&r[i], &s);
 		else
 			printf("%-22s not measured\n", r[i].name);
 		fflush(stdout);
@@ -257,5 +271,6 @@ int main(int argc, char **argv)
 		"differ ns", "t", "kept");
 	rows(timing_job_rows, timing_job_row_cnt, argc, argv);
 	rows(timing_core_rows, timing_core_row_cnt, argc, argv);
+	rows(timing_curve_rows, timing_curve_row_cnt, argc, argv);
 	return failed;
 }

@@ -4,7 +4,8 @@
  * means differ. That the harness would see a leak is shown in the same run: planted arms do what arm 1
  * does and then waste a known time.
  *
- * rows_jobs.c: public-key jobs from submit to done. rows_cores.c: the arithmetic below them. */
+ * rows_jobs.c: public-key jobs from submit to done. rows_cores.c: the arithmetic of RSA below them.
+ * rows_curves.c: batches on curves. */
 #ifndef TESTS_TIMING_H
 #define TESTS_TIMING_H
 
@@ -34,8 +35,8 @@ struct timing_row {
 	void (*stop)(void);
 };
 
-extern const struct timing_row timing_job_rows[], timing_core_rows[];
-extern const uint32_t timing_job_row_cnt, timing_core_row_cnt;
+extern const struct timing_row timing_job_rows[], timing_core_rows[], timing_curve_rows[];
+extern const uint32_t timing_job_row_cnt, timing_core_row_cnt, timing_curve_row_cnt;
 
 /* Wastes so much time, in a chain of multiplications. */
 void timing_waste(uint32_t ns);

@@ -69,10 +69,10 @@ struct hf_worker_cfg {
 	uint32_t rcv_wnd_max, snd_queue_max;
 	hf_ns syn_life_ns, time_wait_ns;
 	hf_ns curve_gather_ns; /* operations on curves wait no longer for others; 0: never */
-	hf_ns keepalive_ns; /* 0: off */
-	hf_ns close_ns;     /* our FIN was acknowledged, the peer's must come within this */
-	bool reflect;       /* l2: reflect | gateway */
-	bool keylog;        /* HF_EVENT_KEYLOG events are made */
+	hf_ns keepalive_ns;    /* 0: off */
+	hf_ns close_ns;        /* our FIN was acknowledged, the peer's must come within this */
+	bool reflect;          /* l2: reflect | gateway */
+	bool keylog;           /* HF_EVENT_KEYLOG events are made */
 	struct hf_worker_port_cfg port[HF_TCP_PORT_MAX];
 	uint32_t port_cnt;
 };

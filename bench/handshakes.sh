@@ -1,9 +1,10 @@
 #!/bin/bash
-# handshakes.sh -- what batches are worth through the whole appliance: full handshakes with RSA key
-# exchange, the appliance with its best engines (A) against itself with HF_CPU=libcrypto (B), in
-# alternation, each started anew: what else the machine does meets both, and what counts is the
-# median of the rounds' ratios. The server's worker has the last core, backend and client the first.
+# handshakes.sh -- what batches are worth through the whole appliance: full handshakes, the appliance with its
+# best engines (A) against itself with HF_CPU=libcrypto (B), in alternation, each started anew: what else
+# the machine does meets both, and what counts is the median of the rounds' ratios. The server's worker has
+# the last core, backend and client the first.
 #   bench/handshakes.sh [ROUNDS [SECONDS]]      default 7 rounds of 4 s each
+#   KEYS=rsa       the key exchange and signature: rsa, ecdhe-rsa or ecdhe-ecdsa
 #   CPU=avx512f    the engines of A (the best)     CLIENTS=64
 #   SERVER_CORE=, CLIENT_CORE=   other cores; one and the same where no two are free: then only
 #                                the handshakes per CPU second of the server mean something
@@ -11,12 +12,19 @@
 # a batch holds what has come while the one before was computed, so its mean fill says how full the
 # lanes are at a load that libcrypto cannot bear. The client verifies one certificate in a hundred,
 # and its side of the key exchange is a public operation; its share of its core is told, because at
-# 100 % the client would be what is measured. The backend discards (build/hfecho).
+# 100 % the client would be what is measured. The backend discards (build/hfecho). Last, where the worker's time
+# went for each handshake of the closed loop, by the causes of `hfctl cycles`.
 set -uo pipefail
 . "$(dirname "$0")/../deploy/lib.sh"
 cd "$farm_root" || exit 1
 server_core=${SERVER_CORE:-$(($(nproc) - 1))} client_core=${CLIENT_CORE:-0}
 rounds=${1:-7} seconds=${2:-4} cpu=${CPU:-} clients=${CLIENTS:-64}
+case ${KEYS:=rsa} in
+rsa) cipher=AES128-GCM-SHA256 suite=TLS_RSA_WITH_AES_128_GCM_SHA256 ;;
+ecdhe-rsa) cipher=ECDHE-RSA-AES128-GCM-SHA256 suite=TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256 ;;
+ecdhe-ecdsa) cipher=ECDHE-ECDSA-AES128-GCM-SHA256 suite=TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256 ;;
+*) farm_fail "KEYS is rsa, ecdhe-rsa or ecdhe-ecdsa, not $KEYS" ;;
+esac
 [ "$(nproc)" -ge 2 ] || farm_fail "needs two cores, one for the server and one for the client"
 make --no-print-directory -j"$(nproc)" all || exit 1
 
@@ -36,13 +44,16 @@ stop() { farm_stop "$backend" "$FARM_PID"; }
 # says of the run.
 load() {
 	farm_in_client taskset -c "$client_core" "$FARM_BIN/hfbench" -q -d "$seconds" --sni "$FARM_SNI" \
-		--cipher AES128-GCM-SHA256 --ca "$FARM_CA" --close rst --json "$FARM_DIR/load.json" --cpu-of "$FARM_PID" \
+		--cipher "$cipher" --ca "$FARM_CA" --close rst --json "$FARM_DIR/load.json" --cpu-of "$FARM_PID" \
 		"$@" "$FARM_ADDRESS:$FARM_PORT" >"$FARM_DIR/load.log" ||
 		{ cat "$FARM_DIR/load.log" >&2; farm_fail "connections failed"; }
 	"$FARM_BIN/hfctl" -s "$FARM_STATS" stats --json >"$FARM_DIR/load.stats" || exit 1
-	python3 - "$FARM_DIR/load.json" "$FARM_DIR/load.stats" <<-'END'
+	python3 - "$FARM_DIR/load.json" "$FARM_DIR/load.stats" "$stages" <<-'END'
 		import json, sys
-		m, stats = [json.load(open(p)) for p in sys.argv[1:]]
+		m, stats = [json.load(open(p)) for p in sys.argv[1:3]]
+		spent = next(s["rows"] for s in stats if s["module"] == "cycles")
+		with open(sys.argv[3], "a") as f:
+		    print(json.dumps({k[:-3]: v / 1e3 / m["handshakes"] for k, v in spent.items()}), file=f)
 		rows = {s["module"]: s["rows"] for s in stats if s["module"] in ("pk", "worker")}
 		fill = [s["rows"]["fill"] for s in stats if s["module"] == "pk_engine"]
 		batches = sum(f["count"] for f in fill)
@@ -57,7 +68,7 @@ load() {
 # run CPU ARGUMENT...
 run() {
 	start "$1"
-	load "${@:2}"
+	stages=$FARM_DIR/stages-${1:-best} load "${@:2}"
 	stop
 }
 
@@ -80,12 +91,28 @@ table() { # TITLE FILE of lines "A.. B.."
 	END
 }
 
+# stages FILE FILE: medians of its lines, of the best engines and of libcrypto's.
+stages() {
+	python3 - "$@" <<-'END'
+		import json, statistics, sys
+		best, scalar = [[json.loads(line) for line in open(p)] for p in sys.argv[1:]]
+		print("us of the worker for each handshake, closed loop, medians")
+		print("%-10s %10s %10s" % ("", "best", "libcrypto"))
+		for k in best[0]:
+		    a, b = [statistics.median(r[k] for r in v) for v in (best, scalar)]
+		    if max(a, b) >= 0.05:
+		        print("%-10s %10.1f %10.1f" % (k, a, b))
+	END
+}
+
 farm_begin
-FARM_WORKERS="1
+FARM_KEY="ec -pkeyopt ec_paramgen_curve:P-256" farm_certificate ecdsa "$FARM_SNI" ||
+	farm_fail "cannot make the second certificate"
+FARM_CERTIFICATES="www, ecdsa" FARM_WORKERS="1
   cores: [$server_core]" farm_config
 cat >>"$FARM_DIR/handfast.yaml" <<-END
 	tls:
-	  suites: [TLS_RSA_WITH_AES_128_GCM_SHA256]
+	  suites: [$suite]
 END
 farm_huge "$(farm_plan_pages)" || farm_say "without huge pages"
 for round in $(seq "$rounds"); do
@@ -94,6 +121,7 @@ for round in $(seq "$rounds"); do
 	farm_say "closed loop, round $round: $a | $b"
 done >"$FARM_DIR/closed"
 table "closed loop, $clients at a time" "$FARM_DIR/closed"
+stages "$FARM_DIR/stages-${cpu:-best}" "$FARM_DIR/stages-libcrypto"
 rate=$(awk '{print $(NF / 2 + 1)}' "$FARM_DIR/closed" | sort -n | awk '{v[NR] = $1} END {printf "%d", 1.3 * v[int((NR + 1) / 2)]}')
 for round in $(seq "$rounds"); do
 	a=$(run "$cpu" -r "$rate" -c 2000) && b=$(run libcrypto -r "$rate" -c 2000) || exit 1

@@ -442,7 +442,7 @@ static void pass_end(struct batch *c)
 static void windows_step(struct batch *c)
 {
 	uint32_t products = c->prime.digits * c->prime.digits * (HF_RSA_WINDOW_BITS + 1);
-	uint32_t windows = HF_MAX(1u, c->core->step_products / products);
+	uint32_t windows = HF_MAX(1u, (c->core->step_products + products / 2) / products);
 
 	for (uint32_t i = 0; i < windows && c->window > 0; i++)
 		window_take(c);

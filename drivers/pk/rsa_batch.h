@@ -57,7 +57,7 @@ struct hf_rsa_core {
 		const struct hf_rsa_lanes *l, struct hf_rsa_vec *out, const struct hf_rsa_vec *x);
 	void (*unpack)(
 		const struct hf_rsa_lanes *l, struct hf_rsa_vec *x, const struct hf_rsa_vec *in);
-	uint32_t step_products; /* of digits: what a step of about 10 us computes */
+	uint32_t step_products; /* of digits: what a step of 10 to 20 us computes */
 };
 
 extern const struct hf_rsa_core hf_rsa_core_ifma, hf_rsa_core_avx512f;

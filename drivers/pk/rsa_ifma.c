@@ -25,7 +25,7 @@ typedef __m512i vec;
 #define SPARE_BITS 12u /* R / m */
 #define TILE_MAX 10    /* digits on a side: 20 columns and one side fill the registers */
 #define TILE_SHORT 7
-#define STEP_PRODUCTS 25000u /* 10 us at 3.7 GHz */
+#define STEP_PRODUCTS 40000u /* 16 us at 3.7 GHz */
 
 #define MADD_LO(acc, a, b) _mm512_madd52lo_epu64(acc, a, b)
 #define MADD_HI(acc, a, b) _mm512_madd52hi_epu64(acc, a, b)

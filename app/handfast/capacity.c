@@ -220,10 +220,13 @@ static double hash_ns(
 }
 
 /* A peer's value comes when its client has had our signature. Of those that were signed together some answer
- * sooner, so a batch meets between one answer and all. With RSA in four lanes, 2.6 were counted. */
-static double derive_ns(const struct hf_capacity_op *derive, const struct hf_capacity_op *sign)
+ * sooner, so a batch meets between one answer and all; or it waits, and meets those who come until then, one
+ * in the time of what a handshake costs besides. */
+static double derive_ns(const struct hf_capacity_op *derive, const struct hf_capacity_op *sign,
+	double besides_ns, hf_ns gather_ns)
 {
-	double fill = HF_MIN((double)(sign->lanes + 1) / 2, (double)derive->lanes);
+	double fill = HF_MAX((double)(sign->lanes + 1) / 2, 1 + (double)gather_ns / besides_ns);
+	fill = HF_MIN(fill, (double)derive->lanes);
 	if (sign->lanes >= derive->lanes)
 		return (double)derive->ns;
 	return HF_MIN((double)derive->ns * (double)derive->lanes / fill, (double)derive->alone_ns);
@@ -243,9 +246,10 @@ double hf_capacity_rate(const struct hf_capacity *c, const struct hf_plan *p,
 		return 0;
 	if (kind != HF_CAPACITY_RESUMED)
 		ns += (double)op->ns;
-	if (kind == HF_CAPACITY_ECDHE)
-		ns += (double)c->ec[HF_EC_BASE][group].ns +
-		      derive_ns(&c->ec[HF_EC_MULTIPLY][group], op);
+	if (kind == HF_CAPACITY_ECDHE) {
+		ns += (double)c->ec[HF_EC_BASE][group].ns;
+		ns += derive_ns(&c->ec[HF_EC_MULTIPLY][group], op, ns, p->worker.curve_gather_ns);
+	}
 	return 1e9 / ns;
 }
 

@@ -655,17 +655,14 @@ static uint32_t ec_engine(
 /* Is first worth a batch with others, of whom fewer than fill it are there? */
 static bool curves_gather(const struct hf_pk *pk, struct hf_pk_job *first)
 {
-	struct hf_ec_op want, op;
-	uint32_t i, cnt = 0, full;
+	struct hf_pk_job *jobs[HF_PK_QUANTUM_MAX];
+	struct hf_ec_op ops[HF_PK_QUANTUM_MAX], want;
+	uint32_t i;
 
 	hf_pk_ec_op(first, &want);
 	i = ec_engine(pk, first->engine, &want, HF_PK_QUANTUM_MAX);
-	full = i < pk->engine_cnt ? pk->engine[i].ref.engine->ec_quantum : 1;
-	for (struct hf_pk_job *job = first; job && cnt < full; job = job->next) {
-		hf_pk_ec_op(job, &op);
-		cnt += op.group == want.group && job->engine == first->engine;
-	}
-	return cnt < full;
+	return i < pk->engine_cnt &&
+	       gather_curves(first, &want, jobs, ops) < pk->engine[i].ref.engine->ec_quantum;
 }
 
 /* Whose turn it is; NULL: none waits, or under pressure none that could not have more with it soon. */

@@ -135,7 +135,7 @@ static void odd_rounds_do_not_count(void **state)
 
 /* ---- rates ---- */
 
-static const struct hf_plan plan = {.port = {{.device = "net_af_xdp0,iface=x"}}, .port_cnt = 1};
+static struct hf_plan plan = {.port = {{.device = "net_af_xdp0,iface=x"}}, .port_cnt = 1};
 static const struct hf_pk_key rsa = {.type = HF_PK_RSA, .bits = 2048};
 
 /* RSA in four lanes, X25519 in eight. */
@@ -211,6 +211,28 @@ static void answers_come_as_they_were_signed(void **state)
 	}
 }
 
+/* Where they wait for each other more meet, in as long as handshakes take, up to all lanes. */
+static void answers_that_wait_share_a_batch(void **state)
+{
+	static const struct {
+		hf_ns gather_ns;
+		double each_ns;
+	} rows[] = {{1, 10000 * 8 / 2.5}, {HF_NS_S, 10000}};
+	struct hf_capacity none = side_by_side;
+	double besides, three;
+	(void)state;
+	none.ec[HF_EC_MULTIPLY][HF_GROUP_X25519].ns = 0;
+	besides = ns(&none, HF_CAPACITY_ECDHE);
+	for (size_t i = 0; i < HF_ARRAY_LEN(rows); i++) {
+		plan.worker.curve_gather_ns = rows[i].gather_ns;
+		assert_true(about(ns(&side_by_side, HF_CAPACITY_ECDHE) - besides, rows[i].each_ns));
+	}
+	plan.worker.curve_gather_ns = (hf_ns)(3 * besides); /* itself and three */
+	three = ns(&side_by_side, HF_CAPACITY_ECDHE) - besides;
+	plan.worker.curve_gather_ns = 0;
+	assert_true(about(three, 10000 * 8 / 4.0));
+}
+
 static void without_a_run_there_is_no_rate(void **state)
 {
 	struct hf_capacity c = side_by_side;
@@ -228,6 +250,7 @@ int main(void)
 		cmocka_unit_test(keys_in_lanes_make_bursts),
 		cmocka_unit_test(more_lanes_make_longer_bursts),
 		cmocka_unit_test(answers_come_as_they_were_signed),
+		cmocka_unit_test(answers_that_wait_share_a_batch),
 		cmocka_unit_test(without_a_run_there_is_no_rate),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

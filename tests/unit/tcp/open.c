@@ -405,10 +405,10 @@ RIG_TEST(replies_wait_in_a_bounded_queue)
 	SILENT();
 }
 
-/* Neither replies nor one connection keep the others from speaking. */
-RIG_TEST(everybody_takes_turns)
+/* Two connections, from ports 1 and 2, so many bytes each; and twenty replies, to port 9. */
+static void many_want_to_speak(struct rig *r, uint32_t len)
 {
-	uint32_t conn[2], said[3] = {0};
+	uint32_t conn[2];
 	for (uint16_t i = 0; i < 2; i++) {
 		r->sport = (uint16_t)(1 + i);
 		rig_open(r);
@@ -417,10 +417,17 @@ RIG_TEST(everybody_takes_turns)
 	for (uint16_t i = 0; i < 2; i++) {
 		r->conn = conn[i];
 		r->written = 0;
-		rig_write(r, 6 * MSS);
+		rig_write(r, len);
 	}
 	for (uint16_t i = 0; i < 20; i++)
 		IN(UNKNOWN, "A", .seq = 1, .ack = 1, .sport = 9);
+}
+
+/* Neither replies nor one connection keep the others from speaking. */
+RIG_TEST(everybody_takes_turns)
+{
+	uint32_t said[3] = {0};
+	many_want_to_speak(r, 6 * MSS);
 	for (uint32_t i = 0; i < 20; i++) {
 		assert_true(rig_emit(r));
 		said[r->out.dport == 9 ? 2 : r->out.dport - 1]++;
@@ -434,19 +441,8 @@ RIG_TEST(everybody_takes_turns)
 RIG_TEST(everybody_takes_turns_of_a_few_segments)
 {
 	struct hf_packet p[RIG_BURST_MAX];
-	uint32_t conn[2], said[3] = {0};
-	for (uint16_t i = 0; i < 2; i++) {
-		r->sport = (uint16_t)(1 + i);
-		rig_open(r);
-		conn[i] = r->conn;
-	}
-	for (uint16_t i = 0; i < 2; i++) {
-		r->conn = conn[i];
-		r->written = 0;
-		rig_write(r, 10 * MSS);
-	}
-	for (uint16_t i = 0; i < 20; i++)
-		IN(UNKNOWN, "A", .seq = 1, .ack = 1, .sport = 9);
+	uint32_t said[3] = {0};
+	many_want_to_speak(r, 10 * MSS);
 	assert_int_equal(rig_emit_burst(r, p, 20), 20);
 	for (uint32_t i = 0; i < 20; i++)
 		said[p[i].dport == 9 ? 2 : p[i].dport - 1]++;

@@ -53,11 +53,14 @@ own_interrupts() {
 }
 
 # AF_XDP takes frames before that handing over. So its interface is polled by a thread of the kernel of its own,
-# on the servers' core and listed with the appliance's processes: its CPU time is the appliance's.
+# on the servers' core and listed with the appliance's processes: its CPU time is the appliance's. As batch work
+# it does not interrupt the worker for each frame: it runs when that one rests, or its slice is over, as a poll of
+# a card's queue by the worker itself would (which a veth does not have). The peers' wire was tried in the same
+# way: polled by a thread, as batch work or not, they serve no more, requests on kept connections less.
 own_receiver() {
 	local thread
 	farm_in_appl sh -c "mount -t sysfs none /sys 2>/dev/null; echo 1 >/sys/class/net/hf0/threaded" &&
-		thread=$(pgrep -n "^napi/hf0-") && taskset -c -p "$SERVER_CORE" "$thread" >/dev/null &&
+		thread=$(pgrep -n "^napi/hf0-") && taskset -c -p "$SERVER_CORE" "$thread" >/dev/null && chrt -b -p 0 "$thread" &&
 		receiver=$thread
 }
 

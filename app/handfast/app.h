@@ -77,6 +77,7 @@ struct hf_capacity {
 		uint64_t cold_ns, warm_ns; /* by itself; each of a burst */
 	} prf, hash;                       /* of 3 KB */
 	struct hf_selfrun half;            /* our own code, by a run of it */
+	uint64_t datagram_ns;              /* one sent and taken through the kernel; 0: not known */
 };
 
 /* A virtual processor's speed comes and goes: how often all is measured, and the mean of the middle half taken,

@@ -233,6 +233,29 @@ static void answers_that_wait_share_a_batch(void **state)
 	assert_true(about(three, 10000 * 8 / 4.0));
 }
 
+/* What the kernel asks for a datagram is paid for frames where it drives the device, and there alone. */
+static void frames_cost_where_the_kernel_drives(void **state)
+{
+	static const struct {
+		const char *device;
+		double percent; /* of a datagram, by a resumption's six frames in and three out */
+	} rows[] = {{"net_af_xdp0,iface=x", 6 * 115 + 3 * 45},
+		{"net_af_packet0,iface=x", 6 * 217 + 3 * 42}, {"0000:01:00.0", 0},
+		{"net_memif0", 0}};
+	struct hf_plan one = plan;
+	(void)state;
+	for (size_t i = 0; i < HF_ARRAY_LEN(rows); i++) {
+		struct hf_capacity c = side_by_side;
+		double without, with;
+		one.port[0].device = rows[i].device;
+		without = 1e9 /
+			  hf_capacity_rate(&c, &one, &rsa, HF_GROUP_X25519, HF_CAPACITY_RESUMED);
+		c.datagram_ns = 2000;
+		with = 1e9 / hf_capacity_rate(&c, &one, &rsa, HF_GROUP_X25519, HF_CAPACITY_RESUMED);
+		assert_true(about(with - without, 20 * rows[i].percent));
+	}
+}
+
 static void without_a_run_there_is_no_rate(void **state)
 {
 	struct hf_capacity c = side_by_side;
@@ -251,6 +274,7 @@ int main(void)
 		cmocka_unit_test(more_lanes_make_longer_bursts),
 		cmocka_unit_test(answers_come_as_they_were_signed),
 		cmocka_unit_test(answers_that_wait_share_a_batch),
+		cmocka_unit_test(frames_cost_where_the_kernel_drives),
 		cmocka_unit_test(without_a_run_there_is_no_rate),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

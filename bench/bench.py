@@ -427,7 +427,7 @@ def latencies(case, servers, options, result):
         table.setdefault(name, {})["90"] = v
     for s in servers:
         say("  %s: %s" % (s.name, "  ".join("p50 %.2f p99 %.2f ms at %s %%" % (v["ms"]["p50"], v["ms"]["p99"], k)
-                                            for k, v in sorted(table.get(s.name, {}).items()))))
+                                            for k, v in sorted(table.get(s.name, {}).items(), key=lambda i: int(i[0])))))
 
 
 # ---- memory of idle connections ----------------------------------------------------------------------

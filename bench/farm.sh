@@ -56,7 +56,7 @@ own_interrupts() {
 # on the servers' core and listed with the appliance's processes: its CPU time is the appliance's. As batch work
 # it does not interrupt the worker for each frame: it runs when that one rests, or its slice is over, as a poll of
 # a card's queue by the worker itself would (which a veth does not have). The peers' wire was tried in the same
-# way: polled by a thread, as batch work or not, they serve no more, requests on kept connections less.
+# way with nginx (http): polled by a thread, as batch work or not, it serves no more, requests on kept connections less.
 own_receiver() {
 	local thread
 	farm_in_appl sh -c "mount -t sysfs none /sys 2>/dev/null; echo 1 >/sys/class/net/hf0/threaded" &&

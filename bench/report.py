@@ -26,7 +26,7 @@ through AF_XDP or af_packet (each case says which), the peers use the kernel's T
 of up to 64 KB that no cable carries. Interrupt work is done by the core that receives: on a veth alone the sender's
 core would pay for it. Packet steering sees to that, or with AF_XDP, which is before it, a thread of the kernel that polls the appliance's interface
 on the servers' core and counts as a process of the appliance. It is batch work, so that it does not break in on the worker for every
-frame, as no queue of a card that the worker polls would; the peers' wire polled in the same way made them no faster. The client
+frame, as no queue of a card that the worker polls would; polled in the same way the peers' wire made nginx (http), the one tried, no faster. The client
 ({client}) shares the machine; where its core was full (see the split) rates are a lower bound, rates per CPU s are
 not. Connections end by reset, so that the client's ports do not run out; where a handshake ends with the client's
 word (ticket, id) not before the server has answered its close_notify."""

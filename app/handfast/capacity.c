@@ -33,7 +33,8 @@
  * the kernel drives, in and out, with system calls, interrupts and the cold caches that they leave behind. All
  * that is the kernel's and differs by half between processors whose own code runs alike, so that it is measured
  * in the kernel. Measured over veth in virtual machines, where an interrupt is dear; those of bursts over AF_XDP
- * alone, and af_packet's in proportion. Of cards that DPDK drives itself nothing is known yet but that they do
+ * alone, and af_packet's in proportion; those of one at a time are converted from another processor's share of
+ * our own code. Of cards that DPDK drives itself nothing is known yet but that they do
  * not ask the kernel. */
 static const struct {
 	const char *prefix;

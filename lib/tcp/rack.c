@@ -12,6 +12,7 @@
 #define PTO_MIN (2 * HF_NS_MS) /* two ticks of the wheel */
 #define PEER_ACK_DELAY \
 	(45 * HF_NS_MS) /* of a lone segment: Linux's 40, ours too, and a tick of its */
+#define PTO_LONE_MIN (20 * HF_NS_MS) /* a peer that never waits may still be busy */
 
 /* RACK_sent_after of RFC 8985 6.2: sent later, or in the same turn and behind. */
 static bool sent_after(uint32_t at, uint32_t end, uint32_t other_at, uint32_t other_end)
@@ -120,21 +121,38 @@ void hf_tcp_rack_recovered(struct hf_tcp_conn *c)
 }
 
 /* ---- the tail ---- */
-/* RFC 8985 7.2, with two differences. The time is counted from when the flight's end was sent and not from
- * the ACK that told of its other parts: that says nothing of the end being late. And a lone segment,
+static hf_ns two_round_trips(const struct hf_tcp_conn *c, hf_ns least)
+{
+	return HF_MAX(2 * c->info.srtt_ns, least);
+}
+
+/* What tells whether a probe would have come too soon, had it not waited for a delayed ACK. */
+void hf_tcp_tail_lone_ack(struct hf_tcp_conn *c, hf_ns rtt)
+{
+	if (c->info.srtt_ns == 0 || c->ack_habit == HF_TCP_ACKS_LATE)
+		return;
+	c->ack_habit =
+		rtt <= two_round_trips(c, PTO_LONE_MIN) ? HF_TCP_ACKS_AT_ONCE : HF_TCP_ACKS_LATE;
+}
+
+/* RFC 8985 7.2, with three differences. The time is counted from when the flight's end was sent and not from
+ * the ACK that told of its other parts: that says nothing of the end being late. A lone segment,
  * whose ACK the peer may delay, waits until that is due, or for two round trips, whichever is longer, and
- * not for the sum: of two round trips one is slack, which on a long path covers the delay. A probe never
- * comes later than the retransmission would. */
+ * not for the sum: of two round trips one is slack, which on a long path covers the delay. And it does not wait
+ * for a delayed ACK at all where the peer has shown that it sends them at once, as most do in a handshake. A
+ * probe never comes later than the retransmission would. */
 void hf_tcp_tail_arm(struct hf_tcp *t, struct hf_tcp_conn *c, hf_ns now)
 {
-	hf_ns pto = c->info.srtt_ns ? HF_MAX(2 * c->info.srtt_ns, PTO_MIN) : PTO_UNKNOWN;
+	hf_ns pto = c->info.srtt_ns ? two_round_trips(c, PTO_MIN) : PTO_UNKNOWN;
 	uint32_t out = c->snd_nxt - c->snd_una;
 	hf_tcp_disarm(c, HF_TCP_DUE_TAIL);
 	if (!c->sack_ok || out == 0 || c->tail_out || hf_seq_lt(c->snd_una, c->recover) ||
 		hf_tcp_sent_len(c, 0) != out)
 		return;
 	if (out <= c->info.mss)
-		pto = HF_MAX(pto, c->info.srtt_ns + PEER_ACK_DELAY);
+		pto = HF_MAX(pto, c->ack_habit == HF_TCP_ACKS_AT_ONCE
+					  ? PTO_LONE_MIN
+					  : c->info.srtt_ns + PEER_ACK_DELAY);
 	pto = HF_MAX(c->sent_at + pto, now + PTO_MIN);
 	hf_tcp_arm(t, c, HF_TCP_DUE_TAIL, HF_MIN(pto, c->due[HF_TCP_DUE_REXMIT]));
 }
@@ -154,6 +172,8 @@ bool hf_tcp_tail_acked(struct hf_tcp_conn *c, uint32_t ack, bool dsack, bool pla
 	bool repaired;
 	if (!c->tail_out || hf_seq_lt(ack, c->tail_end))
 		return false;
+	if (c->tail_again && dsack) /* in vain */
+		c->ack_habit = HF_TCP_ACKS_LATE;
 	repaired = c->tail_again && !dsack && hf_seq_lt(c->tail_end, ack);
 	if (!c->tail_again || dsack || repaired || plain_dup)
 		c->tail_out = false;

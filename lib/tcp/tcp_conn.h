@@ -115,6 +115,13 @@ enum hf_tcp_fate {
 };
 #define HF_TCP_RUN_MAX 16u
 
+/* How a peer acknowledges a segment that has none behind it, as far as it has shown (rack.c). */
+enum hf_tcp_ack_habit {
+	HF_TCP_ACKS_UNKNOWN,
+	HF_TCP_ACKS_AT_ONCE,
+	HF_TCP_ACKS_LATE, /* once is enough */
+};
+
 struct HF_ALIGNED(HF_CACHE_LINE) hf_tcp_conn {
 	/* line 0: each segment, both directions */
 	uint32_t snd_una, snd_nxt;
@@ -178,6 +185,7 @@ struct HF_ALIGNED(HF_CACHE_LINE) hf_tcp_conn {
 	bool dsack_waits : 1;          /* dsack_round is meant */
 	bool tail_out : 1;             /* a probe was sent and not yet answered */
 	bool tail_again : 1;           /* which sent old bytes */
+	uint8_t ack_habit : 2;         /* enum hf_tcp_ack_habit */
 	uint32_t rack_at_us, rack_end; /* RACK.xmit_ts, .end_seq: of the latest sent that arrived */
 	uint32_t rack_rtt_us, min_rtt_us;
 	uint32_t rack_fack, dsack_round;
@@ -450,6 +458,8 @@ void hf_tcp_rack_timeout(struct hf_tcp_conn *c, hf_ns now);
 void hf_tcp_rack_dsack(struct hf_tcp_conn *c);
 void hf_tcp_rack_recovered(struct hf_tcp_conn *c);
 void hf_tcp_tail_arm(struct hf_tcp *t, struct hf_tcp_conn *c, hf_ns now);
+/* An ACK without data of at most one segment, sent once, came rtt after it. */
+void hf_tcp_tail_lone_ack(struct hf_tcp_conn *c, hf_ns rtt);
 /* The probe went out; again: with bytes sent before. */
 void hf_tcp_tail_sent(struct hf_tcp_conn *c, bool again);
 /* True: the probe repaired a loss. */

@@ -134,6 +134,8 @@ static void advance(struct hf_tcp_in *in, struct hf_tcp_conn *c)
 	uint32_t text_len = (uint32_t)HF_MIN((size_t)len, c->snd.len);
 	bool partial_before = !c->sack_ok && c->recovering && c->partial_seen;
 	hf_ns rtt = hf_tcp_sent_acked(t, c, in->p->ack, in->now);
+	if (rtt != HF_NS_NEVER && len <= c->info.mss && in->payload.len == 0)
+		hf_tcp_tail_lone_ack(c, rtt);
 	if (rtt == HF_NS_NEVER) /* the echo tells which of two it was (RFC 7323 4.1) */
 		rtt = hf_tcp_stamp_rtt(in, c);
 	if (rtt != HF_NS_NEVER && hf_seq_lt(c->rtt_seq, in->p->ack)) {

@@ -4,6 +4,7 @@
 #include "tests/unit/tcp/rig.h"
 
 #define RTT (40 * MS)
+#define SHORT_RTT (20 * MS)
 #define AT(i) (1 + (i)*MSS)
 
 /* An ACK with up to three SACK blocks, in segments from the first one on. */
@@ -36,6 +37,14 @@ static void in_flight(struct rig *r, uint32_t n, uint32_t written)
 	rig_write(r, written);
 	for (uint32_t i = 0; i < n; i++)
 		OUT("A", .seq = AT(i), .ack = 1, .len = MSS);
+}
+
+static void lone_segment(struct rig *r, uint32_t seq, hf_ns rtt)
+{
+	rig_write(r, 100);
+	OUT("PA", .seq = seq, .ack = 1, .len = 100);
+	rig_wait(r, rtt);
+	ACK(seq + 100);
 }
 
 static uint32_t flight(const struct rig *r)
@@ -250,6 +259,50 @@ RIG_TEST(a_probe_in_vain_costs_nothing)
 	assert_int_equal(rig_conn(r)->cwnd, 10 * MSS);
 }
 
+/* A short path, where a delayed ACK takes longer than two round trips: the peer is known for sending each at
+ * once by the ACK of one lone segment, and for waiting by an ACK that came late, or a probe in vain. */
+RIG_TEST(a_peer_that_acks_at_once_is_probed_after_two_round_trips)
+{
+	rig_open_sack(r, SHORT_RTT);
+	lone_segment(r, 1, SHORT_RTT);
+	rig_write(r, 100);
+	OUT("PA", .seq = 101, .ack = 1, .len = 100);
+	rig_wait(r, 2 * SHORT_RTT - 8 * MS); /* the SYN's round trip is known to 4 ms only */
+	SILENT();
+	rig_wait(r, 11 * MS);
+	OUT("PA", .seq = 101, .ack = 1, .len = 100);
+}
+
+RIG_TEST(a_peer_that_may_delay_its_acks_is_given_the_time)
+{
+	rig_open_sack(r, SHORT_RTT);
+	rig_write(r, 100);
+	OUT("PA", .seq = 1, .ack = 1, .len = 100);
+	rig_wait(r, SHORT_RTT + 40 * MS - 4 * MS);
+	SILENT();
+	ACK(101);
+	lone_segment(r, 101, SHORT_RTT); /* once late is enough */
+	rig_write(r, 100);
+	OUT("PA", .seq = 201, .ack = 1, .len = 100);
+	rig_wait(r, SHORT_RTT + 40 * MS - 4 * MS);
+	SILENT();
+}
+
+RIG_TEST(a_probe_in_vain_makes_the_next_one_wait_for_a_delayed_ack)
+{
+	rig_open_sack(r, SHORT_RTT);
+	lone_segment(r, 1, SHORT_RTT);
+	rig_write(r, 100);
+	OUT("PA", .seq = 101, .ack = 1, .len = 100);
+	rig_wait(r, 2 * SHORT_RTT + 3 * MS);
+	OUT("PA", .seq = 101, .ack = 1, .len = 100);
+	SACK(201, 1, {101}, {201});
+	rig_write(r, 100);
+	OUT("PA", .seq = 201, .ack = 1, .len = 100);
+	rig_wait(r, SHORT_RTT + 40 * MS - 4 * MS);
+	SILENT();
+}
+
 /* New data is the better probe, even beyond the congestion window (RFC 8985 7.3). */
 RIG_TEST(new_data_probes)
 {
@@ -408,6 +461,9 @@ int main(void)
 		cmocka_unit_test(lost_tail_is_probed_after_two_round_trips),
 		cmocka_unit_test(a_probe_that_repairs_is_a_loss_for_congestion),
 		cmocka_unit_test(a_probe_in_vain_costs_nothing),
+		cmocka_unit_test(a_peer_that_acks_at_once_is_probed_after_two_round_trips),
+		cmocka_unit_test(a_peer_that_may_delay_its_acks_is_given_the_time),
+		cmocka_unit_test(a_probe_in_vain_makes_the_next_one_wait_for_a_delayed_ack),
 		cmocka_unit_test(new_data_probes),
 		cmocka_unit_test(after_the_probe_the_timer),
 		cmocka_unit_test(the_fin_is_probed_too),

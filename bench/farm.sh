@@ -26,9 +26,12 @@ on_server=(taskset -c "$SERVER_CORE")
 FARM_FILES+=("$BENCH_SERVERS")
 export BENCH_SERVERS
 
-# server NAME VERSION ADDRESS PID...: a line for bench.py.
+# server NAME VERSION ADDRESS PID...: a line for bench.py; with the client's end of the server's wire, and an address
+# there for a client that brings its own TCP.
 server() {
-	printf '%s\t%s\t%s\t%s\n' "$1" "$2" "$3" "${*:4}" >>"$BENCH_SERVERS"
+	local wire="ng1 10.9.1.3"
+	[ "$1" != handfast ] || wire="hf1 10.9.0.3"
+	printf '%s\t%s\t%s\t%s\t%s\n' "$1" "$2" "$3" "${*:4}" "$wire" >>"$BENCH_SERVERS"
 }
 
 second_wire() {

@@ -27,7 +27,10 @@ of up to 64 KB that no cable carries. Interrupt work is done by the core that re
 core would pay for it. Packet steering sees to that, or with AF_XDP, which is before it, a thread of the kernel that polls the appliance's interface
 on the servers' core and counts as a process of the appliance. It is batch work, so that it does not break in on the worker for every
 frame, as no queue of a card that the worker polls would; polled in the same way the peers' wire made nginx (http), the one tried, no faster. The client
-({client}) shares the machine; where its core was full (see the split) rates are a lower bound, rates per CPU s are
+({client}) shares the machine. In most cases its TCP is its own, over
+packet sockets of Linux, with every server alike: it takes their frames as they come, several segments in one where a kernel sends them so,
+costs a third of what the kernel's sockets do, and polls, so that its core looks busier than it is. Each case says whose it was; where the client's
+core was full (see the split) rates are a lower bound, rates per CPU s are
 not. Connections end by reset, so that the client's ports do not run out; where a handshake ends with the client's
 word (ticket, id) not before the server has answered its close_notify."""
 
@@ -124,9 +127,10 @@ def part_case(name, case):
                          ["%.0f %%" % (100 * statistics.mean(w["cpu"] / w["seconds"] for w in last)),
                           figure(statistics.mean(w["client_us"] for w in last))])
     text = ["### %s: %s\n" % (name, case["title"]),
-            "Mix %s, %s, %d connections at a time, windows of %d s; the appliance's port is %s, "
+            "Mix %s, %s, %d connections at a time, windows of %d s; the client's TCP is %s; the appliance's port is %s, "
             "its relay forwards %s; measured %s at %s.\n" % (
-                case["mix"], case["cipher"], case["clients"], case["seconds"], case.get("port", "af_packet"),
+                case["mix"], case["cipher"], case["clients"], case["seconds"],
+                "the kernel's" if case.get("sockets", True) else "its own", case.get("port", "af_packet"),
                 {"http": "requests (hfrelay --http)"}.get(case.get("forward"), "streams (hfrelay)"), case["at"],
                 case.get("commit")),
             table(["server", case["unit"] + "/s", "per CPU s", "appliance / it", "spread", "good windows", "most stolen"],

@@ -26,7 +26,7 @@ from dataclasses import dataclass
 HERE = os.path.dirname(os.path.abspath(__file__))
 OUT = os.path.join(HERE, "results", "bench.json")
 SPREAD = 0.10
-NEAR_PEAK_TURNS = 3
+NEAR_PEAK_TURNS = 5
 OVERLOAD_SECONDS = 10
 DRAIN_SECONDS = 8  # a server that was asked for too much finds in its queues who has gone meanwhile
 RSA, ECDSA = "ECDHE-RSA-AES128-GCM-SHA256", "ECDHE-ECDSA-AES128-GCM-SHA256"

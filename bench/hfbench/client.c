@@ -10,12 +10,14 @@
 #include <strings.h>
 #include "bench/hfbench/hfbench.h"
 #include "bench/hfbench/tls.h"
+#include "lib/os/os.h"
 
 #define TICK_MS 5
 #define BACKOFF_NS (10 * HF_NS_MS) /* after a failure, so that a dead server is not hammered */
 #define HEAD_MAX 2048u
 #define READ_SIZE 131072u /* several records at once */
 #define STALE_TICKET_LEN 192u
+#define RESETS_AT_ONCE 64u
 
 struct slot {
 	struct client *client;
@@ -533,13 +535,27 @@ static void loop(struct client *c)
 	}
 }
 
+/* Thousands of resets at once do not fit a server's queue of frames, and of a connection whose reset is lost it
+ * hears no more: it would be one of its connections for minutes. */
+static void let_resets_out(struct client *c)
+{
+	struct bench_event ev[64];
+	(void)c->wire->cls->wait(c->wire, ev, HF_ARRAY_LEN(ev), 0);
+	hf_os_sleep_ns(HF_NS_MS);
+}
+
 static void client_free(struct client *c)
 {
-	uint32_t i;
+	uint32_t i, reset = 0;
 	for (i = 0; c->slot && i < c->thread->slot_cnt; i++) {
 		c->tally->held += c->slot[i].busy && c->slot[i].phase == PHASE_HOLD;
 		c->tally->unfinished += c->slot[i].busy && c->slot[i].phase != PHASE_HOLD;
+		reset += c->slot[i].busy;
 		slot_end(&c->slot[i], false);
+		if (reset == RESETS_AT_ONCE) {
+			let_resets_out(c);
+			reset = 0;
+		}
 	}
 	free(c->slot);
 	btls_shared_free(&c->tls);

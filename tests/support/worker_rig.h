@@ -39,6 +39,8 @@ struct rig {
 		stream_max; /* the same; small ones are quicker to make */
 	hf_ns keepalive_ns;
 	const struct hf_pk_engine *pk_engine; /* NULL: libcrypto's */
+	const struct hf_pk_engine
+		*pk_lanes; /* in front of it, from three on, with its context; may be left out */
 	const struct hf_sym_driver *sym_driver;
 	uint32_t pk_job_cnt, sym_job_cnt; /* 0: few */
 	uint64_t (*cycles)(void);         /* NULL: one that only counts; it is no clock */
@@ -142,9 +144,14 @@ static inline void rig_worker(struct rig *r)
 
 	r->pk = test_alloc(r->pk_engine->size());
 	HF_ASSERT(r->pk_engine->init(r->pk) == 0);
-	env.pk[0].engine = r->pk_engine;
+	if (r->pk_lanes) {
+		env.pk[0] = (struct hf_pk_engine_ref){.engine = r->pk_lanes, .min_fill = {3, 3, 3}};
+		env.pk_cnt = 2;
+	}
+	env.pk[env.pk_cnt - 1].engine = r->pk_engine;
 	for (uint32_t i = 0; i < HF_PK_CLASS_CNT; i++)
-		env.pk[0].ctx[i] = r->pk;
+		for (uint32_t e = 0; e < env.pk_cnt; e++)
+			env.pk[e].ctx[i] = r->pk;
 	r->sym = test_alloc(r->sym_driver->size(RIG_SCHEDULES));
 	HF_ASSERT(r->sym_driver->init(r->sym, RIG_SCHEDULES) == 0);
 	env.sym_ctx = r->sym;

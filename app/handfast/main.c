@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <rte_launch.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -79,13 +80,15 @@ static int worker_run(void *arg)
 		if (p.busy) {
 			idle = 0;
 			nap = IDLE_FIRST_NS;
-		} else if (!adaptive || p.next_due <= now) {
+		} else if (!adaptive) {
 			continue;
-		} else if (++idle > IDLE_TURNS_LOADED && p.loaded) {
+		} else if (p.next_due > now && ++idle > IDLE_TURNS_LOADED && p.loaded) {
 			sleep_unannounced(aw, HF_MIN(IDLE_FIRST_NS, p.next_due - now));
-		} else if (idle > IDLE_TURNS) {
+		} else if (p.next_due > now && idle > IDLE_TURNS) {
 			sleep_a_while(aw, HF_MIN(nap, p.next_due - now));
 			nap = HF_MIN(2 * nap, HF_APP_SLEEP_NS);
+		} else if (!p.loaded) {
+			(void)sched_yield(); /* to the kernel's thread that brings frames, say */
 		}
 	}
 	return 0;

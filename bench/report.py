@@ -29,7 +29,7 @@ on the servers' core and counts as a process of the appliance. It is batch work,
 frame, as no queue of a card that the worker polls would; polled in the same way the peers' wire made nginx (http), the one tried, no faster. The client
 ({client}) shares the machine. In most cases its TCP is its own, over
 packet sockets of Linux, with every server alike: it takes their frames as they come, several segments in one where a kernel sends them so,
-costs a third of what the kernel's sockets do, and polls, so that its core looks busier than it is. Each case says whose it was; where the client's
+costs less than half of what the kernel's sockets do where handshakes are many (a resumption), and polls, so that its core looks busier than it is. Each case says whose it was; where the client's
 core was full (see the split) rates are a lower bound, rates per CPU s are
 not. Connections end by reset, so that the client's ports do not run out; where a handshake ends with the client's
 word (ticket, id) not before the server has answered its close_notify."""

@@ -75,6 +75,7 @@ static int worker_run(void *arg)
 	while (!atomic_load_explicit(&app->stop, memory_order_relaxed)) {
 		hf_ns now = hf_os_now_ns() - app->origin_ns;
 		struct hf_poll p = hf_worker_poll(aw->w, now);
+		hf_ns left = p.next_due > now ? p.next_due - now : 0;
 		for (; p.bells; p.bells &= p.bells - 1)
 			hf_os_event_ring(app->bell_fd[__builtin_ctzll(p.bells)]);
 		if (p.busy) {
@@ -82,10 +83,10 @@ static int worker_run(void *arg)
 			nap = IDLE_FIRST_NS;
 		} else if (!adaptive) {
 			continue;
-		} else if (p.next_due > now && ++idle > IDLE_TURNS_LOADED && p.loaded) {
-			sleep_unannounced(aw, HF_MIN(IDLE_FIRST_NS, p.next_due - now));
-		} else if (p.next_due > now && idle > IDLE_TURNS) {
-			sleep_a_while(aw, HF_MIN(nap, p.next_due - now));
+		} else if (left && ++idle > IDLE_TURNS_LOADED && p.loaded) {
+			sleep_unannounced(aw, HF_MIN(IDLE_FIRST_NS, left));
+		} else if (left && idle > IDLE_TURNS) {
+			sleep_a_while(aw, HF_MIN(nap, left));
 			nap = HF_MIN(2 * nap, HF_APP_SLEEP_NS);
 		} else if (!p.loaded) {
 			(void)sched_yield(); /* to the kernel's thread that brings frames, say */

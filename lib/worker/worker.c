@@ -18,11 +18,12 @@
 #define KEYS_DONE_MAX 64u /* jobs of one slice that pay for it; the engines' batches are smaller */
 /* Of streams that open or are reset, a backend that has asked for it hears no later than this. */
 #define UNHEARD_NS (5 * HF_NS_MS)
-/* So few frames in the last one to two milliseconds are an idle port; of a client or two by themselves, who
- * wait for each answer, so that nothing could gather and nobody else waits, these. */
+/* So few frames in the last one to two milliseconds are an idle port. */
 #define IDLE_FRAMES 16u
-#define IDLE_FRAMES_OF_FEW 48u
+#define IDLE_FRAMES_OF_FEW 48u /* with fewer connections than LOADED_CONNS */
 #define IDLE_WINDOW_NS HF_NS_MS
+/* A client or two by themselves wait for each answer, so there is nothing that could gather, and nobody else who
+ * would wait. */
 #define LOADED_CONNS 8u
 #define LOADED_NS (20 * HF_NS_MS) /* a core that is shared may be away for some of them */
 
@@ -343,7 +344,7 @@ static void crypto_records(struct hf_worker *w)
  * itself is a handful of frames, though it be the next as soon as one has ended. */
 static bool port_idle(struct hf_worker *w)
 {
-	uint32_t few = w->stats.conns < LOADED_CONNS ? IDLE_FRAMES_OF_FEW : IDLE_FRAMES;
+	uint32_t limit = w->stats.conns < LOADED_CONNS ? IDLE_FRAMES_OF_FEW : IDLE_FRAMES;
 
 	if (w->now - w->window_at >= IDLE_WINDOW_NS) {
 		w->frames_before = w->now - w->window_at < 2 * IDLE_WINDOW_NS
@@ -352,7 +353,7 @@ static bool port_idle(struct hf_worker *w)
 		w->frames_at = w->net_stats.frames_in;
 		w->window_at = w->now;
 	}
-	return w->frames_before + w->net_stats.frames_in - w->frames_at < few;
+	return w->frames_before + w->net_stats.frames_in - w->frames_at < limit;
 }
 
 static enum hf_pk_load load(struct hf_worker *w)

@@ -41,6 +41,29 @@ HF_UNUSED static void hear(struct rig *r HF_UNUSED, const struct hf_packet *p)
 	}
 }
 
+/* What their rig has in every test; a test adds to it. */
+#define PEERS_RIG                                                                           \
+	.cert = {.list = {chain, sizeof(chain)}, .key = &key.key}, .alpn = "http/1.1",      \
+	.suite = suites, .suite_cnt = 1, .conn_cnt = 64, .hs_cnt = 16, .half_open_cnt = 64, \
+	.segment = hear
+
+/* From here on; the rig is written. */
+HF_UNUSED static void peers_begin(void)
+{
+	if (!key.pkey)
+		rsa_key_make(&key, 2048, 2);
+	memset(peer, 0, sizeof(peer));
+	peer_ip = 0;
+	rig_init(&rig);
+}
+
+HF_UNUSED static int peers_end(void **state)
+{
+	(void)state;
+	rig_fini(&rig);
+	return 0;
+}
+
 /* To be heard in the next turn. */
 HF_UNUSED static void put(uint16_t port, uint8_t flags, const void *p, size_t len)
 {

@@ -14,37 +14,12 @@ static uint64_t counted(void)
 
 static void start(struct hf_guard_rules rules)
 {
-	rig = (struct rig){.cert = {.list = {chain, sizeof(chain)}, .key = &key.key},
-		.alpn = "http/1.1",
-		.suite = suites,
-		.suite_cnt = 1,
-		.conn_cnt = 64,
-		.hs_cnt = 16,
-		.half_open_cnt = 64,
-		.prefix_cnt = 64,
-		.guard = rules,
-		.limits = {10 * SEC, 20 * SEC, 10 * SEC, 120 * SEC, 5 * SEC, 0},
-		.segment = hear};
-	memset(peer, 0, sizeof(peer));
-	peer_ip = 0;
+	rig = (struct rig){PEERS_RIG, .prefix_cnt = 64, .guard = rules,
+		.limits = {10 * SEC, 20 * SEC, 10 * SEC, 120 * SEC, 5 * SEC, 0}};
 	cycles_each = 0;
-	rig_init(&rig);
+	peers_begin();
 	rig.w->env.cycles = counted;
 	rig_settle(&rig);
-}
-
-static int make_key(void **state)
-{
-	(void)state;
-	rsa_key_make(&key, 2048, 2);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	rig_fini(&rig);
-	return 0;
 }
 
 static uint64_t outcome(enum hf_tcp_outcome o)
@@ -223,12 +198,12 @@ static void strangers_have_their_share(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_teardown(handshakes_by_prefix, tear_down),
-		cmocka_unit_test_teardown(half_open_by_prefix, tear_down),
-		cmocka_unit_test_teardown(cost_by_prefix, tear_down),
-		cmocka_unit_test_teardown(who_waits_with_his_hello_is_reset, tear_down),
-		cmocka_unit_test_teardown(lists_hold, tear_down),
-		cmocka_unit_test_teardown(strangers_have_their_share, tear_down),
+		cmocka_unit_test_teardown(handshakes_by_prefix, peers_end),
+		cmocka_unit_test_teardown(half_open_by_prefix, peers_end),
+		cmocka_unit_test_teardown(cost_by_prefix, peers_end),
+		cmocka_unit_test_teardown(who_waits_with_his_hello_is_reset, peers_end),
+		cmocka_unit_test_teardown(lists_hold, peers_end),
+		cmocka_unit_test_teardown(strangers_have_their_share, peers_end),
 	};
-	return cmocka_run_group_tests(tests, make_key, NULL);
+	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -48,28 +48,10 @@ static const struct hf_pk_engine lanes_class = {.name = "lanes",
 static int set_up(void **state)
 {
 	(void)state;
-	if (!key.pkey)
-		rsa_key_make(&key, 2048, 2);
 	memset(&lanes, 0, sizeof(lanes));
-	rig = (struct rig){.cert = {.list = {chain, sizeof(chain)}, .key = &key.key},
-		.alpn = "http/1.1",
-		.suite = suites,
-		.suite_cnt = 1,
-		.conn_cnt = 64,
-		.hs_cnt = 16,
-		.half_open_cnt = 64,
-		.pk_lanes = &lanes_class,
-		.segment = hear};
-	memset(peer, 0, sizeof(peer));
-	rig_init(&rig);
+	rig = (struct rig){PEERS_RIG, .pk_lanes = &lanes_class};
+	peers_begin();
 	rig_settle(&rig);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	rig_fini(&rig);
 	return 0;
 }
 
@@ -105,9 +87,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
-			one_by_one_is_faster_for_a_client_by_himself, set_up, tear_down),
+			one_by_one_is_faster_for_a_client_by_himself, set_up, peers_end),
 		cmocka_unit_test_setup_teardown(
-			beside_others_the_port_is_looked_at_between_steps, set_up, tear_down),
+			beside_others_the_port_is_looked_at_between_steps, set_up, peers_end),
 	};
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
 

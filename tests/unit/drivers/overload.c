@@ -6,27 +6,10 @@
 static int set_up(void **state)
 {
 	(void)state;
-	if (!key.pkey)
-		rsa_key_make(&key, 2048, 2);
-	rig = (struct rig){.cert = {.list = {chain, sizeof(chain)}, .key = &key.key},
-		.alpn = "http/1.1",
-		.suite = suites,
-		.suite_cnt = 1,
-		.conn_cnt = 64,
-		.hs_cnt = 16,
-		.half_open_cnt = 64,
-		.limits = {10 * SEC, 20 * SEC, 10 * SEC, 120 * SEC, 5 * SEC, 60 * SEC},
-		.segment = hear};
-	memset(peer, 0, sizeof(peer));
-	rig_init(&rig);
+	rig = (struct rig){
+		PEERS_RIG, .limits = {10 * SEC, 20 * SEC, 10 * SEC, 120 * SEC, 5 * SEC, 60 * SEC}};
+	peers_begin();
 	rig_settle(&rig);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	rig_fini(&rig);
 	return 0;
 }
 
@@ -682,8 +665,8 @@ static void who_is_patient_is_woken_less(void **state HF_UNUSED)
 	assert_true(rig.poll.bells || rung(HF_NS_MS));
 }
 
-#define OVERLOAD(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
-#define OVERLOAD_ECDHE(test) cmocka_unit_test_setup_teardown(test, set_up_ecdhe, tear_down)
+#define OVERLOAD(test) cmocka_unit_test_setup_teardown(test, set_up, peers_end)
+#define OVERLOAD_ECDHE(test) cmocka_unit_test_setup_teardown(test, set_up_ecdhe, peers_end)
 
 int main(void)
 {
@@ -703,11 +686,11 @@ int main(void)
 		OVERLOAD_ECDHE(who_waits_for_memory_is_not_blamed),
 		OVERLOAD(full_of_friends),
 		cmocka_unit_test_setup_teardown(
-			who_idles_is_found_among_many, set_up_many, tear_down),
+			who_idles_is_found_among_many, set_up_many, peers_end),
 		cmocka_unit_test_setup_teardown(
-			credit_does_not_go_to_and_fro, set_up_many, tear_down),
+			credit_does_not_go_to_and_fro, set_up_many, peers_end),
 		cmocka_unit_test_setup_teardown(
-			a_backend_leaves_many_behind, set_up_many, tear_down),
+			a_backend_leaves_many_behind, set_up_many, peers_end),
 		OVERLOAD(a_turn_takes_a_bounded_number_of_frames),
 		OVERLOAD(a_request_is_acknowledged_by_its_answer),
 		OVERLOAD(who_is_patient_is_woken_less),

@@ -29,26 +29,26 @@
  * cost next to nothing. */
 #define CODE 195u
 
-/* Per cent of a datagram sent and taken between two sockets of this process: what a frame costs in a port that
- * the kernel drives, in and out, with system calls, interrupts and the cold caches that they leave behind. All
+/* Per cent of a datagram sent and taken between two sockets of this process: what a frame costs a worker in a port
+ * that the kernel drives, in and out, with system calls and the cold caches that they leave behind. All
  * that is the kernel's and differs by half between processors whose own code runs alike, so that it is measured
- * in the kernel. Measured over veth in virtual machines, where an interrupt is dear; those of bursts over AF_XDP
- * alone, and af_packet's in proportion; those of one at a time are converted from another processor's share of
- * our own code. Of cards that DPDK drives itself nothing is known yet but that they do
- * not ask the kernel. */
+ * in the kernel. Measured over veth, where AF_XDP's interface was polled by a thread of the kernel (config/REFERENCE.md,
+ * ports[].device), which is not the worker: without that thread its interrupts come on top. Of cards that DPDK
+ * drives itself nothing is known yet but that they do not ask the kernel. */
 static const struct {
 	const char *prefix;
 	struct {
 		uint32_t rx, tx;
 	} alone, burst;
-} devices[] = {{"net_af_packet", {325, 153}, {217, 42}}, {"net_af_xdp", {172, 163}, {115, 45}},
+} devices[] = {{"net_af_packet", {100, 290}, {45, 150}}, {"net_af_xdp", {10, 140}, {12, 74}},
 	{"", {0, 0}, {0, 0}}};
 
-/* Frames of a handshake and a close by reset, without a request. */
+/* Frames of a handshake and its end, without a request, where a client's ACKs ride on what it has to say: after
+ * a full one the client resets, after a resumption it says goodbye and is answered. */
 static const struct {
 	uint32_t in, out;
 } frames[] = {
-	[HF_CAPACITY_RSA] = {7, 5}, [HF_CAPACITY_ECDHE] = {7, 6}, [HF_CAPACITY_RESUMED] = {6, 3}};
+	[HF_CAPACITY_RSA] = {5, 5}, [HF_CAPACITY_ECDHE] = {5, 6}, [HF_CAPACITY_RESUMED] = {6, 4}};
 
 /* ---- measuring ---- */
 

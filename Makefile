@@ -104,7 +104,7 @@ Q := @
 endif
 
 # ---- programs ------------------------------------------------------------------------------------
-programs := $(B)/handfast $(B)/hfctl $(B)/hfrelay $(B)/hfecho $(B)/hfbench
+programs := $(B)/handfast $(B)/hfctl $(B)/hfrelay $(B)/hfecho $(B)/hfbench $(B)/hfstock
 ##  all            build the appliance, its tools and the benchmark client (default)
 all: $(programs)
 
@@ -121,6 +121,8 @@ $(B)/hfecho: $(call obj,lib/client/example/echo.c) $(call libs_of,client)
 	$(link) -lpthread
 $(B)/hfbench: $(call obj,$(wildcard bench/hfbench/*.c) drivers/port/dpdk.c) $(call libs_of,net) $(call archive,os)
 	$(link) $(dpdk_libs) -lcrypto -lm -lpthread
+$(B)/hfstock: $(call obj,bench/stock/main.c) $(call libs_of,client)
+	$(link) -lpthread
 
 # What bench/attack.sh does to servers in namespaces of its own.
 $(B)/hfattack: $(call obj,bench/attack/main.c)

@@ -39,6 +39,7 @@ struct client {
 	const struct bench_thread *thread;
 	const struct bench_opt *opt;
 	struct bench_tally *tally;
+	bool warming; /* what ends now is not counted in the end, unless it fails */
 	struct btls_shared tls;
 	struct bench_wire *wire;
 	char request[1024];
@@ -506,6 +507,18 @@ static uint32_t wait_events(struct client *c, struct bench_event *ev, uint32_t m
 	return c->wire->cls->wait(c->wire, ev, max, (hf_ns)ns);
 }
 
+/* Failures stay. */
+static void count_anew(struct client *c)
+{
+	struct bench_tally *t = c->tally;
+	c->warming = false;
+	t->warmup.handshakes = atomic_exchange(&t->handshakes, 0);
+	t->warmup.replies = atomic_exchange(&t->replies, 0);
+	atomic_store(&t->started, 0);
+	t->resumed = t->reply_bytes = t->closed_by_rst = 0;
+	t->handshake = t->reply = t->delay = (struct bench_hist){.cnt = 0};
+}
+
 static void loop(struct client *c)
 {
 	struct bench_event ev[256];
@@ -520,6 +533,8 @@ static void loop(struct client *c)
 			busy = slots_tend(c, now);
 			if (!busy && !atomic_load(c->thread->tickets))
 				break;
+			if (c->warming && atomic_load(c->thread->warm))
+				count_anew(c);
 			next_tick = now + TICK_MS * HF_NS_MS;
 		}
 		if (c->idle)
@@ -572,6 +587,7 @@ void *bench_client_run(void *thread)
 	c->opt = t->opt;
 	c->tally = t->tally;
 	c->wire = t->wire;
+	c->warming = t->warm != NULL;
 	c->slot = calloc(t->slot_cnt, sizeof(*c->slot));
 	HF_ASSERT(c->slot);
 	HF_ASSERT(btls_shared_make(&c->tls, &c->opt->tls, t->seed ^ bench_now_ns()));

@@ -57,9 +57,10 @@ struct bench_opt {
 	const struct bench_mix *mix;
 	struct btls_cfg tls;
 	uint32_t concurrent, threads, seconds, timeout_ms;
-	uint32_t rate;     /* connections a second, of all threads; 0: closed loop */
-	uint64_t total;    /* 0: as many as fit into `seconds` */
-	uint32_t requests; /* on each connection */
+	uint32_t warmup_ms; /* before `seconds`; of what ends in them only failures count */
+	uint32_t rate;      /* connections a second, of all threads; 0: closed loop */
+	uint64_t total;     /* 0: as many as fit into `seconds` */
+	uint32_t requests;  /* on each connection */
 	enum bench_resume resume;
 	uint32_t resume_percent; /* of the connections */
 	bool resume_given, stale, hold, quiet;
@@ -123,14 +124,17 @@ struct bench_tally {
 	char example[160]; /* text of the first local TLS error */
 	struct bench_hist handshake, reply;
 	struct bench_hist delay; /* open loop: from when it was meant to start until it did */
+	struct {
+		uint64_t handshakes, replies; /* before the rest was counted */
+	} warmup;
 };
 
 struct bench_thread {
 	const struct bench_opt *opt;
 	struct bench_tally *tally;
 	_Atomic uint64_t *tickets; /* connections that may still be started, of all threads */
-	_Atomic bool *stop;
-	struct bench_wire *wire; /* with slot_cnt connections */
+	_Atomic bool *stop, *warm; /* warm: the warm-up is over; NULL: there is none */
+	struct bench_wire *wire;   /* with slot_cnt connections */
 	uint32_t slot_cnt;
 	double interval_ns; /* mean time between two starts; 0: closed loop */
 	uint64_t seed;      /* of those times */
@@ -159,7 +163,7 @@ struct bench_cpu {
 };
 
 struct bench_window {
-	double seconds, client_cpu;
+	double seconds, client_cpu, warmup_seconds;
 	struct bench_cpu cpu[HFBENCH_PIDS_MAX]; /* spent in the window */
 	struct bench_port_stats port;           /* over a device */
 };

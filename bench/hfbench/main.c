@@ -1,5 +1,5 @@
 /* main.c -- hfbench: options, the window, progress once a second, the report.
- * The window opens when the threads start and closes when they have ended; connections still
+ * The window opens when the threads start, or are warm, and closes when they have ended; connections still
  * open then are reset and counted as unfinished, not as failures. */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -14,6 +14,7 @@
 #include <unistd.h>
 #include "bench/hfbench/device.h"
 #include "bench/hfbench/hfbench.h"
+#include "lib/os/os.h"
 
 static const char help[] =
 	"usage: hfbench [options] ADDRESS:PORT\n"
@@ -24,6 +25,7 @@ static const char help[] =
 	"                       from the time that one was meant to start\n"
 	"  -t, --threads N      threads that share them (1)\n"
 	"  -d, --seconds N      how long (5, unless --total is given)\n"
+	"      --warmup MS      before that, and not counted, save failures (0)\n"
 	"  -n, --total N        how many connections\n"
 	"      --timeout MS     per connection (10000)\n"
 	"      --cipher NAME    TLS 1.2 cipher by its OpenSSL name, or names with colons between\n"
@@ -47,7 +49,7 @@ static const char help[] =
 	"  -q, --quiet          no progress\n"
 	"Ends with 0, with 1 when connections failed, with 2 when it could not start.\nMixes:\n";
 
-static _Atomic bool stop;
+static _Atomic bool stop, warm;
 
 void hf_panic(const char *file, int line, const char *what)
 {
@@ -161,7 +163,8 @@ enum {
 	OPT_REQUESTS,
 	OPT_HOLD,
 	OPT_PORT,
-	OPT_FROM
+	OPT_FROM,
+	OPT_WARMUP
 };
 
 static const struct option options[] = {
@@ -174,6 +177,7 @@ static const struct option options[] = {
 	{"rate", required_argument, NULL, 'r'},
 	{"threads", required_argument, NULL, 't'},
 	{"seconds", required_argument, NULL, 'd'},
+	{"warmup", required_argument, NULL, OPT_WARMUP},
 	{"total", required_argument, NULL, 'n'},
 	{"quiet", no_argument, NULL, 'q'},
 	{"help", no_argument, NULL, 'h'},
@@ -224,6 +228,9 @@ static void take_option(struct bench_opt *o, int opt)
 		break;
 	case 'd':
 		o->seconds = (uint32_t)number("seconds", optarg, 1, 86400);
+		break;
+	case OPT_WARMUP:
+		o->warmup_ms = (uint32_t)number("warmup", optarg, 0, 60000);
 		break;
 	case 'n':
 		o->total = number("total", optarg, 1, UINT64_MAX / 2);
@@ -312,6 +319,8 @@ static void parse(struct bench_opt *o, int argc, char **argv)
 	bench_mix_apply(o);
 	if (!o->total && !o->seconds)
 		o->seconds = 5;
+	if (o->warmup_ms && !o->seconds)
+		die("--warmup wants a time to measure after it: --seconds");
 	wrong = bench_suites_parse(&o->tls, o->cipher);
 	if (wrong)
 		die("%s", wrong);
@@ -342,6 +351,8 @@ static void merge(struct bench_tally *to, const struct bench_tally *from)
 	to->unfinished += from->unfinished;
 	to->held += from->held;
 	to->missed += from->missed;
+	to->warmup.handshakes += from->warmup.handshakes;
+	to->warmup.replies += from->warmup.replies;
 	for (i = 0; i < PHASE_CNT; i++)
 		for (j = 0; j < CAUSE_CNT; j++)
 			to->fail[i][j] += from->fail[i][j];
@@ -370,6 +381,7 @@ struct run {
 	struct bench_thread thread[HFBENCH_THREADS_MAX];
 	struct bench_tally tally[HFBENCH_THREADS_MAX], sum;
 	struct bench_window window;
+	struct bench_port_stats port_before;
 	struct hf_port *device;
 };
 
@@ -449,11 +461,26 @@ static void prepare(struct run *r)
 			.tally = &r->tally[i],
 			.tickets = &r->tickets,
 			.stop = &stop,
+			.warm = r->opt.warmup_ms ? &warm : NULL,
 			.slot_cnt = share + (i < r->opt.concurrent % r->opt.threads),
 			.interval_ns = r->opt.rate ? 1e9 * r->opt.threads / r->opt.rate : 0,
 			.seed = i + 1};
 		r->thread[i].wire = wire(r, r->thread[i].slot_cnt);
 	}
+}
+
+/* In slices, so that a signal ends it. */
+static void warm_up(struct run *r)
+{
+	double began = seconds_now(), left = r->opt.warmup_ms / 1e3;
+	while (left > 0 && !atomic_load(&stop)) {
+		hf_os_sleep_ns((hf_ns)(HF_MIN(left, 0.01) * 1e9));
+		left = began + r->opt.warmup_ms / 1e3 - seconds_now();
+	}
+	if (r->device)
+		r->port_before = *bench_wire_port_stats(r->thread[0].wire);
+	atomic_store(&warm, true);
+	r->window.warmup_seconds = seconds_now() - began;
 }
 
 static void measure(struct run *r)
@@ -462,13 +489,15 @@ static void measure(struct run *r)
 	struct bench_window *w = &r->window;
 	double began, cpu;
 	uint32_t i;
+	for (i = 0; i < r->opt.threads; i++)
+		if (pthread_create(&r->id[i], NULL, bench_client_run, &r->thread[i]))
+			die("cannot start thread %u", i);
+	if (r->opt.warmup_ms)
+		warm_up(r);
 	for (i = 0; i < r->opt.pid_cnt; i++)
 		bench_cpu_read(&before[i], r->opt.pid[i]);
 	cpu = bench_cpu_self();
 	began = seconds_now();
-	for (i = 0; i < r->opt.threads; i++)
-		if (pthread_create(&r->id[i], NULL, bench_client_run, &r->thread[i]))
-			die("cannot start thread %u", i);
 	watch(r, began);
 	w->seconds = seconds_now() - began;
 	w->client_cpu = bench_cpu_self() - cpu;
@@ -480,11 +509,24 @@ static void measure(struct run *r)
 		merge(&r->sum, &r->tally[i]);
 }
 
+static void port_since(struct bench_port_stats *out, const struct bench_port_stats *now,
+	const struct bench_port_stats *before)
+{
+	*out = (struct bench_port_stats){
+		.frames_in = now->frames_in - before->frames_in,
+		.frames_out = now->frames_out - before->frames_out,
+		.resent = now->resent - before->resent,
+		.gaps = now->gaps - before->gaps,
+		.no_frame = now->no_frame - before->no_frame,
+	};
+}
+
 static void report(struct run *r)
 {
 	FILE *f;
 	if (r->device)
-		r->window.port = *bench_wire_port_stats(r->thread[0].wire);
+		port_since(
+			&r->window.port, bench_wire_port_stats(r->thread[0].wire), &r->port_before);
 	bool to_stdout = r->opt.json && !strcmp(r->opt.json, "-");
 	if (!to_stdout)
 		bench_report_table(stdout, &r->opt, &r->sum, &r->window);

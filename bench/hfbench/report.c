@@ -208,6 +208,11 @@ void bench_report_table(FILE *f, const struct bench_opt *o, const struct bench_t
 		: o->resume == RESUME_TICKET ? ", resume by ticket"
 					     : ", resume by id",
 		bench_close_name[o->close], w->seconds);
+	if (o->warmup_ms)
+		fprintf(f,
+			"before that %.2f s of warm-up, not counted save failures: %" PRIu64
+			" handshakes\n",
+			w->warmup_seconds, t->warmup.handshakes);
 	fprintf(f, "cipher %s\n", t->cipher[0] ? t->cipher : "none agreed");
 	if (o->ca)
 		fprintf(f,
@@ -340,6 +345,10 @@ void bench_report_json(FILE *f, const struct bench_opt *o, const struct bench_ta
 		t->started, t->handshakes, t->resumed, t->replies, t->reply_bytes, t->failed,
 		t->closed_by_rst, t->unfinished, t->held, t->verified,
 		per(t->handshakes, w->seconds));
+	fprintf(f,
+		"  \"warmup\": {\"seconds\": %.4f, \"handshakes\": %" PRIu64
+		", \"replies\": %" PRIu64 "},\n",
+		w->warmup_seconds, t->warmup.handshakes, t->warmup.replies);
 	fprintf(f, "  \"rate\": %u,\n  \"missed\": %" PRIu64 ",\n", o->rate, t->missed);
 	json_hist(f, "start_delay_ms", &t->delay);
 	json_hist(f, "handshake_ms", &t->handshake);

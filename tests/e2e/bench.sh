@@ -57,6 +57,21 @@ buckets_agree() {
 	bench buckets -n 30 -c 3 && holds "sum(n for _, n in m['handshake_buckets']) == 30" &&
 		holds "0.98 < m['handshake_buckets'][-1][0] / m['handshake_ms']['max'] < 1.02"
 }
+# What ended before the window is neither lost nor counted with the rest; a failure is never overlooked.
+warmed_up() {
+	local before after
+	before=$(farm_stat tls handshake_OK) || return
+	bench warm --mix modern -c 4 -d 1 --warmup 400 --close answered || return
+	after=$(farm_stat tls handshake_OK)
+	holds "m['warmup']['handshakes'] > 0 and 0.4 <= m['warmup']['seconds'] < 1" &&
+		holds "m['handshakes'] == m['handshake_ms']['count'] > 0 and 0.9 < m['seconds'] < 1.5" &&
+		holds "0 <= $after - $before - m['handshakes'] - m['warmup']['handshakes'] <= 8"
+}
+failed_in_warm_up() {
+	json=$FARM_DIR/cold.json
+	! farm_in_appl "$FARM_BIN/hfbench" -q -d 1 --warmup 900 -c 1 --json "$json" "${FARM_WEBS[0]}" >"$FARM_DIR/cold.out" &&
+		holds "m['failed'] == sum(f['count'] for f in m['failures']) > m['started'] + 5"
+}
 
 e2e_up
 e2e_file 1m 1048576
@@ -76,6 +91,9 @@ check "connections are held" kept
 check "a certificate of another authority, or name, is not accepted" untrusted
 check "a server without TLS is a failure" not_tls
 check "the histogram adds up" buckets_agree
+check "a warm-up is told apart" warmed_up
+check "failures of a warm-up count" failed_in_warm_up
+check_not "a warm-up wants seconds" bench bad -n 1 --warmup 100
 check_not "an unknown mix is refused" bench bad --mix nonsense -n 1
 check_not "an unknown suite is refused" bench bad --cipher NONSENSE -n 1
 finish

@@ -104,8 +104,9 @@ int main(int argc, char **argv)
 	char why[256];
 	int rc;
 	if (argc != 3 || !stock(argv[2])) {
-		fprintf(stderr, "usage: hfstock SOCKET BYTES    (the backend's socket of handfast; of a "
-				"reply's body, up to %u)\n",
+		fprintf(stderr,
+			"usage: hfstock SOCKET BYTES    (the backend's socket of handfast; of a "
+			"reply's body, up to %u)\n",
 			BODY_MAX);
 		return 2;
 	}

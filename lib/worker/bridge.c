@@ -372,16 +372,28 @@ static void discard_input(struct hf_worker *w, uint32_t i)
 
 #define ANSWER_NS (5 * HF_NS_MS)
 
-/* A request is with the backend, and its answer will carry the acknowledgement. In a handshake a peer may be
- * waiting for ours to say the rest (Nagle's algorithm, RFC 9293 3.7.4), and after one to say his first
+/* A request is with the backend, and its answer will carry the acknowledgement. A peer may be waiting for ours
+ * to say the rest (Nagle's algorithm, RFC 9293 3.7.4), and after a handshake to say his first
  * word; behind a whole record he rarely is, so that the answer is waited for, but for a little only. */
-static bool answers(const struct hf_conn *c, const struct hf_tls_io *io)
+static bool backend_answers(const struct hf_conn *c, const struct hf_tls_io *io)
 {
 	return c->stream == HF_STREAM_OPEN && c->awaits && io->in->len == 0 && !c->link.rx_closed;
 }
 
+/* In a handshake our next flight waits for a key, and his is here as a whole: a hello that is not answered yet; or
+ * behind the key exchange there is more, which will be his Finished. */
+static bool keys_answer(
+	const struct hf_worker *w, uint32_t i, const struct hf_tls_io *io, unsigned set)
+{
+	const struct hf_conn *c = &w->conn[i];
+	bool unanswered = hf_tcp_info(w->tcp, i)->bytes_out == 0 && io->out->len == 0;
+
+	return !c->established && (set & HF_TLS_WAIT_PK) && unanswered == (io->in->len == 0);
+}
+
 /* Hands TCP what the turn made of its chains. */
-static void settle(struct hf_worker *w, uint32_t i, const struct hf_tls_io *io, size_t out_before)
+static void settle(struct hf_worker *w, uint32_t i, const struct hf_tls_io *io, unsigned set,
+	size_t out_before)
 {
 	struct hf_conn *c = &w->conn[i];
 
@@ -393,7 +405,7 @@ static void settle(struct hf_worker *w, uint32_t i, const struct hf_tls_io *io, 
 		discard_input(w, i);
 	if (io->out->len != out_before)
 		hf_tcp_push(w->tcp, i, w->now);
-	else if (answers(c, io))
+	else if (backend_answers(c, io) || keys_answer(w, i, io, set))
 		hf_tcp_ack_may_wait(w->tcp, i, w->now + ANSWER_NS);
 	if (c->closing && !c->fin_sent && hf_tls_flushed(&c->tls)) {
 		c->fin_sent = true;
@@ -427,7 +439,7 @@ static unsigned advance(struct hf_worker *w, uint32_t i)
 	stage_look(w, c);
 	note_record(w, c, &io, set);
 	close_steps(w, i, set);
-	settle(w, i, &io, out_before);
+	settle(w, i, &io, set, out_before);
 	note_reader(w, i);
 	return set;
 }

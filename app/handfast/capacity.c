@@ -48,7 +48,7 @@ static const struct {
 static const struct {
 	uint32_t in, out;
 } frames[] = {
-	[HF_CAPACITY_RSA] = {5, 5}, [HF_CAPACITY_ECDHE] = {5, 6}, [HF_CAPACITY_RESUMED] = {6, 4}};
+	[HF_CAPACITY_RSA] = {5, 4}, [HF_CAPACITY_ECDHE] = {5, 4}, [HF_CAPACITY_RESUMED] = {6, 4}};
 
 /* ---- measuring ---- */
 

@@ -292,10 +292,13 @@ uint32_t hf_tcp_rcv_offer(const struct hf_tcp *t, const struct hf_tcp_conn *c)
 	return hf_seq_max(c->rcv_edge, c->rcv_nxt); /* behind a FIN rcv_nxt may be one further */
 }
 
-/* An update is only sent to a peer that may soon have to wait for it. */
+/* An update is only sent to a peer that may soon have to wait for it. The window of a SYN-ACK, which cannot be
+ * scaled (RFC 7323 2.2), may be less than half, but is enough for a handshake, whose answer tells the whole. */
 void hf_tcp_rcv_look(struct hf_tcp *t, struct hf_tcp_conn *c, hf_ns now)
 {
-	if (c->info.eof || c->rcv_edge - c->rcv_nxt >= window_max(t, c) / 2)
+	uint32_t left = c->rcv_edge - c->rcv_nxt;
+	bool begins = c->info.bytes_in <= HF_TCP_QUICK_LEN && left >= HF_TCP_QUICK_LEN;
+	if (c->info.eof || begins || left >= window_max(t, c) / 2)
 		return;
 	if (edge_moves(t, c, true))
 		hf_tcp_ack_now(t, c);

@@ -315,6 +315,29 @@ static void scaled_window(void **state)
 	rig_fini(r);
 }
 
+/* A SYN-ACK's window is less than half of a wide one, and yet no reason to tell of the rest when a hello has been
+ * read: its answer will. Later on it is told. */
+static void wide_window_is_told_by_the_answer(void **state)
+{
+	struct hf_tcp_cfg cfg = rig_cfg_default;
+	static struct rig rig;
+	struct rig *r = &rig;
+	(void)state;
+	cfg.rcv_wnd_max = 200001; /* scale 2 */
+	rig_init_with(r, &cfg, 1024);
+	IN(SYN_NEW, "S", OPTS(OPT_MSS, OPT_WSCALE(0)));
+	OUT("SA", .ack = 1, .wnd = 65535);
+	IN(OPENED, "A", .seq = 1, .ack = 1);
+	rig_events(r);
+	IN(DATA, "A", .seq = 1, .ack = 1, .len = 500);
+	assert_int_equal(rig_read(r, 999999), 500);
+	hf_tcp_ack_may_wait(r->t, r->conn, r->now + 5 * MS);
+	SILENT();
+	rig_write(r, 100);
+	OUT("AP", .seq = 1, .ack = 501, .wnd = 200001 / 4, .len = 100);
+	rig_fini(r);
+}
+
 /* ---- short of chunks --------------------------------------------------------------------------- */
 /* The window follows a connection's share of the pool; what was promised beyond is dropped unsaid
  * when there is no room after all, and the window opens again by itself when there is. */
@@ -591,6 +614,7 @@ int main(void)
 		cmocka_unit_test(beyond_the_window_is_cut_and_answered),
 		cmocka_unit_test(fin_at_the_edge_of_a_closed_window),
 		cmocka_unit_test(scaled_window),
+		cmocka_unit_test(wide_window_is_told_by_the_answer),
 		cmocka_unit_test(pool_runs_dry),
 		cmocka_unit_test(starved_window_opens_by_itself),
 		cmocka_unit_test(early_bytes_give_way),

@@ -589,9 +589,8 @@ def main(argv):
         return
     peers = " ".join(n.replace("-", "_") for n in options.server if n != "handfast") if options.server else None
     env = dict(os.environ, **({"BENCH_PEERS": peers} if peers is not None else {}))
-    end = subprocess.run([os.path.join(HERE, "farm.sh"), sys.executable, os.path.abspath(__file__), "measure", *argv[1:]],
-                         env=env)
-    sys.exit(end.returncode)
+    farm = os.path.join(HERE, "farm.sh")
+    os.execve(farm, [farm, sys.executable, os.path.abspath(__file__), "measure", *argv[1:]], env)
 
 
 if __name__ == "__main__":

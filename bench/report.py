@@ -12,7 +12,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from bench import CASES, NEAR_PEAK_TURNS, SPREAD, good, middle_half, peak, ratios  # noqa: E402
+from bench import CASES, NEAR_PEAK_TURNS, SPREAD, WARMUP_MS, good, middle_half, peak, ratios  # noqa: E402
 
 READ = """A rate "per CPU s" is what was served, divided by the CPU seconds that all processes of the server received
 (hfrelay's are the appliance's) and the kernel's interrupt thread of their core beside them; of interrupts that met
@@ -21,7 +21,8 @@ of the middle half of them over the median, and rounds go on until it is within 
 are those of an open loop, counted from when a connection was meant to start, at half and at nine tenths of each
 server's own peak. For the latter, where a machine that has become slower makes a queue without end, the peak is taken
 anew right before, {turns} times in turns with the others; the turn whose p99 is in the middle stands here, with the p99 of
-all in brackets. The wire is a veth pair in one machine: the appliance reads and writes every frame of 1,500 bytes
+all in brackets. Each window comes after {warmup} ms of the same load that are not counted: a client just started finds its
+memory cold, and the server its code. The wire is a veth pair in one machine: the appliance reads and writes every frame of 1,500 bytes
 through AF_XDP or af_packet (each case says which), the peers use the kernel's TCP, which hands its bulk over in pieces
 of up to 64 KB that no cable carries. Interrupt work is done by the core that receives: on a veth alone the sender's
 core would pay for it. Packet steering sees to that, or with AF_XDP, which is before it, a thread of the kernel that polls the appliance's interface
@@ -31,7 +32,8 @@ frame, as no queue of a card that the worker polls would; polled in the same way
 packet sockets of Linux, with every server alike: it takes their frames as they come, several segments in one where a kernel sends them so,
 costs less than half of what the kernel's sockets do where handshakes are many (a resumption), and polls, so that its core looks busier than it is. Each case says whose it was; where the client's
 core was full (see the split) rates are a lower bound, rates per CPU s are
-not. Connections end by reset, so that the client's ports do not run out; where a handshake ends with the client's
+not. "For frames" is what of the appliance's CPU time the wire took: the worker's taking and sending of frames, and the kernel's
+thread and interrupts beside it; a card of its own asks for less. Connections end by reset, so that the client's ports do not run out; where a handshake ends with the client's
 word (ticket, id) not before the server has answered its close_notify."""
 
 
@@ -93,6 +95,20 @@ def part_machine(results):
     return "\n".join(lines) + "\n"
 
 
+def frames_share(case):
+    """What of the appliance's CPU time frames took, per cent."""
+    shares = [((w["cycles"].get("rx_ns", 0) + w["cycles"].get("tx_ns", 0)) / 1e9 + w["cpu"] - w["worker_cpu"] - w["relay_cpu"]) / w["cpu"]
+              for w in (r["handfast"] for r in case["rounds"] if good(r, "handfast")) if "cycles" in w and "worker_cpu" in w]
+    return "%.0f %%" % (100 * statistics.median(shares)) if shares else "-"
+
+
+def near_peak_p99(case):
+    """The appliance's p99 at nine tenths of its peak, and the lowest of its peers', ms."""
+    p99 = {n: v["90"]["ms"]["p99"] for n, v in case["latency"].items() if "90" in v and not v["90"]["wrong"]}
+    ours, lowest = p99.pop("handfast", None), min(p99, key=p99.get, default=None)
+    return [figure(ours), "%s %s" % (lowest, figure(p99[lowest])) if lowest else "-"]
+
+
 def part_summary(results):
     rows = []
     for name, case in order(results):
@@ -103,9 +119,9 @@ def part_summary(results):
         v = ratios(case["rounds"], peer) if peer else []
         rows.append([name, case["title"], figure(ours), "%s %s" % (peer or "-", figure(theirs)), ratio_text(v),
                      "%.0f %%" % (100 * middle_half(v)) if v else "-", len(v),
-                     "yes" if case["settled"] else "**no**"])
+                     "yes" if case["settled"] else "**no**", frames_share(case), *near_peak_p99(case)])
     return table(["case", "", "appliance, per CPU s", "best peer, per CPU s", "ratio, median (range)", "spread", "rounds",
-                  "settled"], rows)
+                  "settled", "for frames", "p99 at 90 % of peak, ms", "lowest peer's"], rows)
 
 
 def part_case(name, case):
@@ -261,7 +277,7 @@ def part_memif(results):
     m = found["machine"]
     return "## Without the kernel: memif\n\n`bench/memif.sh`: hfbench over shared memory, with a TCP of its own. Microseconds of the " \
         "worker for each handshake (of\nbulk: for each Gbit), as it counts them itself while it polls: of the clock, which others' use of the core is in, and of\n" \
-        "its thread's CPU less the turns that found nothing. The relay's time is not in it. No other server has\n" \
+        "its thread's CPU less the turns that found nothing. The backend has its replies in memory (hfstock), and its time is not in it. No other server has\n" \
         "this wire, so there is no ratio.\nOn %s, %s; commit %s.\n\n" % (m["cpu"], "without " + ", ".join(m["lacks"]) if m["lacks"] else "which lacks nothing",
                                                                       found.get("commit")) + table(
             ["case", "", "us each", "CPU us each", "keys and curves", "all the rest", "most of it", "per s", "client's us each", "Gbit/s in a worker's CPU second"], rows)
@@ -316,7 +332,7 @@ def picture_latency(results, path):
 def report(results, pictures):
     client = "hfbench, TLS of its own, verifies each new certificate and 1 signature in 100"
     parts = ["# What was measured\n", "Made by `bench/report.py` from `bench.json`; not to be edited.\n", "## Where\n",
-             part_machine(results), "## How to read it\n", READ.format(spread=SPREAD, turns=NEAR_PEAK_TURNS, client=client) + "\n",
+             part_machine(results), "## How to read it\n", READ.format(spread=SPREAD, turns=NEAR_PEAK_TURNS, warmup=WARMUP_MS, client=client) + "\n",
              "## In short\n", part_summary(results)]
     parts += ["![%s](%s)\n" % (os.path.splitext(p)[0].replace("_", " "), p) for p in pictures]
     parts.append(part_capacity(results))

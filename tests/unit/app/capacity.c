@@ -239,7 +239,7 @@ static void frames_cost_where_the_kernel_drives(void **state)
 	static const struct {
 		const char *device;
 		double percent; /* of a datagram, by a resumption's six frames in and four out */
-	} rows[] = {{"net_af_xdp0,iface=x", 6 * 12 + 4 * 74},
+	} rows[] = {{"net_af_xdp0,iface=x", 6 * 16 + 4 * 86},
 		{"net_af_packet0,iface=x", 6 * 45 + 4 * 150}, {"0000:01:00.0", 0},
 		{"net_memif0", 0}};
 	struct hf_plan one = plan;

@@ -363,7 +363,7 @@ def settled(rounds, peers, spread=SPREAD):
 def run_case(case, servers, options):
     say("case %s: %s" % (case.name, case.title))
     result = {"title": case.title, "unit": case.unit, "mix": case.mix, "cipher": case.cipher, "clients": case.clients,
-              "seconds": options.seconds, "rounds": [], "latency": {}, "port": os.environ["BENCH_PORT"],
+              "seconds": options.seconds, "warmup_ms": WARMUP_MS, "rounds": [], "latency": {}, "port": os.environ["BENCH_PORT"],
               "forward": os.environ["BENCH_FORWARD"], "sockets": case.sockets,
               "at": time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime())}
     peers = [s.name for s in servers if s.name != "handfast"]

@@ -12,7 +12,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from bench import CASES, NEAR_PEAK_TURNS, SPREAD, WARMUP_MS, good, middle_half, peak, ratios  # noqa: E402
+from bench import CASES, NEAR_PEAK_TURNS, SPREAD, good, middle_half, peak, ratios  # noqa: E402
 
 READ = """A rate "per CPU s" is what was served, divided by the CPU seconds that all processes of the server received
 (hfrelay's are the appliance's) and the kernel's interrupt thread of their core beside them; of interrupts that met
@@ -21,8 +21,8 @@ of the middle half of them over the median, and rounds go on until it is within 
 are those of an open loop, counted from when a connection was meant to start, at half and at nine tenths of each
 server's own peak. For the latter, where a machine that has become slower makes a queue without end, the peak is taken
 anew right before, {turns} times in turns with the others; the turn whose p99 is in the middle stands here, with the p99 of
-all in brackets. Each window comes after {warmup} ms of the same load that are not counted: a client just started finds its
-memory cold, and the server its code. The wire is a veth pair in one machine: the appliance reads and writes every frame of 1,500 bytes
+all in brackets. Where a case says so, each window comes after a warm-up, a part of a second of the same load that is not counted: a
+client just started finds its memory cold, and the server its code. The wire is a veth pair in one machine: the appliance reads and writes every frame of 1,500 bytes
 through AF_XDP or af_packet (each case says which), the peers use the kernel's TCP, which hands its bulk over in pieces
 of up to 64 KB that no cable carries. Interrupt work is done by the core that receives: on a veth alone the sender's
 core would pay for it. Packet steering sees to that, or with AF_XDP, which is before it, a thread of the kernel that polls the appliance's interface
@@ -143,10 +143,10 @@ def part_case(name, case):
                          ["%.0f %%" % (100 * statistics.mean(w["cpu"] / w["seconds"] for w in last)),
                           figure(statistics.mean(w["client_us"] for w in last))])
     text = ["### %s: %s\n" % (name, case["title"]),
-            "Mix %s, %s, %d connections at a time, windows of %d s; the client's TCP is %s; the appliance's port is %s, "
+            "Mix %s, %s, %d connections at a time, windows of %d s%s; the client's TCP is %s; the appliance's port is %s, "
             "its relay forwards %s; measured %s at %s.\n" % (
                 case["mix"], case["cipher"], case["clients"], case["seconds"],
-                "the kernel's" if case.get("sockets", True) else "its own", case.get("port", "af_packet"),
+                " after %d ms of warm-up" % case["warmup_ms"] if case.get("warmup_ms") else "", "the kernel's" if case.get("sockets", True) else "its own", case.get("port", "af_packet"),
                 {"http": "requests (hfrelay --http)"}.get(case.get("forward"), "streams (hfrelay)"), case["at"],
                 case.get("commit")),
             table(["server", case["unit"] + "/s", "per CPU s", "appliance / it", "spread", "good windows", "most stolen"],
@@ -332,7 +332,7 @@ def picture_latency(results, path):
 def report(results, pictures):
     client = "hfbench, TLS of its own, verifies each new certificate and 1 signature in 100"
     parts = ["# What was measured\n", "Made by `bench/report.py` from `bench.json`; not to be edited.\n", "## Where\n",
-             part_machine(results), "## How to read it\n", READ.format(spread=SPREAD, turns=NEAR_PEAK_TURNS, warmup=WARMUP_MS, client=client) + "\n",
+             part_machine(results), "## How to read it\n", READ.format(spread=SPREAD, turns=NEAR_PEAK_TURNS, client=client) + "\n",
              "## In short\n", part_summary(results)]
     parts += ["![%s](%s)\n" % (os.path.splitext(p)[0].replace("_", " "), p) for p in pictures]
     parts.append(part_capacity(results))

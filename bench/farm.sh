@@ -303,6 +303,6 @@ export FARM_BIN FARM_DIR FARM_CLIENT FARM_APPL FARM_SNI FARM_CA FARM_STATS
 # Not in the foreground: a signal would wait there for its end, and not reach it.
 "$@" &
 command=$!
-trap 'kill -TERM $command; wait $command; exit 143' TERM HUP
-trap 'kill -TERM $command; wait $command; exit 130' INT
+trap 'kill -TERM $command 2>/dev/null; exit 143' TERM HUP
+trap 'kill -TERM $command 2>/dev/null; exit 130' INT
 wait $command

@@ -289,19 +289,26 @@ RIG_TEST(fin_at_the_edge_of_a_closed_window)
 	SILENT(); /* nobody waits for this window */
 }
 
-static void scaled_window(void **state)
+#define WIDE 200001u /* scale 2 */
+
+static void open_wide(struct rig *r)
 {
 	struct hf_tcp_cfg cfg = rig_cfg_default;
-	static struct rig rig;
-	struct rig *r = &rig;
-	(void)state;
-	cfg.rcv_wnd_max = 200001; /* scale 2 */
+	cfg.rcv_wnd_max = WIDE;
 	rig_init_with(r, &cfg, 1024);
 	IN(SYN_NEW, "S", OPTS(OPT_MSS, OPT_WSCALE(0)));
-	OUT("SA", .ack = 1);
+	OUT("SA", .ack = 1, .wnd = 65535);
 	assert_int_equal(r->out_opt.wscale, 2);
 	IN(OPENED, "A", .seq = 1, .ack = 1);
 	rig_events(r);
+}
+
+static void scaled_window(void **state)
+{
+	static struct rig rig;
+	struct rig *r = &rig;
+	(void)state;
+	open_wide(r);
 	in_range(r, 1, 60001);
 	drain(r);
 	assert_int_equal(r->out.window, 140001 / 4); /* floor: 1 byte less than could be */
@@ -311,7 +318,7 @@ static void scaled_window(void **state)
 	IN(ACK, "A", .seq = 200001, .ack = 1, .len = 10); /* nothing fits any more */
 	OUT("A", .seq = 1, .ack = 200001, .wnd = -1);
 	assert_int_equal(rig_read(r, 999999), 200000);
-	OUT("A", .seq = 1, .ack = 200001, .wnd = 200001 / 4);
+	OUT("A", .seq = 1, .ack = 200001, .wnd = WIDE / 4);
 	rig_fini(r);
 }
 
@@ -319,22 +326,16 @@ static void scaled_window(void **state)
  * read: its answer will. Later on it is told. */
 static void wide_window_is_told_by_the_answer(void **state)
 {
-	struct hf_tcp_cfg cfg = rig_cfg_default;
 	static struct rig rig;
 	struct rig *r = &rig;
 	(void)state;
-	cfg.rcv_wnd_max = 200001; /* scale 2 */
-	rig_init_with(r, &cfg, 1024);
-	IN(SYN_NEW, "S", OPTS(OPT_MSS, OPT_WSCALE(0)));
-	OUT("SA", .ack = 1, .wnd = 65535);
-	IN(OPENED, "A", .seq = 1, .ack = 1);
-	rig_events(r);
+	open_wide(r);
 	IN(DATA, "A", .seq = 1, .ack = 1, .len = 500);
 	assert_int_equal(rig_read(r, 999999), 500);
 	hf_tcp_ack_may_wait(r->t, r->conn, r->now + 5 * MS);
 	SILENT();
 	rig_write(r, 100);
-	OUT("AP", .seq = 1, .ack = 501, .wnd = 200001 / 4, .len = 100);
+	OUT("AP", .seq = 1, .ack = 501, .wnd = WIDE / 4, .len = 100);
 	rig_fini(r);
 }
 

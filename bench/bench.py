@@ -8,6 +8,7 @@ median of the rounds' ratios, and rounds go on until the middle half of them lie
 median, or it is said that it did not. The relay's CPU counts as the appliance's, always.
 
     bench/bench.py run [--quick] [--case NAME,..] [--server NAME,..] [--seconds S] [--rounds MIN-MAX]
+                       [--turns MIN-MAX]
     bench/bench.py cases
 
 `run` makes the servers itself (bench/farm.sh, needs root) and writes bench/results/bench.json, from which
@@ -26,7 +27,7 @@ from dataclasses import dataclass
 HERE = os.path.dirname(os.path.abspath(__file__))
 OUT = os.path.join(HERE, "results", "bench.json")
 SPREAD = 0.10
-NEAR_PEAK_TURNS = 5
+STEADY, STEADY_LEAST = 0.05, 3
 WARMUP_MS = 500  # of each window: a client just started finds its memory and the server's code cold
 OVERLOAD_SECONDS = 10
 DRAIN_SECONDS = 8  # a server that was asked for too much finds in its queues who has gone meanwhile
@@ -407,23 +408,39 @@ def latency(case, server, rate, seconds):
             "ms": w["handshake_ms"] if case.unit == "handshakes" else w["reply_ms"]}
 
 
-def near_peak(case, servers):
+def steady(turn):
+    """The peak was the same before and behind."""
+    return not turn["wrong"] and abs(turn["peaks"][1] / turn["peaks"][0] - 1) <= STEADY
+
+
+def near_peak_turn(case, server):
+    """A peak, nine tenths of it, and the peak again; None: nothing came."""
+    def peak_now():
+        return window(server, case, ["-c", str(case.clients), "-d", "1"])["rate"]
+    before = peak_now()
+    return dict(latency(case, server, int(before * 0.9), 1), peaks=[before, peak_now()]) if before >= 2 else None
+
+
+def middle_turn(turns):
+    """The one whose p99 is in the middle of those that count: the steady ones, or where these are too few all."""
+    count = [t for t in turns if steady(t)]
+    count = sorted(count if len(count) >= STEADY_LEAST else turns, key=lambda t: t["ms"]["p99"])
+    return dict(count[len(count) // 2], p99_turns=[t["ms"]["p99"] for t in count], turns=len(turns))
+
+
+def near_peak(case, servers, least, most):
     """Nine tenths of a peak leave no room for a machine whose speed changes: beyond the peak of the moment the queue
-    grows for as long as the window lasts, and its length is all that is measured. So the peak is taken anew right
-    before, in several turns, and the turn that is in the middle of them counts."""
+    grows for as long as the window lasts, and its length is all that is measured. So the peak is taken right
+    before and right behind, in turns with the other servers, and a turn counts where both are the same; of those
+    that count the one in the middle stands."""
     turns = {s.name: [] for s in servers}
-    for _ in range(NEAR_PEAK_TURNS):
+    for _ in range(most):
         for s in servers:
-            only(servers, s)
-            now = window(s, case, ["-c", str(case.clients), "-d", "1"])
-            if int(now["rate"] * 0.9) >= 1:
-                turns[s.name].append(latency(case, s, int(now["rate"] * 0.9), 1))
-    middle = {}
-    for name, t in turns.items():
-        if t:
-            t.sort(key=lambda v: v["ms"]["p99"])
-            middle[name] = dict(t[len(t) // 2], p99_turns=[v["ms"]["p99"] for v in t])
-    return middle
+            if sum(map(steady, turns[s.name])) < least:
+                only(servers, s)
+                turn = near_peak_turn(case, s)
+                turns[s.name] += [turn] if turn else []
+    return {name: middle_turn(t) for name, t in turns.items() if t}
 
 
 def latencies(case, servers, options, result):
@@ -439,7 +456,7 @@ def latencies(case, servers, options, result):
             table.setdefault(s.name, {})[str(share)] = latency(case, s, rate, seconds)
             if share > 100:
                 time.sleep(DRAIN_SECONDS)
-    for name, v in near_peak(case, servers).items():
+    for name, v in near_peak(case, servers, *options.turns).items():
         table.setdefault(name, {})["90"] = v
     for s in servers:
         say("  %s: %s" % (s.name, "  ".join("p50 %.2f p99 %.2f ms at %s %%" % (v["ms"]["p50"], v["ms"]["p99"], k)
@@ -562,6 +579,7 @@ def parse(argv):
     p.add_argument("--server", default=None)
     p.add_argument("--seconds", type=int, default=None)
     p.add_argument("--rounds", type=number_range, default=None)
+    p.add_argument("--turns", type=number_range, default=(5, 9), help="steady ones at nine tenths of the peak, and how many at most: 5-9")
     p.add_argument("--idle", type=int, default=None, help="connections of the case idle")
     p.add_argument("--nice", type=int, default=0, help="priority of servers and client on a machine that does other things: -15")
     p.add_argument("--no-latency", action="store_true")

@@ -12,7 +12,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from bench import CASES, NEAR_PEAK_TURNS, SPREAD, good, middle_half, peak, ratios  # noqa: E402
+from bench import CASES, SPREAD, STEADY, STEADY_LEAST, good, middle_half, peak, ratios  # noqa: E402
 
 READ = """A rate "per CPU s" is what was served, divided by the CPU seconds that all processes of the server received
 (hfrelay's are the appliance's) and the kernel's interrupt thread of their core beside them; of interrupts that met
@@ -20,8 +20,9 @@ whoever else ran, or nobody, its share by time is added. Ratios are formed withi
 of the middle half of them over the median, and rounds go on until it is within {spread:.0%} for every peer. Latencies
 are those of an open loop, counted from when a connection was meant to start, at half and at nine tenths of each
 server's own peak. For the latter, where a machine that has become slower makes a queue without end, the peak is taken
-anew right before, {turns} times in turns with the others; the turn whose p99 is in the middle stands here, with the p99 of
-all in brackets. Where a case says so, each window comes after a warm-up, a part of a second of the same load that is not counted: a
+anew right before and again right behind, in turns with the others. A turn counts where both are the same within {steady:.0%} (all do, where fewer
+than {least} are so): the one whose p99 is in the middle stands here, with
+the p99 of each in brackets, and of how many turns they are. Where a case says so, each window comes after a warm-up, a part of a second of the same load that is not counted: a
 client just started finds its memory cold, and the server its code. The wire is a veth pair in one machine: the appliance reads and writes every frame of 1,500 bytes
 through AF_XDP or af_packet (each case says which), the peers use the kernel's TCP, which hands its bulk over in pieces
 of up to 64 KB that no cable carries. Interrupt work is done by the core that receives: on a veth alone the sender's
@@ -178,7 +179,9 @@ def part_case(name, case):
 
 def of_turns(latency, percentile):
     turns = latency.get("p99_turns") if percentile == "p99" else None
-    return " (%s)" % ", ".join(figure(t) for t in turns) if turns else ""
+    if not turns:
+        return ""
+    return " (%s%s)" % (", ".join(figure(t) for t in turns), "; of %d turns" % latency["turns"] if "turns" in latency else "")
 
 
 def part_alone(case, peers):
@@ -332,7 +335,8 @@ def picture_latency(results, path):
 def report(results, pictures):
     client = "hfbench, TLS of its own, verifies each new certificate and 1 signature in 100"
     parts = ["# What was measured\n", "Made by `bench/report.py` from `bench.json`; not to be edited.\n", "## Where\n",
-             part_machine(results), "## How to read it\n", READ.format(spread=SPREAD, turns=NEAR_PEAK_TURNS, client=client) + "\n",
+             part_machine(results), "## How to read it\n", READ.format(spread=SPREAD, steady=STEADY, least=STEADY_LEAST,
+                                                                client=client) + "\n",
              "## In short\n", part_summary(results)]
     parts += ["![%s](%s)\n" % (os.path.splitext(p)[0].replace("_", " "), p) for p in pictures]
     parts.append(part_capacity(results))

@@ -46,6 +46,16 @@ def bad_windows_are_told():
     assert bench.wrong_with(case, m) == "5 failed: connect refused"
 
 
+def unsteady_turns_do_not_count():
+    def turn(p99, behind, wrong=None):
+        return {"ms": {"p99": p99}, "peaks": [100, behind], "wrong": wrong}
+    steady = [turn(3, 96), turn(1, 104), turn(2, 100)]
+    t = bench.middle_turn([turn(90, 94), *steady, turn(0.1, 106), turn(80, 100, "9 failed")])
+    assert t["ms"]["p99"] == 2 and t["p99_turns"] == [1, 2, 3] and t["turns"] == 6, t
+    t = bench.middle_turn([turn(90, 50), *steady[:2]])  # two are too few
+    assert t["ms"]["p99"] == 3 and t["p99_turns"] == [1, 3, 90] and t["turns"] == 3, t
+
+
 def speed_is_read():
     assert abs(bench.parse_speed("+DT:x\n+R2:1:2048:1.0\n+F2:2:2048:0.001000:0.000030\n") - 1000) < 1e-6
     assert bench.parse_speed("+F2:2:2048:980.000000:34645.000000\n") == 980

@@ -25,7 +25,7 @@ while read -r line; do
 done < <(python3 tests/e2e/bench_parts.py "${FARM_BIN:-build}")
 
 run() {
-	bench/bench.py run --out "$work/small.json" --case ticket,idle --idle 40 --seconds 1 --rounds 1 >"$work/log" 2>&1 ||
+	bench/bench.py run --out "$work/small.json" --case ticket,idle --idle 40 --seconds 1 --rounds 1 --turns 1-2 >"$work/log" 2>&1 ||
 		{ cat "$work/log"; return 1; }
 }
 # All six servers had a window, and the appliance's came with its relay's share and its engines.

@@ -22,10 +22,6 @@
 #define IDLE_TURNS 100u
 #define IDLE_TURNS_LOADED 8u
 #define IDLE_FIRST_NS (50 * HF_NS_US)
-/* With work for all of its time it still lets others have the core this often: on one that it shares, who brings it frames
- * and who takes its plaintext would wait for the kernel's tick, milliseconds at each step. On a core of
- * its own that is one system call that finds nobody. */
-#define BUSY_YIELD_NS (300 * HF_NS_US)
 
 static const char help[] =
 	"usage: handfast FILE             serve what the options file says\n"
@@ -69,7 +65,7 @@ static int worker_run(void *arg)
 	struct hf_app_worker *aw = arg;
 	struct hf_app *app = aw->app;
 	bool adaptive = app->cfg.workers.idle == HF_IDLE_ADAPTIVE;
-	hf_ns nap = IDLE_FIRST_NS, yielded = 0;
+	hf_ns nap = IDLE_FIRST_NS;
 	uint32_t idle = 0;
 	char name[16];
 	(void)snprintf(name, sizeof(name), "worker-%u", aw->index);
@@ -85,10 +81,6 @@ static int worker_run(void *arg)
 		if (p.busy) {
 			idle = 0;
 			nap = IDLE_FIRST_NS;
-			if (adaptive && now - yielded >= BUSY_YIELD_NS) {
-				yielded = now;
-				(void)sched_yield();
-			}
 		} else if (!adaptive) {
 			continue;
 		} else if (left && ++idle > IDLE_TURNS_LOADED && p.loaded) {

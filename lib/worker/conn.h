@@ -119,6 +119,10 @@ struct hf_prices {
 	uint64_t tx_at, all_at, out_at, both_at; /* when prices of frames were last worked out */
 };
 
+/* Fewer clients than these wait for each answer, so there is nothing that could gather, and nobody else who would
+ * wait. */
+#define HF_LOADED_CONNS 8u
+
 struct hf_worker {
 	struct hf_worker_cfg cfg;
 	struct hf_worker_env env;
@@ -126,7 +130,9 @@ struct hf_worker {
 	bool busy;
 	/* how much comes in, and where the turns' time goes */
 	hf_ns window_at, loaded_until;
-	uint64_t frames_before, frames_at;  /* of the window before; at the begin of this one */
+	uint64_t frames_before, frames_at; /* of the window before; at the begin of this one */
+	uint32_t heard[HF_LOADED_CONNS];   /* the first connections with news in this window */
+	uint32_t heard_cnt, heard_before;
 	uint64_t spent_at, gap[HF_GAP_CNT]; /* cycles, of the gap between two looks at the ports */
 	uint64_t cycles[HF_GAP_CNT], cycles_idle, cycles_busy; /* since the start */
 	hf_ns headroom_at; /* the second that is measured began; what was busy then */

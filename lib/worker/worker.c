@@ -20,11 +20,8 @@
 #define UNHEARD_NS (5 * HF_NS_MS)
 /* So few frames in the last one to two milliseconds are an idle port. */
 #define IDLE_FRAMES 16u
-#define IDLE_FRAMES_OF_FEW 48u /* with fewer connections than LOADED_CONNS */
+#define IDLE_FRAMES_OF_FEW 48u /* where fewer connections than HF_LOADED_CONNS spoke */
 #define IDLE_WINDOW_NS HF_NS_MS
-/* A client or two by themselves wait for each answer, so there is nothing that could gather, and nobody else who
- * would wait. */
-#define LOADED_CONNS 8u
 #define LOADED_NS (20 * HF_NS_MS) /* a core that is shared may be away for some of them */
 
 /* ---- how long the ports wait for the next look at them, and for what ---- */
@@ -254,6 +251,16 @@ static void take_crossed(struct hf_worker *w)
 	}
 }
 
+static void hear(struct hf_worker *w, uint32_t conn)
+{
+	uint32_t i = 0;
+
+	while (i < w->heard_cnt && w->heard[i] != conn)
+		i++;
+	if (i == w->heard_cnt && i < HF_LOADED_CONNS)
+		w->heard[w->heard_cnt++] = conn;
+}
+
 /* What TCP has to tell becomes the run list. */
 static void tcp_news(struct hf_worker *w)
 {
@@ -261,6 +268,7 @@ static void tcp_news(struct hf_worker *w)
 
 	while (hf_tcp_ready_pop(w->tcp, &i, &events)) {
 		w->busy = true;
+		hear(w, i);
 		hf_bridge_tcp(w, i, events);
 	}
 }
@@ -344,16 +352,18 @@ static void crypto_records(struct hf_worker *w)
  * itself is a handful of frames, though it be the next as soon as one has ended. */
 static bool port_idle(struct hf_worker *w)
 {
-	uint32_t limit = w->stats.conns < LOADED_CONNS ? IDLE_FRAMES_OF_FEW : IDLE_FRAMES;
+	bool few, next = w->now - w->window_at < 2 * IDLE_WINDOW_NS;
 
 	if (w->now - w->window_at >= IDLE_WINDOW_NS) {
-		w->frames_before = w->now - w->window_at < 2 * IDLE_WINDOW_NS
-					   ? w->net_stats.frames_in - w->frames_at
-					   : 0;
+		w->frames_before = next ? w->net_stats.frames_in - w->frames_at : 0;
 		w->frames_at = w->net_stats.frames_in;
+		w->heard_before = next ? w->heard_cnt : 0;
+		w->heard_cnt = 0;
 		w->window_at = w->now;
 	}
-	return w->frames_before + w->net_stats.frames_in - w->frames_at < limit;
+	few = HF_MAX(w->heard_before, w->heard_cnt) < HF_LOADED_CONNS;
+	return w->frames_before + w->net_stats.frames_in - w->frames_at <
+	       (few ? IDLE_FRAMES_OF_FEW : IDLE_FRAMES);
 }
 
 static enum hf_pk_load load(struct hf_worker *w)
@@ -614,7 +624,7 @@ struct hf_poll hf_worker_poll(struct hf_worker *w, hf_ns now)
 	w->stats.polls++;
 	w->stats.polls_busy += w->busy;
 	result.busy = w->busy || w->run.cnt;
-	if (!port_idle(w) && w->stats.conns >= LOADED_CONNS)
+	if (!port_idle(w) && w->stats.conns >= HF_LOADED_CONNS)
 		w->loaded_until = w->now + LOADED_NS;
 	result.loaded = w->now < w->loaded_until;
 	result.next_due = next_due(w);

@@ -68,7 +68,7 @@ struct session {
 	uint32_t turn; /* of the round robin */
 	uint32_t conn_cnt, kept_cnt;
 	uint64_t now;
-	struct conn_list all, run, connecting, lingering, dead;
+	struct conn_list all, run, connecting, answering, lingering, dead;
 	struct server_conn_list kept_of[HF_FARM_SERVER_MAX]; /* the latest last */
 	struct server_conn_list kept, ended; /* kept: in the order of their deadlines */
 	/* A read from a server, behind what came of a head before; in front, room for what a head grows by. */
@@ -101,6 +101,8 @@ bool conn_to_client(struct conn *c, const uint8_t *p, size_t len);
 void conn_confirm(struct conn *c, size_t len);
 /* Gives it a turn soon. */
 void conn_run_later(struct conn *c);
+/* With --http: its server, if it has one, has --answer-timeout from now on to say or take something. */
+void conn_await(struct conn *c);
 
 /* ---- exchange.c ---- */
 
@@ -118,6 +120,8 @@ size_t exchange_before(const struct exchange *x, uint8_t *buf);
 bool exchange_server_data(struct conn *c, size_t len);
 /* The server ended its connection, or broke it. The same. */
 bool exchange_server_eof(struct conn *c, bool broken);
+/* For --answer-timeout its server has said and taken nothing; that may be the client's doing. */
+void exchange_late(struct conn *c);
 /* None could be reached, or there is nothing left to reach one with; the counter shows it. */
 void exchange_no_server(struct conn *c, uint64_t *counter);
 

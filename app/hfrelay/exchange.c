@@ -74,6 +74,8 @@ static const char *reason_of(uint32_t status)
 		return "Not Implemented";
 	case 502:
 		return "Bad Gateway";
+	case 504:
+		return "Gateway Timeout";
 	default:
 		return "Service Unavailable";
 	}
@@ -203,6 +205,7 @@ static void advance(struct conn *c)
 			return;
 		if (x->to_server.done) {
 			x->phase = RESPONSE;
+			conn_await(c);
 		} else if (c->client_eof && !x->answered) { /* else the answer goes on */
 			refuse_request(c, HF_HTTP_BAD);
 			return;
@@ -346,6 +349,27 @@ bool exchange_server_data(struct conn *c, size_t len)
 		return c->state == CONN_OPEN && conn_to_client(c, p, (size_t)(end - p));
 	}
 	return x->to_client.done ? finish(c, (size_t)(end - p)) : true;
+}
+
+/* Who is waited for: the server when it has the request, or does not take its body, and its client has had what
+ * came before. */
+static bool server_owes(const struct conn *c)
+{
+	const struct exchange *x = c->exchange;
+	return c->down.len == 0 &&
+	       (x->phase == RESPONSE || (x->phase == REQUEST_BODY && c->up.len));
+}
+
+void exchange_late(struct conn *c)
+{
+	struct session *s = c->session;
+	if (!server_owes(c)) {
+		conn_await(c);
+		return;
+	}
+	HF_LOG_LIMITED(HF_LOG_WARN, "hfrelay", "server %s: no answer for %u s (--answer-timeout)",
+		s->cfg->farm.server[c->srv->server].name, (unsigned)(s->cfg->answer_ns / HF_NS_S));
+	answer(c, 504, &s->relay->stats.responses_late);
 }
 
 /* The server ended a kept connection while the request was on its way: it is said again, on a new one. */

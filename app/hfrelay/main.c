@@ -34,6 +34,8 @@ static const char usage[] =
 	"  --open WHEN             data: connect at the client's first byte;\n"
 	"                          eager: at once (data)\n"
 	"  --max-connections N     refuse streams beyond it, over all threads (10000)\n"
+	"  --answer-timeout S      with --http: a server that says nothing for so long is\n"
+	"                          given up, its client told (504); 0: never (60)\n"
 	"  --connect-timeout MS    then the next server is tried (3000)\n"
 	"  --eject-failures N      failures in a row that put a server out (3)\n"
 	"  --eject-seconds S       for so long; then one connection tries it (10)\n"
@@ -117,6 +119,8 @@ static void take_option(struct options *o, const char *name, const char *value)
 		o->keep_max = number(name, value, 0, CONN_MAX);
 	else if (strcmp(name, "keep-seconds") == 0)
 		o->relay.keep_ns = number(name, value, 1, 3600) * HF_NS_S;
+	else if (strcmp(name, "answer-timeout") == 0)
+		o->relay.answer_ns = number(name, value, 0, 86400) * HF_NS_S;
 	else if (strcmp(name, "connect-timeout") == 0)
 		o->relay.connect_ns = number(name, value, 1, 600000) * HF_NS_MS;
 	else if (strcmp(name, "eject-failures") == 0)
@@ -145,6 +149,7 @@ static struct options parse(int argc, char **argv)
 		{"keep-seconds", required_argument, NULL, 'o'},
 		{"open", required_argument, NULL, 'o'},
 		{"max-connections", required_argument, NULL, 'o'},
+		{"answer-timeout", required_argument, NULL, 'o'},
 		{"connect-timeout", required_argument, NULL, 'o'},
 		{"eject-failures", required_argument, NULL, 'o'},
 		{"eject-seconds", required_argument, NULL, 'o'},
@@ -161,6 +166,7 @@ static struct options parse(int argc, char **argv)
 			.thread_cnt = 1,
 			.stream_credit = HF_CLIENT_CREDIT_DEFAULT,
 			.connect_ns = 3 * HF_NS_S,
+			.answer_ns = 60 * HF_NS_S,
 			.keep_ns = 4 * HF_NS_S,
 			.farm = {.eject_failures = 3, .eject_ns = 10 * HF_NS_S}},
 		.conn_max = 10000,

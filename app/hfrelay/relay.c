@@ -103,6 +103,12 @@ static void time_out_in(struct conn *c, struct conn_list *list, uint64_t ns)
 	TAILQ_INSERT_TAIL(list, c, due);
 }
 
+void conn_await(struct conn *c)
+{
+	if (c->session->cfg->answer_ns && c->state == CONN_OPEN)
+		time_out_in(c, &c->session->answering, c->session->cfg->answer_ns);
+}
+
 /* ---- the end of a connection ---- */
 
 /* With a reset where bytes may have been lost, so that the server does not take them for all. */
@@ -204,6 +210,7 @@ void conn_keep(struct conn *c)
 		kept_end_first(s);
 	c->srv = NULL;
 	c->state = CONN_WAITING;
+	untime(c);
 	v->conn = NULL;
 	v->kept = true;
 	v->deadline = s->now + s->cfg->keep_ns;
@@ -336,6 +343,8 @@ static void push_down(struct conn *c)
 		size_t n = hf_client_send(c->stream, c->down.p + c->down.off, c->down.len);
 		c->session->relay->stats.bytes_to_client += n;
 		bytes_consume(&c->down, n);
+		if (c->timed == &c->session->answering) /* it was the client that was waited for */
+			conn_await(c);
 	}
 	while (c->state == CONN_OPEN && c->srv->readable && !c->server_eof && c->down.len == 0) {
 		if (reads++ == READS_PER_TURN) {
@@ -380,6 +389,8 @@ static void connected(struct conn *c)
 	untime(c);
 	c->state = CONN_OPEN;
 	c->srv->writable = true;
+	if (c->exchange)
+		conn_await(c);
 }
 
 /* Its socket, watched; NULL and errno. */
@@ -432,6 +443,7 @@ void conn_connect(struct conn *c, bool kept)
 	if (c->srv) {
 		c->srv->conn = c;
 		c->state = CONN_OPEN;
+		conn_await(c);
 		r->stats.kept_used++;
 		return;
 	}
@@ -485,6 +497,8 @@ static void on_socket(struct session *s, struct server_conn *v, uint32_t events)
 	v->hung_up |= (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
 	v->readable |= (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
 	v->writable |= (events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0;
+	if (c->timed == &s->answering)
+		conn_await(c);
 	conn_push_up(c);
 	push_down(c);
 }
@@ -628,6 +642,8 @@ static void run_due(struct session *s)
 	struct conn *c, *last;
 	while ((c = TAILQ_FIRST(&s->connecting)) && c->deadline <= s->now)
 		connect_failed(c, ETIMEDOUT);
+	while ((c = TAILQ_FIRST(&s->answering)) && c->deadline <= s->now)
+		exchange_late(c);
 	while ((c = TAILQ_FIRST(&s->lingering)) && c->deadline <= s->now)
 		conn_end(c, true);
 	while ((v = TAILQ_FIRST(&s->kept)) && v->deadline <= s->now)
@@ -644,10 +660,12 @@ static void run_due(struct session *s)
 
 static int wait_ms(const struct session *s)
 {
-	const struct conn *c = TAILQ_FIRST(&s->connecting), *l = TAILQ_FIRST(&s->lingering);
+	const struct conn_list *timed[] = {&s->connecting, &s->answering, &s->lingering};
 	const struct server_conn *v = TAILQ_FIRST(&s->kept);
-	uint64_t due = HF_MIN(c ? c->deadline : UINT64_MAX, l ? l->deadline : UINT64_MAX);
-	due = HF_MIN(due, v ? v->deadline : UINT64_MAX);
+	uint64_t due = v ? v->deadline : UINT64_MAX;
+	for (uint32_t i = 0; i < HF_ARRAY_LEN(timed); i++)
+		if (!TAILQ_EMPTY(timed[i]))
+			due = HF_MIN(due, TAILQ_FIRST(timed[i])->deadline);
 	if (due == UINT64_MAX)
 		return -1;
 	return due <= s->now ? 0 : (int)((due - s->now) / HF_NS_MS) + 1;
@@ -718,6 +736,7 @@ static bool serve(struct hf_relay *r, struct hf_client *client)
 	TAILQ_INIT(&s->all);
 	TAILQ_INIT(&s->run);
 	TAILQ_INIT(&s->connecting);
+	TAILQ_INIT(&s->answering);
 	TAILQ_INIT(&s->lingering);
 	TAILQ_INIT(&s->dead);
 	TAILQ_INIT(&s->kept);

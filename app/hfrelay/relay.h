@@ -29,6 +29,7 @@ struct hf_relay_cfg {
 	uint32_t keep_max; /* of such, that wait for a request; per thread */
 	uint64_t keep_ns;  /* for so long at most */
 	uint64_t connect_ns;
+	uint64_t answer_ns; /* --http: a server that says nothing is given up; 0: never */
 	struct hf_farm farm;
 };
 

@@ -32,11 +32,11 @@ farm_appliance
 farm_start server python3 tests/e2e/http_server.py $PORT_BEHIND "$FARM_DIR/server.sock"
 server=$FARM_LAST
 farm_wait 15 test -S "$FARM_DIR/server.sock" || farm_fail "http_server.py does not come up"
-FARM_RELAY_OPTIONS="--http --keep 8 --keep-seconds 2 --stats $FARM_DIR/relay/stats.sock" farm_relay web.sock 127.0.0.1:$PORT_BEHIND
+FARM_RELAY_OPTIONS="--http --keep 8 --keep-seconds 2 --answer-timeout 3 --stats $FARM_DIR/relay/stats.sock" farm_relay web.sock 127.0.0.1:$PORT_BEHIND
 e2e_attached 1
 farm_wait 15 farm_curl /echo -f || farm_fail "no page comes"
 farm_in_client python3 tests/e2e/http_client.py "$FARM_ADDRESS" "$FARM_PORT" "$FARM_CA" "$FARM_SNI" \
-	"$FARM_DIR/relay/stats.sock" "$FARM_DIR/server.sock" || e2e_bad=1
+	"$FARM_DIR/relay/stats.sock" "$FARM_DIR/server.sock" 3 || e2e_bad=1
 check "no server: 503" dead_server_is_told
 farm_stop "$FARM_RELAY_PID"
 FARM_RELAY_OPTIONS="--http --keep 0" farm_relay web.sock 127.0.0.1:8181

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""http_client.py ADDRESS PORT CA NAME RELAY-STATS SERVER-CONTROL -- what hfrelay --http does with requests,
+"""http_client.py ADDRESS PORT CA NAME RELAY-STATS SERVER-CONTROL ANSWER-TIMEOUT -- what hfrelay --http does with requests,
 good and bad, in front of http_server.py. Prints "ok name" or "not ok name: why" per check."""
 import hashlib
 import json
@@ -11,7 +11,8 @@ import sys
 import threading
 import time
 
-address, port, ca, name, relay_stats, control = sys.argv[1:]
+address, port, ca, name, relay_stats, control, answer_timeout = sys.argv[1:]
+answer_timeout = int(answer_timeout)
 context = ssl.create_default_context(cafile=ca)
 context.maximum_version = ssl.TLSVersion.TLSv1_2
 
@@ -62,6 +63,14 @@ class Client:
 
     def send(self, text):
         self.tls.sendall(text if isinstance(text, bytes) else text.encode("latin-1"))
+
+    def send_what_is_taken(self, data):
+        self.tls.settimeout(1)
+        try:
+            self.send(data)
+        except TimeoutError:
+            pass
+        self.tls.settimeout(60)
 
     def get(self, target, *fields, method="GET", version="1.1", body=b""):
         self.send("\r\n".join([f"{method} {target} HTTP/{version}", f"Host: {name}", *fields, "", ""]).encode() + body)
@@ -260,6 +269,46 @@ def servers_that_break_off():
         raise Failed("a response cut off looks whole")
 
 
+def servers_that_never_answer():
+    late = stat("responses_late")
+    for fields in ((), ("Content-Length: 9000000",)): # the second one does not take the body, either
+        with Client() as c:
+            began = time.monotonic()
+            c.send("\r\n".join(["POST /never HTTP/1.1", f"Host: {name}", *fields, "", ""]))
+            if fields:
+                c.send_what_is_taken(bytes(9_000_000))
+            expect(c.response()[0] == 504, "no 504")
+            expect(time.monotonic() - began >= answer_timeout, "too early")
+    with Client() as c:
+        try:
+            c.get("/stalls")
+        except (Failed, OSError):
+            pass
+        else:
+            raise Failed("half a response looks whole")
+    expect(stat("responses_late") - late == 3, "responses_late")
+    with Client() as c:
+        expect(json.loads(c.get("/echo")[2])["body"] == 0, "the next one")
+
+
+def clients_may_take_their_time():
+    late, pause = stat("responses_late"), answer_timeout + 1
+    with Client() as slow, Client() as half, Client() as tunnel, Client() as idle:
+        idle.echo("/echo")
+        slow.send(f"GET /big HTTP/1.1\r\nHost: {name}\r\n\r\n")
+        half.send(f"POST /echo HTTP/1.1\r\nHost: {name}\r\nContent-Length: 8\r\n\r\nhalf")
+        tunnel.send(f"GET /ws HTTP/1.1\r\nHost: {name}\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
+        expect(tunnel.response()[0] == 101 and tunnel.file.read(3) == b"hi ", "101")
+        time.sleep(pause)
+        expect(len(slow.response()[2]) == 3_000_000, "who reads late")
+        half.send("half")
+        expect(json.loads(half.response()[2])["body"] == 8, "who sends late")
+        tunnel.send("still there")
+        expect(tunnel.file.read(11) == b"still there", "a tunnel's silence")
+        idle.echo("/echo")
+    expect(stat("responses_late") == late, "responses_late")
+
+
 def a_kept_connection_may_have_ended():
     server_is("fragile") # each answers one request and breaks at the second
     try:
@@ -383,7 +432,7 @@ def kept_connections_end():
 bad = 0
 for run in (connections_are_shared, who_asks_is_told, a_connection_asks_often, every_kind_of_response, http10_clients,
             bodies_arrive, another_protocol, bad_requests_are_refused, what_a_server_says_too_much,
-            servers_that_break_off, a_kept_connection_may_have_ended, who_goes_early_leaves_nothing,
+            servers_that_break_off, servers_that_never_answer, clients_may_take_their_time, a_kept_connection_may_have_ended, who_goes_early_leaves_nothing,
             who_has_said_all_is_answered, a_crowd_of_all_manners, kept_connections_end):
     label = run.__name__.replace("_", " ")
     try:

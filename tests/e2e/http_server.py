@@ -47,6 +47,10 @@ async def answer(reader, writer, conn, cnt, once):
         await asyncio.sleep(1)
         writer.write(b"def")
         return False
+    if target in ("/never", "/stalls"): # and the request's body is not read
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n0123456789" if target == "/stalls" else b"")
+        await asyncio.sleep(30)
+        return False
     if target == "/silent":
         return False
     if target == "/cut":

@@ -579,7 +579,7 @@ def parse(argv):
     p.add_argument("--server", default=None)
     p.add_argument("--seconds", type=int, default=None)
     p.add_argument("--rounds", type=number_range, default=None)
-    p.add_argument("--turns", type=number_range, default=(5, 9), help="steady ones at nine tenths of the peak, and how many at most: 5-9")
+    p.add_argument("--turns", type=number_range, default=None, help="steady ones at nine tenths of the peak, and how many at most: 5-9")
     p.add_argument("--idle", type=int, default=None, help="connections of the case idle")
     p.add_argument("--nice", type=int, default=0, help="priority of servers and client on a machine that does other things: -15")
     p.add_argument("--no-latency", action="store_true")
@@ -588,6 +588,7 @@ def parse(argv):
     o.case = o.case.split(",") if o.case else ["ticket"] if o.quick else [c.name for c in CASES]
     o.server = o.server.split(",") if o.server else ["nginx-http"] if o.quick else None
     o.seconds = o.seconds or (2 if o.quick else 4)
+    o.turns = o.turns or ((2, 2) if o.quick else (5, 9))
     o.rounds = o.rounds or ((3, 3) if o.quick else (5, 12))
     o.out = os.path.abspath(o.out or (os.path.join(HERE, "..", "build", "bench-quick.json") if o.quick else OUT))
     unknown = set(o.case) - {c.name for c in CASES}

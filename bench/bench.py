@@ -588,7 +588,7 @@ def parse(argv):
     o.case = o.case.split(",") if o.case else ["ticket"] if o.quick else [c.name for c in CASES]
     o.server = o.server.split(",") if o.server else ["nginx-http"] if o.quick else None
     o.seconds = o.seconds or (2 if o.quick else 4)
-    o.turns = o.turns or ((2, 2) if o.quick else (5, 9))
+    o.turns = o.turns or ((1, 1) if o.quick else (5, 9))
     o.rounds = o.rounds or ((3, 3) if o.quick else (5, 12))
     o.out = os.path.abspath(o.out or (os.path.join(HERE, "..", "build", "bench-quick.json") if o.quick else OUT))
     unknown = set(o.case) - {c.name for c in CASES}

@@ -101,7 +101,7 @@ bool conn_to_client(struct conn *c, const uint8_t *p, size_t len);
 void conn_confirm(struct conn *c, size_t len);
 /* Gives it a turn soon. */
 void conn_run_later(struct conn *c);
-/* With --http: its server, if it has one, has --answer-timeout from now on to say or take something. */
+/* Its server is there: with --http it has --answer-timeout from now on to say or take something. */
 void conn_await(struct conn *c);
 
 /* ---- exchange.c ---- */

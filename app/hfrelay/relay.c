@@ -94,6 +94,11 @@ static void untime(struct conn *c)
 	c->timed = NULL;
 }
 
+static bool is_pipe(const struct conn *c)
+{
+	return !c->exchange || exchange_is_tunnel(c->exchange);
+}
+
 /* All deadlines of a list are equally far away, so it is in order by itself. */
 static void time_out_in(struct conn *c, struct conn_list *list, uint64_t ns)
 {
@@ -105,7 +110,10 @@ static void time_out_in(struct conn *c, struct conn_list *list, uint64_t ns)
 
 void conn_await(struct conn *c)
 {
-	if (c->session->cfg->answer_ns && c->state == CONN_OPEN)
+	if (c->state != CONN_OPEN)
+		return;
+	untime(c);
+	if (!is_pipe(c) && c->session->cfg->answer_ns)
 		time_out_in(c, &c->session->answering, c->session->cfg->answer_ns);
 }
 
@@ -258,11 +266,6 @@ void conn_confirm(struct conn *c, size_t len)
 		c->session->relay->stats.bytes_to_server += len;
 }
 
-static bool is_pipe(const struct conn *c)
-{
-	return !c->exchange || exchange_is_tunnel(c->exchange);
-}
-
 void conn_push_up(struct conn *c)
 {
 	if (c->up.len) {
@@ -386,11 +389,9 @@ static void connected(struct conn *c)
 	s->relay->server[server].connects++;
 	if (hf_farm_connected(farm, server))
 		hf_log(HF_LOG_INFO, "hfrelay", "server %s is back", farm->server[server].name);
-	untime(c);
 	c->state = CONN_OPEN;
 	c->srv->writable = true;
-	if (c->exchange)
-		conn_await(c);
+	conn_await(c);
 }
 
 /* Its socket, watched; NULL and errno. */

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""http_client.py ADDRESS PORT CA NAME RELAY-STATS SERVER-CONTROL ANSWER-TIMEOUT -- what hfrelay --http does with requests,
-good and bad, in front of http_server.py. Prints "ok name" or "not ok name: why" per check."""
+"""http_client.py ADDRESS PORT CA NAME RELAY-STATS SERVER-CONTROL ANSWER-TIMEOUT -- what hfrelay --http does with
+requests, good and bad, in front of http_server.py. Prints "ok name" or "not ok name: why" per check."""
 import hashlib
 import json
 import os
@@ -432,8 +432,9 @@ def kept_connections_end():
 bad = 0
 for run in (connections_are_shared, who_asks_is_told, a_connection_asks_often, every_kind_of_response, http10_clients,
             bodies_arrive, another_protocol, bad_requests_are_refused, what_a_server_says_too_much,
-            servers_that_break_off, servers_that_never_answer, clients_may_take_their_time, a_kept_connection_may_have_ended, who_goes_early_leaves_nothing,
-            who_has_said_all_is_answered, a_crowd_of_all_manners, kept_connections_end):
+            servers_that_break_off, servers_that_never_answer, clients_may_take_their_time,
+            a_kept_connection_may_have_ended, who_goes_early_leaves_nothing, who_has_said_all_is_answered,
+            a_crowd_of_all_manners, kept_connections_end):
     label = run.__name__.replace("_", " ")
     try:
         run()

@@ -274,12 +274,37 @@ static bool take_data(struct port *p, struct conn *c, const struct hf_packet *pk
 	return true;
 }
 
+/* RFC 9293 3.10.7.1, .3 */
+static void reset_stranger(struct port *p, const struct hf_packet *pkt)
+{
+	bool ack = pkt->tcp_flags & HF_TCP_ACK;
+	if (!(pkt->tcp_flags & HF_TCP_RST))
+		emit(p, &(struct segment){pkt->dport, ack ? HF_TCP_RST : HF_TCP_RST | HF_TCP_ACK,
+				ack ? pkt->ack : 0,
+				pkt->seq + (uint32_t)pkt->payload.len +
+					!!(pkt->tcp_flags & HF_TCP_SYN),
+				0, NULL, 0});
+}
+
+/* Our SYN met what the server still has of an earlier connection from this port, whose end it has not heard: it
+ * answers with what it last said to that one (RFC 5961 4.2). The reset ends it, and the SYN is said again. */
+static void met_old(struct port *p, struct conn *c, const struct hf_packet *pkt)
+{
+	if (pkt->tcp_flags & HF_TCP_RST)
+		return;
+	reset_stranger(p, pkt);
+	say(p, c, HF_TCP_SYN, c->snd_una, NULL, 0);
+}
+
 static void segment(struct port *p, struct conn *c, const struct hf_packet *pkt)
 {
 	bool fin = pkt->tcp_flags & HF_TCP_FIN;
-	if (c->state == BROKEN ||
-		(pkt->tcp_flags & HF_TCP_ACK && c->state == SYN_SENT && pkt->ack != c->snd_nxt))
+	if (c->state == BROKEN)
 		return;
+	if (pkt->tcp_flags & HF_TCP_ACK && c->state == SYN_SENT && pkt->ack != c->snd_nxt) {
+		met_old(p, c, pkt);
+		return;
+	}
 	if (pkt->tcp_flags & HF_TCP_RST) {
 		if (c->state == SYN_SENT || pkt->seq == c->rcv_nxt)
 			broken(p, c, c->state == SYN_SENT ? ECONNREFUSED : ECONNRESET);
@@ -302,18 +327,6 @@ static void segment(struct port *p, struct conn *c, const struct hf_packet *pkt)
 	c->fin_seen = fin;
 	c->rcv_nxt += fin;
 	news(p, c);
-}
-
-/* RFC 9293 3.10.7.1 */
-static void reset_stranger(struct port *p, const struct hf_packet *pkt)
-{
-	bool ack = pkt->tcp_flags & HF_TCP_ACK;
-	if (!(pkt->tcp_flags & HF_TCP_RST))
-		emit(p, &(struct segment){pkt->dport, ack ? HF_TCP_RST : HF_TCP_RST | HF_TCP_ACK,
-				ack ? pkt->ack : 0,
-				pkt->seq + (uint32_t)pkt->payload.len +
-					!!(pkt->tcp_flags & HF_TCP_SYN),
-				0, NULL, 0});
 }
 
 static void input(struct port *p, const struct hf_frame *f)

@@ -29,6 +29,14 @@ open_loop() { four open --mix resumed --request / -r 200 -d 2 && holds "m['start
 refused() {
 	! over "$FARM_ADDRESS:444" 10.9.0.2 refused -n 2 -c 1 && holds "m['failures'][0]['cause'] == 'refused'"
 }
+# What a killed client leaves at the server has its ports: the next one's SYNs meet it there.
+back_again() {
+	local device=net_memif0,role=client,id=0,$memif,mac=02:00:00:00:00:09
+	"$FARM_BIN/hfbench" -q --mix modern --port "$device" --from 10.9.0.2 --hold -n 20 -c 20 -d 60 \
+		--sni "$FARM_SNI" "$FARM_ADDRESS:$FARM_PORT" >/dev/null &
+	farm_wait 20 farm_stat_is worker conns 20 && kill -KILL $! && ! wait $! 2>/dev/null &&
+		four back --port "$device" --mix modern -n 20 -c 20 --timeout 10000 && holds "m['handshakes'] == 20"
+}
 nobody() {
 	! over 10.9.0.77:443 10.9.0.2 nobody -n 1 2>"$FARM_DIR/err" && grep -q 'nobody there says that 10.9.0.77 is his' "$FARM_DIR/err"
 }
@@ -53,6 +61,7 @@ check "whole replies over IPv4" bulk four ECDHE-RSA-AES128-GCM-SHA256
 check "whole replies over IPv6" bulk six AES128-SHA
 check "open loop" open_loop
 check "a port where nobody listens" refused
+check "ports on which a killed client's connections are still open" back_again
 check "an address that nobody has" nobody
 check "a device without an own address" wants "wants --from" --port net_memif0
 check "two threads on one device" wants "threads 1" --port net_memif0 --from 10.9.0.2 -t 2

@@ -27,7 +27,7 @@ from dataclasses import dataclass
 HERE = os.path.dirname(os.path.abspath(__file__))
 OUT = os.path.join(HERE, "results", "bench.json")
 SPREAD = 0.10
-STEADY, STEADY_LEAST = 0.05, 3
+STEADY, STEADY_LEAST, TURNS_AT_ONCE = 0.05, 3, 4
 WARMUP_MS = 500  # of each window: a client just started finds its memory and the server's code cold
 OVERLOAD_SECONDS = 10
 DRAIN_SECONDS = 8  # a server that was asked for too much finds in its queues who has gone meanwhile
@@ -413,12 +413,12 @@ def steady(turn):
     return not turn["wrong"] and abs(turn["peaks"][1] / turn["peaks"][0] - 1) <= STEADY
 
 
-def near_peak_turn(case, server):
-    """A peak, nine tenths of it, and the peak again; None: nothing came."""
-    def peak_now():
-        return window(server, case, ["-c", str(case.clients), "-d", "1"])["rate"]
-    before = peak_now()
-    return dict(latency(case, server, int(before * 0.9), 1), peaks=[before, peak_now()]) if before >= 2 else None
+def near_peak_turns(case, server, count):
+    """Turns of a peak, nine tenths of it, and the peak again, one close behind the other (bench/hfbench/pace.h)."""
+    m = hfbench(server, case, ["--warmup", str(WARMUP_MS), "-c", str(case.clients), "--near-peak", "90", "-d", str(1 + 2 * count)])
+    wrong = wrong_with(case, m)
+    return [{"rate": t["rate"], "peaks": [t["before"], t["after"]], "missed": 0, "wrong": wrong,
+             "ms": t["handshake_ms" if case.unit == "handshakes" else "reply_ms"]} for t in m["turns"]]
 
 
 def middle_turn(turns):
@@ -431,15 +431,14 @@ def middle_turn(turns):
 def near_peak(case, servers, least, most):
     """Nine tenths of a peak leave no room for a machine whose speed changes: beyond the peak of the moment the queue
     grows for as long as the window lasts, and its length is all that is measured. So the peak is taken right
-    before and right behind, in turns with the other servers, and a turn counts where both are the same; of those
-    that count the one in the middle stands."""
+    before and right behind, and a turn counts where both are the same. A few turns of a server, then of the next, until
+    each has enough of those that count; of them the one in the middle stands."""
     turns = {s.name: [] for s in servers}
-    for _ in range(most):
+    for n in range(0, most, TURNS_AT_ONCE):
         for s in servers:
             if sum(map(steady, turns[s.name])) < least:
                 only(servers, s)
-                turn = near_peak_turn(case, s)
-                turns[s.name] += [turn] if turn else []
+                turns[s.name] += near_peak_turns(case, s, min(TURNS_AT_ONCE, most - n))
     return {name: middle_turn(t) for name, t in turns.items() if t}
 
 
@@ -579,7 +578,7 @@ def parse(argv):
     p.add_argument("--server", default=None)
     p.add_argument("--seconds", type=int, default=None)
     p.add_argument("--rounds", type=number_range, default=None)
-    p.add_argument("--turns", type=number_range, default=None, help="steady ones at nine tenths of the peak, and how many at most: 5-9")
+    p.add_argument("--turns", type=number_range, default=None, help="steady ones at nine tenths of the peak, and how many at most: 5-20")
     p.add_argument("--idle", type=int, default=None, help="connections of the case idle")
     p.add_argument("--nice", type=int, default=0, help="priority of servers and client on a machine that does other things: -15")
     p.add_argument("--no-latency", action="store_true")
@@ -588,7 +587,7 @@ def parse(argv):
     o.case = o.case.split(",") if o.case else ["ticket"] if o.quick else [c.name for c in CASES]
     o.server = o.server.split(",") if o.server else ["nginx-http"] if o.quick else None
     o.seconds = o.seconds or (2 if o.quick else 4)
-    o.turns = o.turns or ((1, 1) if o.quick else (5, 9))
+    o.turns = o.turns or ((1, 1) if o.quick else (5, 20))
     o.rounds = o.rounds or ((3, 3) if o.quick else (5, 12))
     o.out = os.path.abspath(o.out or (os.path.join(HERE, "..", "build", "bench-quick.json") if o.quick else OUT))
     unknown = set(o.case) - {c.name for c in CASES}

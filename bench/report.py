@@ -20,9 +20,10 @@ whoever else ran, or nobody, its share by time is added. Ratios are formed withi
 of the middle half of them over the median, and rounds go on until it is within {spread:.0%} for every peer. Latencies
 are those of an open loop, counted from when a connection was meant to start, at half and at nine tenths of each
 server's own peak. For the latter, where a machine that has become slower makes a queue without end, the peak is taken
-anew right before and again right behind, in turns with the others. A turn counts where both are the same within {steady:.0%} (all do, where fewer
-than {least} are so): the one whose p99 is in the middle stands here, with
-the p99 of each in brackets, and of how many turns they are. Where a case says so, each window comes after a warm-up, a part of a second of the same load that is not counted: a
+anew right before and again right behind, within two seconds (hfbench --near-peak: a closed loop for half a second, an open loop for one, a
+closed loop again; whatever was meant to start has its end before that, and counts). A turn counts where both peaks are the same within
+{steady:.0%} (all do, where fewer than {least} are so): the one whose p99 is in the middle stands here, with the p99 of each in
+brackets, and of how many turns they are. Where a case says so, each window comes after a warm-up, a part of a second of the same load that is not counted: a
 client just started finds its memory cold, and the server its code. The wire is a veth pair in one machine: the appliance reads and writes every frame of 1,500 bytes
 through AF_XDP or af_packet (each case says which), the peers use the kernel's TCP, which hands its bulk over in pieces
 of up to 64 KB that no cable carries. Interrupt work is done by the core that receives: on a veth alone the sender's
@@ -232,16 +233,15 @@ def part_capacity(results):
         measured = [w["rate"] * w["seconds"] / max(w.get("worker_cpu", w["cpu"]), 0.01) for _, w in rounds]
         name += "" if "worker_cpu" in rounds[0][1] else " (an older run: once, against relay and main thread too)"
         off = [100 * (p / m - 1) for (p, _), m in zip(rounds, measured)]
-        at = [case["latency"].get("handfast", {}).get(k, {}) for k in ("50", "90")]
+        v = case["latency"].get("handfast", {}).get("50", {})
         rows.append([name, figure(statistics.median(p for p, _ in rounds)), figure(statistics.median(measured)),
                      "%+.0f %% (%+.0f to %+.0f)" % (statistics.median(off), min(off), max(off)),
-                     *("-" if v.get("headroom") is None or v.get("spare") is None else "%.0f %% (%.0f %%)" % (100 * v["headroom"], 100 * v["spare"])
-                       for v in at)])
+                     "-" if v.get("headroom") is None or v.get("spare") is None else "%.0f %% (%.0f %%)" % (100 * v["headroom"], 100 * v["spare"])])
     return "" if not rows else "## Capacity\n\n`handfast --plan` predicts a worker's handshakes in a CPU second " \
         "before it serves, here before each round; measured is the worker's\nthread alone, without relay and main thread. " \
         "The gauge `worker.headroom` tells how much of its core it does not need in the last\nsecond; beside it what the " \
         "counters of its work leave of the whole window.\n\n" + table(
-            ["case", "predicted", "measured", "off by, median (range)", "headroom (by the counters) at 50 % of peak", "at 90 %"], rows)
+            ["case", "predicted", "measured", "off by, median (range)", "headroom (by the counters) at 50 % of peak"], rows)
 
 
 def part_idle(case):

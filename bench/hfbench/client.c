@@ -24,6 +24,7 @@ struct slot {
 	uint32_t conn;
 	enum bench_phase phase;
 	bool busy, head_done, done; /* done: the reply, or all that was wanted */
+	bool counts;                /* its latencies */
 	hf_ns began, asked, due;    /* due while idle: when it may start again */
 	uint32_t requests_left;
 	size_t head_len;
@@ -46,10 +47,14 @@ struct client {
 	size_t request_len;
 	struct slot *slot;
 	uint32_t resume_due; /* per cent of a connection that has to be a resumed one */
+	bool open;           /* the loop, now */
+	uint32_t closed_cnt; /* the first so many slots are a closed loop's */
 	/* open loop: slots without a connection, the last one freed on top; the next start */
-	struct slot **idle;
+	struct slot **idle; /* NULL: it is never open */
 	uint32_t idle_cnt;
-	double next_at;
+	double next_at, until; /* no start is meant to be later */
+	double interval_ns;
+	struct bench_hist turn_handshake, turn_reply; /* with --near-peak, of this turn */
 	uint64_t random;
 	struct btls_session last; /* what places without one of their own come back with */
 	uint8_t rx[READ_SIZE];
@@ -69,7 +74,7 @@ static void slot_end(struct slot *s, bool fin)
 	btls_end(&s->tls);
 	left_free(s);
 	w->cls->close(w, s->conn, !fin);
-	if (s->busy && s->client->idle)
+	if (s->busy && s->client->open)
 		s->client->idle[s->client->idle_cnt++] = s;
 	s->busy = false;
 	s->due = 0;
@@ -146,6 +151,7 @@ static void slot_start(struct slot *s, hf_ns meant_at, hf_ns now)
 	s->done = false;
 	s->requests_left = o->request ? o->requests : 0;
 	s->began = meant_at;
+	s->counts = bench_pace_counts(&c->tally->pace, meant_at);
 	s->due = now + o->timeout_ms * HF_NS_MS;
 	atomic_fetch_add_explicit(&c->tally->started, 1, memory_order_relaxed);
 	choose_session(s);
@@ -228,10 +234,19 @@ static bool next_request(struct slot *s)
 
 /* ---- what comes ---- */
 
+static void latency(const struct slot *s, struct bench_hist *all, struct bench_hist *of_turn)
+{
+	uint64_t ns = bench_now_ns() - s->began;
+	if (s->counts)
+		bench_hist_add(all, ns);
+	if (s->counts && s->client->tally->pace.percent)
+		bench_hist_add(of_turn, ns);
+}
+
 static bool handshake_done(struct slot *s)
 {
 	struct bench_tally *t = s->client->tally;
-	bench_hist_add(&t->handshake, bench_now_ns() - s->began);
+	latency(s, &t->handshake, &s->client->turn_handshake);
 	atomic_fetch_add_explicit(&t->handshakes, 1, memory_order_relaxed);
 	t->resumed += s->tls.resumed;
 	if (s->client->idle && !s->tls.resumed)
@@ -260,7 +275,7 @@ static enum bench_cause head_judge(struct slot *s)
 static bool reply_done(struct slot *s)
 {
 	struct client *c = s->client;
-	bench_hist_add(&c->tally->reply, bench_now_ns() - s->began);
+	latency(s, &c->tally->reply, &c->turn_reply);
 	atomic_fetch_add_explicit(&c->tally->replies, 1, memory_order_relaxed);
 	return next_request(s);
 }
@@ -418,6 +433,12 @@ static bool ticket_take(struct client *c)
 	return left != 0;
 }
 
+/* In a closed loop a connection follows another in its place. */
+static bool may_follow(const struct slot *s)
+{
+	return !s->client->open && s->conn < s->client->closed_cnt;
+}
+
 /* Ends overdue slots, and in a closed loop fills idle ones; returns how many are busy. A slot is
  * started once per round, so that connections which fail at once cannot keep the loop here. */
 static uint32_t slots_tend(struct client *c, hf_ns now)
@@ -427,7 +448,7 @@ static uint32_t slots_tend(struct client *c, hf_ns now)
 		struct slot *s = &c->slot[i];
 		if (s->busy && now > s->due)
 			slot_fail(s, CAUSE_TIMEOUT);
-		if (!s->busy && !c->idle && now >= s->due && ticket_take(c))
+		if (!s->busy && may_follow(s) && now >= s->due && ticket_take(c))
 			slot_start(s, now, now);
 		busy += s->busy;
 	}
@@ -443,19 +464,28 @@ static void next_draw(struct client *c)
 	c->random ^= c->random << 13;
 	c->random ^= c->random >> 7;
 	c->random ^= c->random << 17;
-	c->next_at -=
-		log(((double)(c->random >> 11) + 1) / 9007199254740993.0) * c->thread->interval_ns;
+	c->next_at -= log(((double)(c->random >> 11) + 1) / 9007199254740993.0) * c->interval_ns;
 }
 
-static void open_begin(struct client *c)
+static void open_make(struct client *c)
 {
-	uint32_t i;
 	c->idle = calloc(c->thread->slot_cnt, sizeof(struct slot *));
 	HF_ASSERT(c->idle);
-	for (i = 0; i < c->thread->slot_cnt; i++)
-		c->idle[c->idle_cnt++] = &c->slot[i];
 	c->random = c->thread->seed * 0x9e3779b97f4a7c15;
+}
+
+/* From now on: what is under way goes on. */
+static void open_begin(struct client *c, double interval_ns)
+{
+	uint32_t i;
+	c->open = true;
+	c->idle_cnt = 0;
+	for (i = 0; i < c->thread->slot_cnt; i++)
+		if (!c->slot[i].busy)
+			c->idle[c->idle_cnt++] = &c->slot[i];
+	c->interval_ns = interval_ns;
 	c->next_at = (double)bench_now_ns();
+	c->until = HUGE_VAL;
 	next_draw(c);
 }
 
@@ -477,21 +507,23 @@ static void open_start(struct client *c)
 	hf_ns now = bench_now_ns();
 	if (!open_primed(c, now))
 		return;
-	while (c->next_at <= (double)now && c->idle_cnt && ticket_take(c)) {
+	while (c->next_at <= HF_MIN((double)now, c->until) && c->idle_cnt && ticket_take(c)) {
 		hf_ns meant_at = (hf_ns)c->next_at;
 		next_draw(c);
-		bench_hist_add(&c->tally->delay, now - meant_at);
+		if (bench_pace_counts(&c->tally->pace, meant_at))
+			bench_hist_add(&c->tally->delay, now - meant_at);
 		slot_start(c->idle[--c->idle_cnt], meant_at, now);
 	}
 }
 
 static void open_end(struct client *c)
 {
-	double now = (double)bench_now_ns();
-	for (; c->next_at <= now && ticket_take(c); next_draw(c))
+	double now = HF_MIN((double)bench_now_ns(), c->until);
+	for (; c->open && c->next_at <= now && ticket_take(c); next_draw(c))
 		c->tally->missed++;
 	free(c->idle);
 	c->idle = NULL;
+	c->open = false;
 }
 
 /* ---- */
@@ -500,7 +532,7 @@ static void open_end(struct client *c)
 static uint32_t wait_events(struct client *c, struct bench_event *ev, uint32_t max)
 {
 	double ns = TICK_MS * (double)HF_NS_MS, left;
-	if (c->idle && c->idle_cnt) {
+	if (c->open && c->idle_cnt && c->next_at <= c->until) {
 		left = c->next_at - (double)bench_now_ns();
 		ns = HF_MAX(0, HF_MIN(ns, left));
 	}
@@ -519,6 +551,30 @@ static void count_anew(struct client *c)
 	t->handshake = t->reply = t->delay = (struct bench_hist){.cnt = 0};
 }
 
+/* ---- turns of --near-peak ---- */
+
+static void take_turns(struct client *c, hf_ns now, uint32_t busy)
+{
+	struct bench_pace *p = &c->tally->pace;
+	uint64_t done = c->opt->request ? c->tally->replies : c->tally->handshakes;
+	switch (bench_pace_step(p, now, done, !busy && c->next_at > c->until)) {
+	case PACE_OPEN:
+		open_begin(c, 1e9 / p->turn.rate);
+		break;
+	case PACE_COUNT:
+		c->turn_handshake = c->turn_reply = (struct bench_hist){.cnt = 0};
+		c->until = (double)p->until;
+		break;
+	case PACE_CLOSE:
+		p->turn.handshake = bench_hist_percentiles(&c->turn_handshake);
+		p->turn.reply = bench_hist_percentiles(&c->turn_reply);
+		c->open = false;
+		break;
+	case PACE_GO_ON:
+		break;
+	}
+}
+
 static void loop(struct client *c)
 {
 	struct bench_event ev[256];
@@ -535,16 +591,18 @@ static void loop(struct client *c)
 				break;
 			if (c->warming && atomic_load(c->thread->warm))
 				count_anew(c);
+			if (!c->warming)
+				take_turns(c, now, busy);
 			next_tick = now + TICK_MS * HF_NS_MS;
 		}
-		if (c->idle)
+		if (c->open)
 			open_start(c);
 		cnt = wait_events(c, ev, HF_ARRAY_LEN(ev));
 		for (i = 0; i < cnt; i++) {
 			struct slot *s = &c->slot[ev[i].conn];
 			if (s->busy)
 				slot_step(s, &ev[i]);
-			if (!s->busy && !s->due && !c->idle && ticket_take(c))
+			if (!s->busy && !s->due && may_follow(s) && ticket_take(c))
 				slot_start(s, bench_now_ns(), bench_now_ns());
 		}
 	}
@@ -601,8 +659,12 @@ void *bench_client_run(void *thread)
 			"Connection: %s\r\n\r\n",
 			t->opt->request, t->opt->tls.sni ? t->opt->tls.sni : "localhost",
 			t->opt->requests == 1 && !t->opt->hold ? "close" : "keep-alive");
+	c->closed_cnt = t->opt->near_peak ? t->opt->concurrent : t->slot_cnt;
+	c->tally->pace.percent = t->opt->near_peak;
+	if (t->interval_ns > 0 || t->opt->near_peak)
+		open_make(c);
 	if (t->interval_ns > 0)
-		open_begin(c);
+		open_begin(c, t->interval_ns);
 	loop(c);
 	if (c->idle)
 		open_end(c);

@@ -5,6 +5,7 @@
  * to start. What it measures is what a client of a farm sees: connect() to the server's Finished, and
  * connect() to the last byte of the answer.
  * Connections are the kernel's, or with --port its own over a DPDK device (wire.h).
+ * Near the peak (--near-peak): both by turns (pace.h).
  * What it offers comes from a mix (mix.c) and from options; how little it computes itself, tls.h says.
  * Threads: each runs its own epoll loop, TLS state and tally; main adds the tallies up at the end.
  * Memory: bounded by --concurrent; latencies go into histograms of 0.8 % resolution.
@@ -19,6 +20,7 @@
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/types.h>
+#include "bench/hfbench/pace.h"
 #include "bench/hfbench/tls.h"
 #include "bench/hfbench/wire.h"
 
@@ -27,6 +29,7 @@
 #define HFBENCH_THREADS_MAX 64u
 #define HFBENCH_VERIFY_EVERY 100u    /* with --ca: of the signatures, see tls.h */
 #define HFBENCH_ASK_NS (5 * HF_NS_S) /* for who the server is, over a device */
+#define HFBENCH_PLACES 4000u         /* of the open loop with --near-peak */
 #define BENCH_UNLIMITED UINT32_MAX
 
 /* How a connection ends. ANSWERED: with close_notify, and RST once the server has answered it. */
@@ -59,6 +62,7 @@ struct bench_opt {
 	uint32_t concurrent, threads, seconds, timeout_ms;
 	uint32_t warmup_ms; /* before `seconds`; of what ends in them only failures count */
 	uint32_t rate;      /* connections a second, of all threads; 0: closed loop */
+	uint32_t near_peak; /* per cent of the peak, in turns with finding that; 0: no */
 	uint64_t total;     /* 0: as many as fit into `seconds` */
 	uint32_t requests;  /* on each connection */
 	enum bench_resume resume;
@@ -111,6 +115,7 @@ struct bench_hist {
 void bench_hist_add(struct bench_hist *h, uint64_t ns);
 void bench_hist_merge(struct bench_hist *to, const struct bench_hist *from);
 uint64_t bench_hist_at(const struct bench_hist *h, double quantile);
+struct bench_percentiles bench_hist_percentiles(const struct bench_hist *h);
 
 struct bench_tally {
 	/* The first four are read by main while the thread runs, for the progress line. */
@@ -127,6 +132,7 @@ struct bench_tally {
 	struct {
 		uint64_t handshakes, replies; /* before the rest was counted */
 	} warmup;
+	struct bench_pace pace; /* with near_peak: its turns */
 };
 
 struct bench_thread {

@@ -23,6 +23,8 @@ static const char help[] =
 	"  -c, --concurrent N   connections at a time (32); with --rate: at most (1000)\n"
 	"  -r, --rate N         open loop: connections a second, at random times; latencies count\n"
 	"                       from the time that one was meant to start\n"
+	"      --near-peak PCT  by turns: the peak of a closed loop, then an open loop at so many\n"
+	"                       per cent of it, whose latencies are the report's; --threads 1\n"
 	"  -t, --threads N      threads that share them (1)\n"
 	"  -d, --seconds N      how long (5, unless --total is given)\n"
 	"      --warmup MS      before that, and not counted, save failures (0)\n"
@@ -164,7 +166,8 @@ enum {
 	OPT_HOLD,
 	OPT_PORT,
 	OPT_FROM,
-	OPT_WARMUP
+	OPT_WARMUP,
+	OPT_NEAR_PEAK
 };
 
 static const struct option options[] = {
@@ -175,6 +178,7 @@ static const struct option options[] = {
 	{"from", required_argument, NULL, OPT_FROM},
 	{"concurrent", required_argument, NULL, 'c'},
 	{"rate", required_argument, NULL, 'r'},
+	{"near-peak", required_argument, NULL, OPT_NEAR_PEAK},
 	{"threads", required_argument, NULL, 't'},
 	{"seconds", required_argument, NULL, 'd'},
 	{"warmup", required_argument, NULL, OPT_WARMUP},
@@ -222,6 +226,9 @@ static void take_option(struct bench_opt *o, int opt)
 		break;
 	case 'r':
 		o->rate = (uint32_t)number("rate", optarg, 1, 10000000);
+		break;
+	case OPT_NEAR_PEAK:
+		o->near_peak = (uint32_t)number("near-peak", optarg, 1, 400);
 		break;
 	case 't':
 		o->threads = (uint32_t)number("threads", optarg, 1, HFBENCH_THREADS_MAX);
@@ -327,6 +334,10 @@ static void parse(struct bench_opt *o, int argc, char **argv)
 	if (!o->concurrent)
 		o->concurrent = o->rate ? 1000 : 32;
 	o->threads = HF_MIN(o->threads, o->concurrent);
+	if (o->near_peak && (o->rate || o->total || o->hold || o->threads > 1))
+		die("--near-peak finds its own rate, with one thread and for --seconds: without "
+		    "--rate, --total and "
+		    "--hold");
 	parse_device(o);
 	if (o->hold && !o->seconds)
 		die("--hold wants an end: --seconds");
@@ -365,6 +376,7 @@ static void merge(struct bench_tally *to, const struct bench_tally *from)
 	bench_hist_merge(&to->handshake, &from->handshake);
 	bench_hist_merge(&to->reply, &from->reply);
 	bench_hist_merge(&to->delay, &from->delay);
+	to->pace = from->pace; /* of one thread */
 }
 
 static double seconds_now(void)
@@ -455,6 +467,7 @@ static struct bench_wire *wire(struct run *r, uint32_t conn_cnt)
 static void prepare(struct run *r)
 {
 	uint32_t i, share = r->opt.concurrent / r->opt.threads;
+	uint32_t least = r->opt.near_peak ? HFBENCH_PLACES : 0;
 	atomic_init(&r->tickets, r->opt.total ? r->opt.total : UINT64_MAX / 2);
 	for (i = 0; i < r->opt.threads; i++) {
 		r->thread[i] = (struct bench_thread){.opt = &r->opt,
@@ -462,7 +475,7 @@ static void prepare(struct run *r)
 			.tickets = &r->tickets,
 			.stop = &stop,
 			.warm = r->opt.warmup_ms ? &warm : NULL,
-			.slot_cnt = share + (i < r->opt.concurrent % r->opt.threads),
+			.slot_cnt = HF_MAX(least, share + (i < r->opt.concurrent % r->opt.threads)),
 			.interval_ns = r->opt.rate ? 1e9 * r->opt.threads / r->opt.rate : 0,
 			.seed = i + 1};
 		r->thread[i].wire = wire(r, r->thread[i].slot_cnt);

@@ -63,6 +63,16 @@ uint64_t bench_hist_at(const struct bench_hist *h, double quantile)
 	return h->max_ns;
 }
 
+struct bench_percentiles bench_hist_percentiles(const struct bench_hist *h)
+{
+	return (struct bench_percentiles){.cnt = h->cnt,
+		.p50 = (double)bench_hist_at(h, 0.5) / 1e6,
+		.p95 = (double)bench_hist_at(h, 0.95) / 1e6,
+		.p99 = (double)bench_hist_at(h, 0.99) / 1e6,
+		.p999 = (double)bench_hist_at(h, 0.999) / 1e6,
+		.max = (double)h->max_ns / 1e6};
+}
+
 double bench_cpu_self(void)
 {
 	struct rusage u;
@@ -145,14 +155,25 @@ static double per(uint64_t n, double seconds)
 
 static void print_hist(FILE *f, const char *what, const struct bench_hist *h)
 {
-	static const double at[] = {0.5, 0.95, 0.99, 0.999};
-	size_t i;
-	if (!h->cnt)
+	struct bench_percentiles p = bench_hist_percentiles(h);
+	if (p.cnt)
+		fprintf(f, "  %-22s %9.3f %9.3f %9.3f %9.3f %9.3f\n", what, p.p50, p.p95, p.p99,
+			p.p999, p.max);
+}
+
+static void print_turns(FILE *f, const struct bench_pace *p, bool replies)
+{
+	uint32_t i;
+	if (!p->percent)
 		return;
-	fprintf(f, "  %-22s", what);
-	for (i = 0; i < HF_ARRAY_LEN(at); i++)
-		fprintf(f, " %9.3f", (double)bench_hist_at(h, at[i]) / 1e6);
-	fprintf(f, " %9.3f\n", (double)h->max_ns / 1e6);
+	fprintf(f, "turns at %u %% of the peak\n  %10s %10s %10s %10s %9s %9s\n", p->percent,
+		"peak/s", "asked/s", "peak after", "counted", "p50 ms", "p99 ms");
+	for (i = 0; i < p->took_cnt; i++) {
+		const struct bench_turn *t = &p->took[i];
+		const struct bench_percentiles *l = replies ? &t->reply : &t->handshake;
+		fprintf(f, "  %10.1f %10.1f %10.1f %10" PRIu64 " %9.3f %9.3f\n", t->before, t->rate,
+			t->after, l->cnt, l->p50, l->p99);
+	}
 }
 
 static void print_failures(FILE *f, const struct bench_tally *t)
@@ -244,6 +265,7 @@ void bench_report_table(FILE *f, const struct bench_opt *o, const struct bench_t
 	print_hist(f, "meant -> connect", &t->delay);
 	print_hist(f, o->rate ? "meant -> Finished" : "connect -> Finished", &t->handshake);
 	print_hist(f, o->rate ? "meant -> end of reply" : "connect -> end of reply", &t->reply);
+	print_turns(f, &t->pace, o->request != NULL);
 	print_failures(f, t);
 	if (o->device)
 		fprintf(f,
@@ -254,14 +276,34 @@ void bench_report_table(FILE *f, const struct bench_opt *o, const struct bench_t
 	print_cpu(f, o, t, w);
 }
 
-static void json_hist(FILE *f, const char *name, const struct bench_hist *h)
+static void json_percentiles(
+	FILE *f, const char *name, const struct bench_percentiles *p, const char *behind)
 {
 	fprintf(f,
-		"  \"%s\": {\"count\": %" PRIu64 ", \"p50\": %.4f, \"p95\": %.4f, \"p99\": %.4f, "
-		"\"p999\": %.4f, \"max\": %.4f},\n",
-		name, h->cnt, (double)bench_hist_at(h, 0.5) / 1e6,
-		(double)bench_hist_at(h, 0.95) / 1e6, (double)bench_hist_at(h, 0.99) / 1e6,
-		(double)bench_hist_at(h, 0.999) / 1e6, (double)h->max_ns / 1e6);
+		"\"%s\": {\"count\": %" PRIu64 ", \"p50\": %.4f, \"p95\": %.4f, \"p99\": %.4f, "
+		"\"p999\": %.4f, \"max\": %.4f}%s",
+		name, p->cnt, p->p50, p->p95, p->p99, p->p999, p->max, behind);
+}
+
+static void json_hist(FILE *f, const char *name, const struct bench_hist *h)
+{
+	struct bench_percentiles p = bench_hist_percentiles(h);
+	fputs("  ", f);
+	json_percentiles(f, name, &p, ",\n");
+}
+
+static void json_turns(FILE *f, const struct bench_pace *p)
+{
+	uint32_t i;
+	fputs("  \"turns\": [", f);
+	for (i = 0; i < p->took_cnt; i++) {
+		const struct bench_turn *t = &p->took[i];
+		fprintf(f, "%s\n  {\"before\": %.2f, \"rate\": %.2f, \"after\": %.2f, ",
+			i ? "," : "", t->before, t->rate, t->after);
+		json_percentiles(f, "handshake_ms", &t->handshake, ", ");
+		json_percentiles(f, "reply_ms", &t->reply, "}");
+	}
+	fprintf(f, "],\n  \"near_peak\": %u,\n", p->percent);
 }
 
 /* The buckets that hold something: [ms, how many], so that results can be joined and drawn. */
@@ -350,6 +392,7 @@ void bench_report_json(FILE *f, const struct bench_opt *o, const struct bench_ta
 		", \"replies\": %" PRIu64 "},\n",
 		w->warmup_seconds, t->warmup.handshakes, t->warmup.replies);
 	fprintf(f, "  \"rate\": %u,\n  \"missed\": %" PRIu64 ",\n", o->rate, t->missed);
+	json_turns(f, &t->pace);
 	json_hist(f, "start_delay_ms", &t->delay);
 	json_hist(f, "handshake_ms", &t->handshake);
 	json_hist(f, "reply_ms", &t->reply);

@@ -43,6 +43,7 @@ all_measured() {
 		assert 0 < ours["worker_cpu"] <= ours["cpu"]
 		assert sum(ours["cycles"].values()) > 0 and 0 <= ours["headroom"] <= 1
 		assert set(case["latency"]["handfast"]) == {"50", "90", "300"}, case["latency"]
+		assert all(v["90"]["turns"] >= 1 and v["90"]["ms"]["count"] > 0 for v in case["latency"].values()), case["latency"]
 		idle = r["cases"]["idle"]
 		assert set(idle["servers"]) == names and all(e["held"] == 40 for e in idle["servers"].values()), idle
 		assert idle["servers"]["handfast"]["set_aside"] > 500

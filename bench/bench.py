@@ -374,7 +374,7 @@ def run_case(case, servers, options):
     least, most = options.rounds
     for n in range(-1, most):  # round -1 warms up
         r = {}
-        if case.predicted and n >= 0:  # each time anew: the processor's speed comes and goes
+        if case.predicted and n >= 0 and not (options.quick and n):  # each time anew: the processor's speed comes and goes
             only(servers, None)
             r["predicted"] = predict(case)
         for s in servers:

@@ -138,7 +138,7 @@ def predictions_are_made_anew():
     try:
         servers = [argparse.Namespace(name=n) for n in ("handfast", "a")]
         case = bench.Case("ticket", "t", "m", "c", predicted=("www", "resumed"))
-        result = bench.run_case(case, servers, argparse.Namespace(seconds=1, rounds=(3, 3), no_latency=True))
+        result = bench.run_case(case, servers, argparse.Namespace(seconds=1, rounds=(3, 3), no_latency=True, quick=False))
     finally:
         bench.only, bench.predict, bench.window = kept
     assert order == ["handfast", "a"] + 3 * ["nobody", "predict", "handfast", "a"], order

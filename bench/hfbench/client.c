@@ -557,7 +557,12 @@ static void take_turns(struct client *c, hf_ns now, uint32_t busy)
 {
 	struct bench_pace *p = &c->tally->pace;
 	uint64_t done = c->opt->request ? c->tally->replies : c->tally->handshakes;
-	switch (bench_pace_step(p, now, done, !busy && c->next_at > c->until)) {
+	switch (bench_pace_step(
+		p, now, done, !busy && (c->next_at > c->until || c->next_at == HUGE_VAL))) {
+	case PACE_HOLD:
+		open_begin(c, 0);
+		c->next_at = HUGE_VAL;
+		break;
 	case PACE_OPEN:
 		open_begin(c, 1e9 / p->turn.rate);
 		break;

@@ -37,6 +37,7 @@ static const char help[] =
 	"      --request PATH   send GET PATH and read the reply; without it, handshakes only\n"
 	"      --requests N     so many on each connection (1); 0: until the end\n"
 	"      --port DEVICE    over a DPDK device and a TCP of its own, with --threads 1; as\n"
+	"                       net_af_packet0,iface=IF,framesz=8192, or\n"
 	"                       net_memif0,role=client,id=0,socket=FILE,socket-abstract=no\n"
 	"      --from ADDRESS   with --port: this client's address, in the server's network\n"
 	"      --from NET/BITS  each connection from another address of it, all of them local:\n"

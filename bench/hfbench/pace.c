@@ -4,7 +4,7 @@
 
 #define FILL_NS (100 * HF_NS_MS)
 #define PEAK_NS (500 * HF_NS_MS)
-#define RISE_NS (100 * HF_NS_MS) /* the closed loop's queue is gone by then */
+#define RISE_NS (100 * HF_NS_MS)
 #define LOAD_NS HF_NS_S
 #define RATE_MIN 2.0
 
@@ -26,8 +26,8 @@ static enum bench_pace_step peak_is(struct bench_pace *p, double peak, hf_ns now
 	}
 	p->turn = (struct bench_turn){.before = peak, .rate = peak * p->percent / 100};
 	if (p->turn.rate >= RATE_MIN) {
-		stage(p, PACE_RISE, now, RISE_NS);
-		return PACE_OPEN;
+		stage(p, PACE_EMPTY, now, 0);
+		return PACE_HOLD;
 	}
 	p->turn.rate = 0;
 	stage(p, PACE_FILL, now, FILL_NS);
@@ -36,7 +36,7 @@ static enum bench_pace_step peak_is(struct bench_pace *p, double peak, hf_ns now
 
 enum bench_pace_step bench_pace_step(struct bench_pace *p, hf_ns now, uint64_t done, bool quiet)
 {
-	if (!p->percent || (now < p->until && p->stage != PACE_DRAIN))
+	if (!p->percent || now < p->until)
 		return PACE_GO_ON;
 	switch (p->stage) {
 	case PACE_FILL:
@@ -48,7 +48,13 @@ enum bench_pace_step bench_pace_step(struct bench_pace *p, hf_ns now, uint64_t d
 		}
 		return PACE_GO_ON;
 	case PACE_PEAK:
-		return peak_is(p, (double)(done - p->done_before) * 1e9 / (double)(now - p->began), now);
+		return peak_is(
+			p, (double)(done - p->done_before) * 1e9 / (double)(now - p->began), now);
+	case PACE_EMPTY:
+		if (!quiet)
+			return PACE_GO_ON;
+		stage(p, PACE_RISE, now, RISE_NS);
+		return PACE_OPEN;
 	case PACE_RISE:
 		stage(p, PACE_LOAD, now, LOAD_NS);
 		return PACE_COUNT;

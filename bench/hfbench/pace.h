@@ -2,8 +2,10 @@
  * asks for a share of it, and the next turn's closed loop tells whether the peak is still the same. All of that in
  * two seconds and from one client, because a shared machine has another speed a few seconds later.
  *
- *   FILL > PEAK > RISE > LOAD > DRAIN > FILL ...
- *   closed loop   open loop     nothing new; what was meant to start has its end, however late
+ *   FILL > PEAK   a closed loop
+ *   EMPTY         nothing new: its queue would last for long where only a tenth is free
+ *   RISE > LOAD   an open loop
+ *   DRAIN         nothing new; what was meant to start has its end, however late
  *
  * Of the rest only failures count: the latencies of a run are those of its LOADs.
  * Pure: it is told the time and what was done. Threads: its client's alone. */
@@ -25,7 +27,7 @@ struct bench_turn {
 	struct bench_percentiles handshake, reply;
 };
 
-enum bench_pace_stage { PACE_FILL, PACE_PEAK, PACE_RISE, PACE_LOAD, PACE_DRAIN };
+enum bench_pace_stage { PACE_FILL, PACE_PEAK, PACE_EMPTY, PACE_RISE, PACE_LOAD, PACE_DRAIN };
 
 struct bench_pace {
 	uint32_t percent; /* of the peak; 0: no turns are taken */
@@ -40,6 +42,7 @@ struct bench_pace {
 /* What the client has to do as a stage ends. */
 enum bench_pace_step {
 	PACE_GO_ON,
+	PACE_HOLD,  /* from now on no connection starts */
 	PACE_OPEN,  /* from now on an open loop at turn.rate */
 	PACE_COUNT, /* connections meant to start from now on have latencies that count */
 	PACE_CLOSE, /* write the turn's percentiles, then a closed loop again */
@@ -50,7 +53,8 @@ enum bench_pace_step bench_pace_step(struct bench_pace *p, hf_ns now, uint64_t d
 
 static inline bool bench_pace_counts(const struct bench_pace *p, hf_ns meant_at)
 {
-	return !p->percent || ((p->stage == PACE_LOAD || p->stage == PACE_DRAIN) && meant_at >= p->began);
+	return !p->percent ||
+	       ((p->stage == PACE_LOAD || p->stage == PACE_DRAIN) && meant_at >= p->began);
 }
 
 #endif

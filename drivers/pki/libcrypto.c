@@ -228,6 +228,11 @@ static int read_key(struct load *l)
 		error = hf_pki_fail(l->report,
 			"%s: no private key (-----BEGIN PRIVATE KEY-----) in it: %s", path,
 			what_else(&f));
+	else if (memmem(f.p, f.len, "OPENSSH PRIVATE KEY-----", 24))
+		error = hf_pki_fail(l->report,
+			"%s: the key is in OpenSSH's own format; make a copy and turn it into PEM "
+			"with ssh-keygen -p -m PKCS8 -f COPY",
+			path);
 	else
 		error = hf_pki_fail(l->report,
 			"%s: the private key is damaged: %s; put a whole copy there", path,

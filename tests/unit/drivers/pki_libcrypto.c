@@ -382,6 +382,8 @@ static void files_that_are_none(void **state)
 {
 	uint8_t *der = NULL;
 	int len = i2d_X509(leaf, &der);
+	static const char openssh[] = "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEA\n"
+				      "-----END OPENSSH PRIVATE KEY-----\n";
 
 	(void)state;
 	refused(path_of("none.pem"), key_pem, "none.pem", "No such file");
@@ -391,6 +393,8 @@ static void files_that_are_none(void **state)
 	refused(write_text("x.der", der, (size_t)len, 0600), key_pem, "x.der", "DER");
 	refused(write_text("x.txt", "hello", 5, 0600), key_pem, "x.txt", "PEM");
 	refused(chain_pem, chain_pem, "chain.pem", "no private key");
+	refused(chain_pem, write_text("ssh.pem", openssh, sizeof(openssh) - 1, 0600), "ssh.pem",
+		"ssh-keygen -p -m PKCS8");
 	refused(key_pem, key_pem, "key.pem", "no certificate");
 	OPENSSL_free(der);
 }

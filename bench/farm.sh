@@ -240,6 +240,13 @@ peer_hitch() {
 		"$(children "$FARM_LAST")"
 }
 
+# What the appliance was built from. Results that stand there from before are no part of it.
+commit() {
+	local name
+	name=$(git describe --always 2>/dev/null) || { echo unknown; return; }
+	git diff --quiet HEAD -- . ':!bench/results' && echo "$name" || echo "$name-dirty"
+}
+
 appliance() {
 	local pages receiver=
 	case $BENCH_PORT in
@@ -271,7 +278,7 @@ appliance() {
 	taskset -a -c -p "$SERVER_CORE" "$FARM_PID" >/dev/null
 	taskset -a -c -p "$SERVER_CORE" "$FARM_RELAY_PID" >/dev/null
 	farm_wait 15 farm_stat_is links endpoints 1 || farm_fail "the relay does not attach"
-	server handfast "$(git describe --always --dirty 2>/dev/null || echo unknown)" "$FARM_ADDRESS:$FARM_PORT" \
+	server handfast "$(commit)" "$FARM_ADDRESS:$FARM_PORT" \
 		"$FARM_PID $FARM_RELAY_PID${receiver:+ $receiver}"
 	export BENCH_APPLIANCE=$FARM_PID BENCH_RELAY=$FARM_RELAY_PID
 }

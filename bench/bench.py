@@ -374,7 +374,7 @@ def run_case(case, servers, options):
     least, most = options.rounds
     for n in range(-1, most):  # round -1 warms up
         r = {}
-        if case.predicted and n >= 0 and not (options.quick and n):  # each time anew: the processor's speed comes and goes
+        if case.predicted and n >= 0 and (n == 0 or not options.quick):  # anew each time: the processor's speed comes and goes
             only(servers, None)
             r["predicted"] = predict(case)
         for s in servers:
@@ -415,9 +415,10 @@ def steady(turn):
 
 def near_peak_turns(case, server, count):
     """Turns of a peak, nine tenths of it, and the peak again, one close behind the other (bench/hfbench/pace.h)."""
-    m = hfbench(server, case, ["--warmup", str(WARMUP_MS), "-c", str(case.clients), "--near-peak", "90", "-d", str(1 + 2 * count)])
+    seconds = 1 + 2 * count  # a turn takes 1.7, and what its connections need to end
+    m = hfbench(server, case, ["--warmup", str(WARMUP_MS), "-c", str(case.clients), "--near-peak", "90", "-d", str(seconds)])
     wrong = wrong_with(case, m)
-    return [{"rate": t["rate"], "peaks": [t["before"], t["after"]], "missed": 0, "wrong": wrong,
+    return [{"rate": t["rate"], "peaks": [t["before"], t["after"]], "wrong": wrong,
              "ms": t["handshake_ms" if case.unit == "handshakes" else "reply_ms"]} for t in m["turns"]]
 
 

@@ -170,7 +170,7 @@ def part_case(name, case):
             "%s serves %.0f %% of its peak" % (n, 100 * v["got"] / peak(case, n)) for n, v in over if peak(case, n)))
     if case["latency"]:
         text.append(table(["ms", "at", "rate/s", "p50", "p95", "p99", "p99.9", "not started"], [
-            [n, share + " %", v["rate"]] + [figure(v["ms"][p]) + of_turns(v, p) for p in ("p50", "p95", "p99", "p999")] + [v["missed"]]
+            [n, share + " %", v["rate"]] + [figure(v["ms"][p]) + of_turns(v, p) for p in ("p50", "p95", "p99", "p999")] + ["-" if "turns" in v else v["missed"]]
             for n in peers for share, v in case["latency"].get(n, {}).items() if share != "300"]))
     text.append(table(["% of a core: user/system/softirq/stolen/idle", "server's core", "client's core",
                        "of the core received", "client's us each"], split))

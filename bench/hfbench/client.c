@@ -237,9 +237,10 @@ static bool next_request(struct slot *s)
 static void latency(const struct slot *s, struct bench_hist *all, struct bench_hist *of_turn)
 {
 	uint64_t ns = bench_now_ns() - s->began;
-	if (s->counts)
-		bench_hist_add(all, ns);
-	if (s->counts && s->client->tally->pace.percent)
+	if (!s->counts)
+		return;
+	bench_hist_add(all, ns);
+	if (s->client->opt->near_peak)
 		bench_hist_add(of_turn, ns);
 }
 
@@ -557,11 +558,10 @@ static void take_turns(struct client *c, hf_ns now, uint32_t busy)
 {
 	struct bench_pace *p = &c->tally->pace;
 	uint64_t done = c->opt->request ? c->tally->replies : c->tally->handshakes;
-	switch (bench_pace_step(
-		p, now, done, !busy && (c->next_at > c->until || c->next_at == HUGE_VAL))) {
+	switch (bench_pace_step(p, now, done, !busy && c->next_at > c->until)) {
 	case PACE_HOLD:
 		open_begin(c, 0);
-		c->next_at = HUGE_VAL;
+		c->until = 0;
 		break;
 	case PACE_OPEN:
 		open_begin(c, 1e9 / p->turn.rate);

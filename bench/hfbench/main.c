@@ -339,6 +339,8 @@ static void parse(struct bench_opt *o, int argc, char **argv)
 		die("--near-peak finds its own rate, with one thread and for --seconds: without "
 		    "--rate, --total and "
 		    "--hold");
+	if (o->near_peak && o->seconds > BENCH_PACE_SECONDS_MAX)
+		die("--near-peak takes its turns for at most %u --seconds", BENCH_PACE_SECONDS_MAX);
 	parse_device(o);
 	if (o->hold && !o->seconds)
 		die("--hold wants an end: --seconds");

@@ -7,6 +7,9 @@
 #define RISE_NS (100 * HF_NS_MS)
 #define LOAD_NS HF_NS_S
 #define RATE_MIN 2.0
+static_assert(
+	BENCH_TURN_MAX * (FILL_NS + PEAK_NS + RISE_NS + LOAD_NS) > BENCH_PACE_SECONDS_MAX * HF_NS_S,
+	"a run's turns have room");
 
 static void stage(struct bench_pace *p, enum bench_pace_stage s, hf_ns now, hf_ns len)
 {
@@ -20,7 +23,8 @@ static void stage(struct bench_pace *p, enum bench_pace_stage s, hf_ns now, hf_n
 /* A peak is both the end of a turn and the begin of the next. */
 static enum bench_pace_step peak_is(struct bench_pace *p, double peak, hf_ns now)
 {
-	if (p->turn.rate > 0 && p->took_cnt < BENCH_TURN_MAX) {
+	if (p->turn.rate > 0) {
+		HF_ASSERT(p->took_cnt < BENCH_TURN_MAX);
 		p->turn.after = peak;
 		p->took[p->took_cnt++] = p->turn;
 	}

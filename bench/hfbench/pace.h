@@ -15,6 +15,7 @@
 #include "lib/base/base.h"
 
 #define BENCH_TURN_MAX 64u
+#define BENCH_PACE_SECONDS_MAX 100u /* so many turns are not over before */
 
 struct bench_percentiles {
 	uint64_t cnt;

@@ -286,14 +286,27 @@ static void reset_stranger(struct port *p, const struct hf_packet *pkt)
 				0, NULL, 0});
 }
 
+static void say_again(struct port *p, struct conn *c)
+{
+	p->stats.resent++;
+	c->tries++;
+	c->moved_at = p->now;
+	if (c->state == SYN_SENT) {
+		say(p, c, HF_TCP_SYN, c->snd_una, NULL, 0);
+		return;
+	}
+	c->snd_nxt = c->snd_una;
+	c->fin_sent = false;
+	push(p, c);
+}
+
 /* Our SYN met what the server still has of an earlier connection from this port, whose end it has not heard: it
  * answers with what it last said to that one (RFC 5961 4.2). The reset ends it, and the SYN is said again. */
 static void met_old(struct port *p, struct conn *c, const struct hf_packet *pkt)
 {
-	if (pkt->tcp_flags & HF_TCP_RST)
-		return;
 	reset_stranger(p, pkt);
-	say(p, c, HF_TCP_SYN, c->snd_una, NULL, 0);
+	if (!(pkt->tcp_flags & HF_TCP_RST))
+		say_again(p, c);
 }
 
 static void segment(struct port *p, struct conn *c, const struct hf_packet *pkt)
@@ -368,20 +381,6 @@ static uint32_t receive(struct port *p)
 }
 
 /* ---- time ---- */
-
-static void say_again(struct port *p, struct conn *c)
-{
-	p->stats.resent++;
-	c->tries++;
-	c->moved_at = p->now;
-	if (c->state == SYN_SENT) {
-		say(p, c, HF_TCP_SYN, c->snd_una, NULL, 0);
-		return;
-	}
-	c->snd_nxt = c->snd_una;
-	c->fin_sent = false;
-	push(p, c);
-}
 
 static void tick(struct port *p)
 {

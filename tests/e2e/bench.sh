@@ -74,7 +74,7 @@ failed_in_warm_up() {
 }
 # Turns: a peak, nine tenths of it, a peak. What counts was meant to start in a second at that rate, and has its end.
 near_peak() {
-	bench near --mix resumed --request / --close answered -c 8 --near-peak 90 -d 6 && holds "m['near_peak'] == 90 and len(m['turns']) >= 2" &&
+	bench near --mix resumed --request / --close answered -c 8 --near-peak 90 -d 8 && holds "m['near_peak'] == 90 and len(m['turns']) >= 2" &&
 		holds "all(t['before'] > 0 and abs(t['rate'] / t['before'] - 0.9) < 0.01 for t in m['turns'])" &&
 		holds "all(a['after'] == b['before'] for a, b in zip(m['turns'], m['turns'][1:]))" &&
 		holds "all(0.8 < t['reply_ms']['count'] / t['rate'] < 1.2 and t['reply_ms']['count'] == t['handshake_ms']['count'] for t in m['turns'])" &&
@@ -102,6 +102,7 @@ check "the histogram adds up" buckets_agree
 check "a warm-up is told apart" warmed_up
 check "failures of a warm-up count" failed_in_warm_up
 check "turns near the peak" near_peak
+check_not "turns have room in the report" bench bad --near-peak 90 -d 200
 check_not "near the peak it has its own rate" bench bad --near-peak 90 --rate 10 -d 1
 check_not "a warm-up wants seconds" bench bad -n 1 --warmup 100
 check_not "an unknown mix is refused" bench bad --mix nonsense -n 1

@@ -121,7 +121,7 @@ def machine():
     uname = os.uname()
     return {"cpu": model[0] if model else "?", "cores": os.cpu_count(), "flags": [f for f in wanted if f in flags],
             "lacks": [f for f in wanted if f not in flags], "kernel": uname.release,
-            "hypervisor": "hypervisor" in flags,
+            "hypervisor": "hypervisor" in flags, "awake": "BENCH_AWAKE" in os.environ,
             "openssl": subprocess.run(["openssl", "version"], capture_output=True, text=True).stdout.strip()}
 
 

@@ -41,6 +41,13 @@ second_wire() {
 		ip -n "$FARM_CLIENT" addr add 10.9.1.2/24 dev ng1 && ip -n "$FARM_CLIENT" link set ng1 up
 }
 
+# A virtual core that halts, as the client's does hundreds of times in a second, comes back when its host has time for
+# it: milliseconds later on a shared machine, in which clients seem to wait for a server. So no core halts while this
+# file is open (cpuidle's PM QoS; Documentation/admin-guide/pm/cpuidle.rst). Servers that sleep win as much by it as ours.
+stay_awake() {
+	[ -w /dev/cpu_dma_latency ] && exec {awake}<>/dev/cpu_dma_latency && printf '\0\0\0\0' >&"$awake" && export BENCH_AWAKE=1
+}
+
 # On a veth the sender's core does the receiver's interrupt work, unless it is told to hand it over: then
 # each side pays for what it receives, as with a cable between them (receive packet steering).
 own_interrupts() {
@@ -284,6 +291,7 @@ appliance() {
 }
 
 farm_begin
+stay_awake || farm_say "cores may halt: on a virtual machine latencies are then its host's as well"
 FARM_KEY="ec -pkeyopt ec_paramgen_curve:P-256" farm_certificate ecdsa "$FARM_SNI" ||
 	farm_fail "cannot make the second certificate"
 farm_web 1

@@ -82,6 +82,8 @@ def part_machine(results):
              "- instructions: %s%s" % (" ".join(m["flags"]),
                                        "; not here: " + " ".join(m["lacks"]) if m["lacks"] else ""),
              "- %s; %s" % (m["openssl"], ", ".join("%s %s" % nv for nv in results["versions"].items()))]
+    if m.get("awake"):
+        lines.append("- no core halts while servers are measured (/dev/cpu_dma_latency): a virtual one comes back when its host has time for it")
     lines += ["- appliance's plan: " + " ".join(l.split()) for l in results.get("plan", [])]
     ran = {}
     for _, case in order(results):

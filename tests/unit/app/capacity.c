@@ -174,6 +174,8 @@ static void keys_in_lanes_make_bursts(void **state)
 	assert_true(ns(&c, HF_CAPACITY_RSA) > ns(&side_by_side, HF_CAPACITY_RSA) + 1000);
 	assert_true(ns(&colder, HF_CAPACITY_RSA) > ns(&c, HF_CAPACITY_RSA) + 1000);
 	assert_true(about(ns(&warmer, HF_CAPACITY_RSA), ns(&c, HF_CAPACITY_RSA)));
+	assert_true(about(
+		ns(&colder, HF_CAPACITY_RESUMED), ns(&c, HF_CAPACITY_RESUMED) + 1.95 * 3200 / 32));
 }
 
 /* As many connections share turns as there are lanes; resumptions, as many as come. */

@@ -67,23 +67,22 @@ size_t bench_hmac(const struct bench_hmac *h, const struct hf_span *v, uint32_t 
 }
 
 /* RFC 5246 5 */
-void bench_prf(enum bench_hash_kind kind, struct hf_span secret, const char *label,
-	struct hf_span seed1, struct hf_span seed2, uint8_t *out, size_t len)
+void bench_prf(const struct bench_hmac *secret, const char *label, struct hf_span seed1,
+	struct hf_span seed2, uint8_t *out, size_t len)
 {
 	struct hf_span name = hf_span(label, strlen(label));
-	struct bench_hmac key;
 	uint8_t a[BENCH_HASH_MAX], part[BENCH_HASH_MAX];
-	size_t n;
-	bench_hmac_key(&key, kind, secret.p, secret.len);
-	n = bench_hmac(&key, (struct hf_span[]){name, seed1, seed2}, 3, a);
-	while (len) {
+	size_t n = bench_hmac(secret, (struct hf_span[]){name, seed1, seed2}, 3, a);
+	for (;;) {
 		size_t take = HF_MIN(len, n);
 		(void)bench_hmac(
-			&key, (struct hf_span[]){hf_span(a, n), name, seed1, seed2}, 4, part);
+			secret, (struct hf_span[]){hf_span(a, n), name, seed1, seed2}, 4, part);
 		memcpy(out, part, take);
 		out += take;
 		len -= take;
-		(void)bench_hmac(&key, (struct hf_span[]){hf_span(a, n)}, 1, a);
+		if (!len)
+			return;
+		(void)bench_hmac(secret, (struct hf_span[]){hf_span(a, n)}, 1, a);
 	}
 }
 
@@ -150,7 +149,7 @@ static void cut(uint8_t **block, uint8_t *to, size_t len)
 	*block += len;
 }
 
-void bench_keys(const struct bench_suite *s, const uint8_t master[48],
+void bench_keys(const struct bench_suite *s, const struct bench_hmac *master,
 	const uint8_t client_random[32], const uint8_t server_random[32], struct bench_way *client,
 	struct bench_way *server)
 {
@@ -159,8 +158,8 @@ void bench_keys(const struct bench_suite *s, const uint8_t master[48],
 	size_t key = ciphers[s->cipher].key_len, salt = ciphers[s->cipher].salt_len;
 	size_t mac = ciphers[s->cipher].cbc ? mac_len[s->mac] : 0;
 	uint8_t block[2 * (48 + 32 + 16)], *at = block;
-	bench_prf(s->prf, hf_span(master, 48), "key expansion", hf_span(server_random, 32),
-		hf_span(client_random, 32), block, 2 * (mac + key + salt));
+	bench_prf(master, "key expansion", hf_span(server_random, 32), hf_span(client_random, 32),
+		block, 2 * (mac + key + salt));
 	client->seq = server->seq = 0;
 	if (mac) {
 		bench_hmac_key(&client->mac, s->mac, at, mac);

@@ -40,8 +40,8 @@ void bench_hmac_key(struct bench_hmac *h, enum bench_hash_kind kind, const void 
 size_t bench_hmac(const struct bench_hmac *h, const struct hf_span *v, uint32_t cnt,
 	uint8_t out[BENCH_HASH_MAX]);
 
-void bench_prf(enum bench_hash_kind kind, struct hf_span secret, const char *label,
-	struct hf_span seed1, struct hf_span seed2, uint8_t *out, size_t len);
+void bench_prf(const struct bench_hmac *secret, const char *label, struct hf_span seed1,
+	struct hf_span seed2, uint8_t *out, size_t len);
 
 enum bench_cipher {
 	BENCH_AES128_GCM,
@@ -77,7 +77,7 @@ void bench_crypt_free(struct bench_crypt *c);
 void bench_random(struct bench_crypt *c, void *out, size_t len);
 
 /* Both directions' keys out of the master secret. */
-void bench_keys(const struct bench_suite *s, const uint8_t master[48],
+void bench_keys(const struct bench_suite *s, const struct bench_hmac *master,
 	const uint8_t client_random[32], const uint8_t server_random[32], struct bench_way *client,
 	struct bench_way *server);
 /* A whole record to `out`, which has len + BENCH_RECORD_ROOM bytes; returns its length. */

@@ -1,8 +1,9 @@
-/* device.c -- the environment layer in its smallest form: no huge pages, nothing shared with other
+/* device.c -- a packet socket, or DPDK with its environment layer in its smallest form: no huge pages, nothing shared with other
  * processes, one queue. The thread that carries the connections is none of its lcores. */
 #include <stdio.h>
 #include <unistd.h>
 #include "bench/hfbench/device.h"
+#include "bench/hfbench/packet.h"
 #include "drivers/port/dpdk.h"
 #include "lib/os/os.h"
 
@@ -12,7 +13,9 @@
 #define LINGER_NS (100 * HF_NS_MS)
 #define LINK_TRIES 5000u /* of a millisecond each */
 
-struct hf_port *bench_device_open(const char *device, char *why, size_t why_len)
+static bool of_dpdk;
+
+static struct hf_port *dpdk_open(const char *device, char *why, size_t why_len)
 {
 	struct hf_dpdk_port_cfg port = {
 		.name = "hfbench", .device = device, .queue_cnt = 1, .mtu = MTU, .held_cnt = HELD};
@@ -39,10 +42,20 @@ struct hf_port *bench_device_open(const char *device, char *why, size_t why_len)
 	return NULL;
 }
 
+struct hf_port *bench_device_open(const char *device, char *why, size_t why_len)
+{
+	static const char packet[] = "packet:";
+	if (strncmp(device, packet, strlen(packet)) == 0)
+		return bench_packet_open(device + strlen(packet), why, why_len);
+	of_dpdk = true;
+	return dpdk_open(device, why, why_len);
+}
+
 /* What the server has not taken out of the ring when the device closes is lost, the last resets with it. */
 void bench_device_close(struct hf_port *p)
 {
 	hf_os_sleep_ns(LINGER_NS);
 	p->cls->fini(p);
-	hf_dpdk_fini();
+	if (of_dpdk)
+		hf_dpdk_fini();
 }

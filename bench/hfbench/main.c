@@ -36,8 +36,8 @@ static const char help[] =
 	"100\n"
 	"      --request PATH   send GET PATH and read the reply; without it, handshakes only\n"
 	"      --requests N     so many on each connection (1); 0: until the end\n"
-	"      --port DEVICE    over a DPDK device and a TCP of its own, with --threads 1; as\n"
-	"                       net_af_packet0,iface=IF,framesz=8192, or\n"
+	"      --port DEVICE    over frames and a TCP of its own, with --threads 1: packet:IF, an\n"
+	"                       interface of the kernel, or a device of DPDK, such as\n"
 	"                       net_memif0,role=client,id=0,socket=FILE,socket-abstract=no\n"
 	"      --from ADDRESS   with --port: this client's address, in the server's network\n"
 	"      --from NET/BITS  each connection from another address of it, all of them local:\n"
@@ -534,6 +534,7 @@ static void port_since(struct bench_port_stats *out, const struct bench_port_sta
 		.resent = now->resent - before->resent,
 		.gaps = now->gaps - before->gaps,
 		.no_frame = now->no_frame - before->no_frame,
+		.lost = now->lost - before->lost,
 	};
 }
 

@@ -270,9 +270,10 @@ void bench_report_table(FILE *f, const struct bench_opt *o, const struct bench_t
 	if (o->device)
 		fprintf(f,
 			"over %s: %" PRIu64 " frames in, %" PRIu64 " out; %" PRIu64
-			" said again, %" PRIu64 " gaps, %" PRIu64 " without a free frame\n",
+			" said again, %" PRIu64 " gaps, %" PRIu64 " without a free frame, %" PRIu64
+			" lost\n",
 			o->device, w->port.frames_in, w->port.frames_out, w->port.resent,
-			w->port.gaps, w->port.no_frame);
+			w->port.gaps, w->port.no_frame, w->port.lost);
 	print_cpu(f, o, t, w);
 }
 
@@ -402,8 +403,10 @@ void bench_report_json(FILE *f, const struct bench_opt *o, const struct bench_ta
 	if (o->device)
 		fprintf(f,
 			"  \"frames_in\": %" PRIu64 ", \"frames_out\": %" PRIu64
-			", \"resent\": %" PRIu64 ", \"gaps\": %" PRIu64 ",\n",
-			w->port.frames_in, w->port.frames_out, w->port.resent, w->port.gaps);
+			", \"resent\": %" PRIu64 ", \"gaps\": %" PRIu64 ", \"lost\": %" PRIu64
+			",\n",
+			w->port.frames_in, w->port.frames_out, w->port.resent, w->port.gaps,
+			w->port.lost);
 	fprintf(f,
 		"  \"client_cpu_seconds\": %.4f,\n  \"client_us_each\": %.2f,\n  \"server_cpu\": [",
 		w->client_cpu, client_us(t, w));

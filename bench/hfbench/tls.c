@@ -360,18 +360,21 @@ static enum btls_got bad(struct btls *t, const char *why)
 
 static void keys_make(struct btls *t)
 {
-	bench_keys(t->suite, t->master, t->client_random, t->server_random, &t->out, &t->in);
+	bench_hmac_key(&t->prf, t->suite->prf, t->master, sizeof(t->master));
+	bench_keys(t->suite, &t->prf, t->client_random, t->server_random, &t->out, &t->in);
 }
 
 static void master_make(struct btls *t)
 {
-	struct hf_span secret = hf_span(t->premaster, t->premaster_len), none = hf_span(NULL, 0);
+	struct hf_span none = hf_span(NULL, 0);
+	struct bench_hmac secret;
 	uint8_t hash[BENCH_HASH_MAX];
+	bench_hmac_key(&secret, t->suite->prf, t->premaster, t->premaster_len);
 	if (t->ems) /* RFC 7627 4 */
-		bench_prf(t->suite->prf, secret, "extended master secret",
+		bench_prf(&secret, "extended master secret",
 			hf_span(hash, bench_hash_at(t->transcript, hash)), none, t->master, 48);
 	else
-		bench_prf(t->suite->prf, secret, "master secret", hf_span(t->client_random, 32),
+		bench_prf(&secret, "master secret", hf_span(t->client_random, 32),
 			hf_span(t->server_random, 32), t->master, 48);
 }
 
@@ -379,8 +382,7 @@ static void verify_data(struct btls *t, const char *label, uint8_t out[VERIFY_LE
 {
 	uint8_t hash[BENCH_HASH_MAX];
 	size_t len = bench_hash_at(t->transcript, hash);
-	bench_prf(t->suite->prf, hf_span(t->master, 48), label, hf_span(hash, len),
-		hf_span(NULL, 0), out, VERIFY_LEN);
+	bench_prf(&t->prf, label, hf_span(hash, len), hf_span(NULL, 0), out, VERIFY_LEN);
 }
 
 static void put_finished(struct btls *t)

@@ -81,6 +81,7 @@ struct btls {
 	uint8_t client_random[32], server_random[32], master[48], premaster[48];
 	size_t premaster_len;
 	struct bench_hash transcript;
+	struct bench_hmac prf; /* of the master secret */
 	struct bench_way out, in;
 	struct btls_session *session; /* in: what to offer; out: what the server gave */
 	uint8_t id[32];

@@ -59,6 +59,7 @@ struct bench_port_stats {
 	uint64_t resent;   /* times a connection said again what was not acknowledged in time */
 	uint64_t gaps;     /* segments dropped because one before them was missing */
 	uint64_t no_frame; /* segments not sent: no free frame */
+	uint64_t lost;     /* frames the port had no room for, coming or going */
 };
 
 struct bench_wire *bench_wire_port(const struct bench_port_cfg *cfg); /* NULL: no memory */

@@ -377,6 +377,7 @@ static uint32_t receive(struct port *p)
 	if (cnt)
 		in->cls->rx_give(in, 0, v, cnt);
 	p->stats.frames_in += cnt;
+	p->stats.lost = in->stats[0].rx_missed + in->stats[0].tx_dropped;
 	return cnt;
 }
 

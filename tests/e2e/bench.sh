@@ -80,6 +80,16 @@ near_peak() {
 		holds "all(0.8 < t['reply_ms']['count'] / t['rate'] < 1.2 and t['reply_ms']['count'] == t['handshake_ms']['count'] for t in m['turns'])" &&
 		holds "sum(t['reply_ms']['count'] for t in m['turns']) <= m['reply_ms']['count'] < m['replies']"
 }
+# Frames of the kernel's interface, and a TCP of its own behind them: short ones, and more than a window.
+packet() {
+	bench packet --port packet:hf1 --from 10.9.0.3 --mix resumed -n 60 -c 8 --close answered &&
+		holds "m['resumed'] == 52 and m['gaps'] == 0 and m['lost'] == 0 and m['frames_out'] > 300" &&
+		bench packet_bulk --port packet:hf1 --from 10.9.0.3 --mix bulk -c 2 --requests 3 -n 2 &&
+		holds "m['replies'] == 6 and m['reply_bytes'] == 6 << 20"
+}
+no_interface() {
+	! bench none --port packet:none --from 10.9.0.3 -n 1 2>"$FARM_DIR/none.err" && grep -q 'packet:none: cannot have the interface' "$FARM_DIR/none.err"
+}
 
 e2e_up
 e2e_file 1m 1048576
@@ -102,6 +112,8 @@ check "the histogram adds up" buckets_agree
 check "a warm-up is told apart" warmed_up
 check "failures of a warm-up count" failed_in_warm_up
 check "turns near the peak" near_peak
+check "over an interface's frames, with its own TCP" packet
+check "an interface that is not there is named" no_interface
 check_not "turns have room in the report" bench bad --near-peak 90 -d 200
 check_not "near the peak it has its own rate" bench bad --near-peak 90 --rate 10 -d 1
 check_not "a warm-up wants seconds" bench bad -n 1 --warmup 100

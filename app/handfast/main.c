@@ -22,6 +22,9 @@
 #define IDLE_TURNS 100u
 #define IDLE_TURNS_LOADED 8u
 #define IDLE_FIRST_NS (50 * HF_NS_US)
+/* And while it has much to do it lets others have the core so often, if they want it: a kernel's thread that brings
+ * frames (AF_XDP), or a backend beside it. The kernel would by itself, but after milliseconds, in which clients wait. */
+#define BUSY_NS (400 * HF_NS_US)
 
 static const char help[] =
 	"usage: handfast FILE             serve what the options file says\n"
@@ -65,7 +68,7 @@ static int worker_run(void *arg)
 	struct hf_app_worker *aw = arg;
 	struct hf_app *app = aw->app;
 	bool adaptive = app->cfg.workers.idle == HF_IDLE_ADAPTIVE;
-	hf_ns nap = IDLE_FIRST_NS;
+	hf_ns nap = IDLE_FIRST_NS, offered = 0; /* the core, to others */
 	uint32_t idle = 0;
 	char name[16];
 	(void)snprintf(name, sizeof(name), "worker-%u", aw->index);
@@ -81,6 +84,9 @@ static int worker_run(void *arg)
 		if (p.busy) {
 			idle = 0;
 			nap = IDLE_FIRST_NS;
+			if (!adaptive || now - offered < BUSY_NS)
+				continue;
+			(void)sched_yield();
 		} else if (!adaptive) {
 			continue;
 		} else if (left && ++idle > IDLE_TURNS_LOADED && p.loaded) {
@@ -89,8 +95,11 @@ static int worker_run(void *arg)
 			sleep_a_while(aw, HF_MIN(nap, left));
 			nap = HF_MIN(2 * nap, HF_APP_SLEEP_NS);
 		} else if (!p.loaded) {
-			(void)sched_yield(); /* to the kernel's thread that brings frames, say */
+			(void)sched_yield();
+		} else {
+			continue;
 		}
+		offered = now;
 	}
 	return 0;
 }

@@ -1,6 +1,5 @@
 /* device.h -- a device for hfbench: packet:IF (packet.h), or one of DPDK, without huge pages, in this process alone.
- * Threads: main.
- * Errors: NULL and a text with a remedy. */
+ * Threads: main. Errors: NULL and a text with a remedy. */
 #ifndef HF_BENCH_DEVICE_H
 #define HF_BENCH_DEVICE_H
 

@@ -125,9 +125,8 @@ static uint32_t packet_tx(
 		int n = sendmmsg(p->fd, msg + at, cnt - at, MSG_DONTWAIT);
 		if (n < 0 && errno == EINTR)
 			continue;
-		dropped +=
-			n <=
-			0; /* the first of the rest: the other end of a veth had no room for it, say */
+		/* What was not taken is the first of the rest: a veth's other end was full, say. */
+		dropped += n <= 0;
 		at += n <= 0 ? 1 : (uint32_t)n;
 	}
 	for (uint32_t i = 0; i < cnt; i++)

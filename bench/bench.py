@@ -582,7 +582,7 @@ def parse(argv):
     p.add_argument("--rounds", type=number_range, default=None)
     p.add_argument("--turns", type=number_range, default=None, help="steady ones at nine tenths of the peak, and how many at most: 5-20")
     p.add_argument("--idle", type=int, default=None, help="connections of the case idle")
-    p.add_argument("--nice", type=int, default=0, help="priority of servers and client on a machine that does other things: -15")
+    p.add_argument("--nice", type=int, default=0, help="priority of servers and client on a machine that does other things: -15; of the web server behind them 5 more")
     p.add_argument("--no-latency", action="store_true")
     p.add_argument("--out", default=None)
     o = p.parse_args(argv)

@@ -30,7 +30,7 @@ of up to 64 KB that no cable carries. Interrupt work is done by the core that re
 core would pay for it. Packet steering sees to that, or with AF_XDP, which is before it, a thread of the kernel that polls the appliance's interface
 on the servers' core and counts as a process of the appliance. It is batch work, so that it does not break in on the worker for every
 frame, as no queue of a card that the worker polls would; polled in the same way the peers' wire made nginx (http), the one tried, no faster. The client
-({client}) shares the machine. In most cases its TCP is its own, over
+({client}) shares the machine, and its core the web server behind all, which with --nice goes first there: nobody's reply waits for the client. In most cases its TCP is its own, over
 packet sockets of Linux, with every server alike: it takes their frames as they come, several segments in one where a kernel sends them so,
 costs less than half of what the kernel's sockets do where handshakes are many (a resumption), and polls, so that its core looks busier than it is. Each case says whose it was; where the client's
 core was full (see the split) rates are a lower bound, rates per CPU s are

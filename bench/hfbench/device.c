@@ -1,5 +1,6 @@
-/* device.c -- a packet socket, or DPDK with its environment layer in its smallest form: no huge pages, nothing shared with other
- * processes, one queue. The thread that carries the connections is none of its lcores. */
+/* device.c -- a packet socket, or DPDK with its environment layer in its smallest form: no huge pages,
+ * nothing shared with other processes, one queue. The thread that carries the connections is none of its
+ * lcores. */
 #include <stdio.h>
 #include <unistd.h>
 #include "bench/hfbench/device.h"
@@ -13,7 +14,7 @@
 #define LINGER_NS (100 * HF_NS_MS)
 #define LINK_TRIES 5000u /* of a millisecond each */
 
-static bool of_dpdk;
+static bool dpdk_runs;
 
 static struct hf_port *dpdk_open(const char *device, char *why, size_t why_len)
 {
@@ -47,7 +48,7 @@ struct hf_port *bench_device_open(const char *device, char *why, size_t why_len)
 	static const char packet[] = "packet:";
 	if (strncmp(device, packet, strlen(packet)) == 0)
 		return bench_packet_open(device + strlen(packet), why, why_len);
-	of_dpdk = true;
+	dpdk_runs = true;
 	return dpdk_open(device, why, why_len);
 }
 
@@ -56,6 +57,6 @@ void bench_device_close(struct hf_port *p)
 {
 	hf_os_sleep_ns(LINGER_NS);
 	p->cls->fini(p);
-	if (of_dpdk)
+	if (dpdk_runs)
 		hf_dpdk_fini();
 }

@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include "bench/hfbench/packet.h"
+#include "lib/net/wire.h"
 
 #define RX_LEN 8192u /* of a frame in the ring: kernels hand over several segments as one */
 #define RX_CNT 4096u
@@ -21,7 +22,6 @@
 #define RING_LEN ((size_t)RX_LEN * RX_CNT)
 #define TX_LEN 2048u
 #define TX_CNT 64u
-#define FRAME_MIN 60u /* IEEE 802.3 3.2.8, without FCS */
 #define SEND_BUFFER (4 << 20)
 
 struct packet {
@@ -115,9 +115,9 @@ static uint32_t packet_tx(
 	uint32_t dropped = 0;
 	HF_ASSERT(cnt <= TX_CNT);
 	for (uint32_t i = 0; i < cnt; i++) {
-		if (v[i].len < FRAME_MIN)
-			memset(v[i].data + v[i].len, 0, FRAME_MIN - v[i].len);
-		text[i] = (struct iovec){v[i].data, HF_MAX(v[i].len, FRAME_MIN)};
+		if (v[i].len < HF_ETH_LEN_MIN)
+			memset(v[i].data + v[i].len, 0, HF_ETH_LEN_MIN - v[i].len);
+		text[i] = (struct iovec){v[i].data, HF_MAX(v[i].len, HF_ETH_LEN_MIN)};
 		msg[i].msg_hdr = (struct msghdr){.msg_iov = &text[i], .msg_iovlen = 1};
 		p->stats.tx_bytes += text[i].iov_len;
 	}
